@@ -1,0 +1,31 @@
+"""What every test runs under: an Airflow home of its own, no AWS account, one thread per process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+
+# Airflow reads these once, when it is first imported, so they are set before any test module is collected.
+_AIRFLOW_HOME = tempfile.mkdtemp(prefix="airflow-tests-")
+atexit.register(shutil.rmtree, _AIRFLOW_HOME, ignore_errors=True)
+
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW", "AWS_"))]:
+    del os.environ[_name]
+
+os.environ.update(
+    AIRFLOW_HOME=_AIRFLOW_HOME,
+    AIRFLOW__CORE__DAGS_FOLDER=str(PROJECT_ROOT / "dags"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(PROJECT_ROOT / "plugins"),
+    AWS_CONFIG_FILE=os.devnull,
+    AWS_DEFAULT_REGION="us-east-1",
+    AWS_EC2_METADATA_DISABLED="true",
+    AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+    OMP_NUM_THREADS="1",
+    PYTHONPATH=os.pathsep.join(str(PROJECT_ROOT / folder) for folder in (".", "plugins", "dags")),
+)
