@@ -1,0 +1,1 @@
+"""Checkpoints as lists of byte ranges: inspect, convert, merge, normalise, validate, materialise."""

@@ -1,0 +1,99 @@
+"""A checkpoint as a list of files, each a list of byte ranges in pinned sources."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from include.checkpoint.atomic import write_file
+from include.checkpoint.errors import FileNotInCheckpointError
+
+
+class Pin(BaseModel, frozen=True):
+    """A source as it was when it was read; ``version`` is the mtime in ns of a local file, the ETag of an object."""
+
+    uri: str
+    size: int
+    version: str
+
+
+class Segment(BaseModel, frozen=True):
+    """``length`` bytes from ``offset`` of ``uri``, an absolute local path or an ``s3://`` URI."""
+
+    uri: str
+    offset: int
+    length: int
+    crc64nvme: int | None = None
+
+
+class CheckpointFile(BaseModel, frozen=True):
+    """A file made of its segments, one after the other."""
+
+    name: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def size(self) -> int:
+        """The file's length in bytes."""
+        return sum(segment.length for segment in self.segments)
+
+    @property
+    def crc64nvme(self) -> int | None:
+        """The CRC64NVME of the whole file, combined from its segments', or None where one of them is not known."""
+        from awscrt.checksums import combine_crc64nvme
+
+        total = 0
+        for segment in self.segments:
+            if segment.crc64nvme is None:
+                return None
+            total = combine_crc64nvme(total, segment.crc64nvme, segment.length)
+        return total
+
+
+class Checkpoint(BaseModel, frozen=True):
+    """Files, their sources as they were when read, and a note on each thing that was changed or assumed."""
+
+    files: tuple[CheckpointFile, ...]
+    pins: tuple[Pin, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def file(self, name: str) -> CheckpointFile:
+        """The file of this name; raises FileNotInCheckpointError."""
+        for file in self.files:
+            if file.name == name:
+                return file
+        raise FileNotInCheckpointError(name, ", ".join(self.names()))
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all files."""
+        return tuple(file.name for file in self.files)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the JSON form, under its final name only when it is whole and on the disk."""
+        write_file(Path(path), self.model_dump_json(indent=1).encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
+        """The Checkpoint that ``save`` wrote."""
+        return cls.model_validate_json(Path(path).read_bytes())
+
+
+def slice_segments(file: CheckpointFile, offset: int, length: int) -> tuple[Segment, ...]:
+    """The segments that make up this range of the file; a cut segment loses its CRC."""
+    found: list[Segment] = []
+    start = 0
+    for segment in file.segments:
+        first, last = max(offset - start, 0), min(offset + length - start, segment.length)
+        if first < last:
+            whole = first == 0 and last == segment.length
+            cut = Segment(uri=segment.uri, offset=segment.offset + first, length=last - first)
+            found.append(segment if whole else cut)
+        start += segment.length
+    return tuple(found)
