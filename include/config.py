@@ -1,0 +1,126 @@
+"""A model's configuration: what is imported, how it is measured, and when it is promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from include.errors import ModelImportError
+from include.naming import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
+
+Metric = Literal["exact_match", "quasi_exact_match", "f1", "precision", "recall"]
+Score = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EvaluationConfig(_Part):
+    """How the imported model is measured."""
+
+    dataset: Text = Field(
+        description="JSON Lines file with one `question` and `answer` a line; several accepted answers are separated by `<OR>`.",
+        examples=["include/demo/capitals_eval.jsonl"],
+    )
+    prompt_template: Text = Field(
+        default="{question}", description="What is sent to the model; `{question}` stands for the record's question."
+    )
+    max_tokens: int = Field(default=64, ge=1, le=4096, description="Longest answer, in tokens.")
+    thresholds: dict[Metric, Score] = Field(
+        default_factory=dict, description="Lowest mean score, per metric, with which a model may be promoted."
+    )
+
+
+class RetentionConfig(_Part):
+    """Which old versions stay imported."""
+
+    keep: int = Field(default=2, ge=1, le=100, description="How many of the newest imported versions to keep.")
+
+
+class AccountConfig(_Part):
+    """What belongs to an AWS account; set once as Airflow Variables `model_import_*`, overridden per model or run."""
+
+    aws_conn_id: Text = Field(default="aws_default", description="Airflow connection with the AWS credentials.")
+    region_name: str | None = Field(default=None, description="AWS region; empty: the connection's.")
+    bucket: str | None = Field(default=None, description="S3 bucket that holds the imported checkpoints.")
+    prefix: str = Field(default="models", description="Key prefix in the bucket.", pattern=r"^[-!_*'()./a-zA-Z0-9]*$")
+    role_arn: str | None = Field(
+        default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
+    )
+    kms_key_id: str | None = Field(default=None, description="KMS key ARN with which the bucket's objects are encrypted.")
+
+
+class ModelConfig(_Part):
+    """One model's file in `dags/models/`, and the parameters of a run."""
+
+    model_name: str = Field(
+        description="Names the imported models and the registry group.",
+        pattern=MODEL_NAME_PATTERN,
+        max_length=MODEL_NAME_MAX_LENGTH,
+        examples=["capitals"],
+    )
+    description: str = Field(default="", max_length=1024, description="What the model does, for the registry.")
+    licence: str = Field(default="", max_length=256, description="Licence of the base model and adapter.")
+    base: Text = Field(
+        description="Base model: a folder with raw Mistral or Hugging Face weights.", examples=["include/demo/base"]
+    )
+    adapter: Text | None = Field(
+        default=None, description="LoRA adapter folder to merge into the base; empty: import the base as it is."
+    )
+    schedule: str | None = Field(default=None, description="Cron expression; empty: only when triggered.")
+    evaluation: EvaluationConfig
+    promotion: Literal["auto", "manual", "never"] = Field(
+        default="auto",
+        description="auto: promoted when it reaches the thresholds and is not worse than the champion; manual: registered "
+        "for a person to approve; never: registered and rejected.",
+    )
+    retention: RetentionConfig = RetentionConfig()
+    account: AccountConfig = AccountConfig()
+
+
+class ModelFileInvalidError(ModelImportError):
+    """A file of `dags/models/` (or a run's parameters) that does not describe a model."""
+
+    def __init__(self, source: str, problems: tuple[str, ...]) -> None:
+        super().__init__(source, problems)
+        self.source, self.problems = source, problems
+
+    def __str__(self) -> str:
+        return f"{self.source} does not describe a model: " + "; ".join(self.problems) + ". Correct these fields."
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    field = ".".join(str(part) for part in error["loc"]) or "the file"
+    found = "" if error["type"] == "missing" else f" (found {error['input']!r})"
+    return f"{field}: {error['msg']}{found}"
+
+
+def parse_model_config(values: object, source: str) -> ModelConfig:
+    """Return the configuration that ``values`` describe.
+
+    Raises:
+        ModelFileInvalidError: names ``source`` and every wrong field.
+    """
+    try:
+        return ModelConfig.model_validate(values)
+    except ValidationError as error:
+        raise ModelFileInvalidError(source, tuple(map(_problem, error.errors()))) from None
+
+
+def read_model_file(path: Path) -> ModelConfig:
+    """Return the configuration in a YAML file.
+
+    Raises:
+        ModelFileInvalidError: the file is not YAML, or a field is wrong.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelFileInvalidError(path.name, (f"not readable as YAML: {' '.join(str(error).split())}",)) from None
+    return parse_model_config(values, path.name)

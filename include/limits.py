@@ -1,0 +1,93 @@
+"""Bedrock's dated limits, regions, architectures and prices, read from ``limits.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+LIMITS_FILE = Path(__file__).with_name("limits.yaml")
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _DatedBlock(_Block):
+    as_of: str
+    source: str
+
+
+class Regions(_DatedBlock):
+    """Regions in which models can be imported."""
+
+    names: tuple[str, ...]
+
+
+class Architecture(_Block):
+    """What Bedrock accepts of one ``model_type``."""
+
+    classes: tuple[str, ...]
+    modality: Literal["text", "multimodal"]
+    converse: bool
+    regions: tuple[str, ...] | None = None
+    quantized: bool = False
+
+
+class Architectures(_DatedBlock):
+    """Importable architectures by config.json's ``model_type``."""
+
+    supported: dict[str, Architecture]
+
+
+class CheckpointLimits(_DatedBlock):
+    """What the files of a checkpoint must keep to; sizes in bytes, context in tokens."""
+
+    transformers_version: str
+    dtypes: tuple[str, ...]
+    max_bytes: dict[Literal["text", "multimodal"], int]
+    max_context: int
+    tokenizer_classes: tuple[str, ...]
+
+
+class Quotas(_DatedBlock):
+    """Default service quotas per account and region."""
+
+    running_import_jobs: int
+    imported_models: int
+
+
+class Prices(_DatedBlock):
+    """US dollars per Custom Model Unit, by unit version and region."""
+
+    window_minutes: int
+    storage_per_unit_month: float
+    per_unit_minute: dict[str, dict[str, float]]
+
+
+class Limits(_Block):
+    """The whole of ``limits.yaml``."""
+
+    regions: Regions
+    architectures: Architectures
+    checkpoint: CheckpointLimits
+    quotas: Quotas
+    prices: Prices
+
+
+def _stringify_dates(block: dict[str, object]) -> dict[str, object]:
+    return {key: str(value) if key == "as_of" else value for key, value in block.items()}
+
+
+@cache
+def load_limits() -> Limits:
+    """Return the limits of ``limits.yaml``.
+
+    Raises:
+        pydantic.ValidationError: the file does not have the expected fields.
+    """
+    raw = yaml.safe_load(LIMITS_FILE.read_text(encoding="utf-8"))
+    return Limits.model_validate({name: _stringify_dates(block) for name, block in raw.items()})

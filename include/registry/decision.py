@@ -1,0 +1,74 @@
+"""Decide whether a measured model may replace the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from include.registry.versions import ApprovalStatus, ModelVersion
+
+DEFAULT_METRIC = "f1"
+#: Scores are stored with six decimals; a smaller difference is none.
+ROUNDING = 1e-6
+
+
+class PromotionDecision(BaseModel):
+    """The approval status a version gets, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: ApprovalStatus
+    reasons: tuple[str, ...]
+
+
+def _shortfalls(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(
+        f"{metric} {scores[metric]:.3f} is below the threshold {least:.3f}"
+        for metric, least in thresholds.items()
+        if scores[metric] < least
+    )
+
+
+def _regressions(scores: Mapping[str, float], champion: ModelVersion, metrics: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"{metric} {scores[metric]:.3f} is worse than the champion's {champion.scores[metric]:.3f} (version {champion.number})"
+        for metric in metrics
+        if metric in champion.scores and scores[metric] < champion.scores[metric] - ROUNDING
+    )
+
+
+def decide_promotion(
+    *,
+    fingerprint: str,
+    scores: Mapping[str, float],
+    dataset_digest: str,
+    thresholds: Mapping[str, float],
+    champion: ModelVersion | None,
+    promotion: Literal["auto", "manual", "never"],
+) -> PromotionDecision:
+    """Return the approval status for a measured candidate, with the reasons.
+
+    A candidate below a threshold, or worse than the champion on the same data in a metric that has a threshold (F1 when
+    none has), is rejected whatever ``promotion`` says. Scores on different data are not compared: a person decides.
+    """
+    metrics = tuple(thresholds) or (DEFAULT_METRIC,)
+    if champion is not None and champion.fingerprint == fingerprint:
+        return PromotionDecision(status="Approved", reasons=(f"this content is the champion, version {champion.number}",))
+    reached = tuple(f"{metric} {scores[metric]:.3f} reaches {least:.3f}" for metric, least in thresholds.items())
+    comparable = champion is not None and champion.dataset_digest == dataset_digest
+    refusals = _shortfalls(scores, thresholds)
+    if champion is not None and comparable:
+        refusals += _regressions(scores, champion, metrics)
+    if promotion == "never":
+        refusals += ("promotion is set to never",)
+    if refusals:
+        return PromotionDecision(status="Rejected", reasons=refusals)
+    if champion is not None and not comparable:
+        differing = f"champion version {champion.number} was measured on other data: a person compares and decides"
+        return PromotionDecision(status="PendingManualApproval", reasons=(*reached, differing))
+    if promotion == "manual":
+        return PromotionDecision(status="PendingManualApproval", reasons=(*reached, "promotion is set to manual"))
+    against = f"not worse than champion version {champion.number}" if champion else "there is no champion yet"
+    return PromotionDecision(status="Approved", reasons=(*reached, against))

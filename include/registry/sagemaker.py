@@ -1,0 +1,139 @@
+"""Model versions in SageMaker Model Registry: group = model, package = version, approval status = decision."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from include.errors import ModelImportError
+from include.registry.versions import ApprovalStatus, Candidate, ModelVersion
+
+log = logging.getLogger(__name__)
+
+#: CustomerMetadataProperties of botocore's sagemaker model: letters, separators, numbers and these; at most 256 long.
+_FORBIDDEN_IN_METADATA = re.compile(r"[^\w\s.:/=+\-@]", re.UNICODE)
+_MAX_METADATA_LENGTH = 256
+_MAX_METADATA_ENTRIES = 50
+
+
+class RegistryMetadataTooLargeError(ModelImportError):
+    """More properties than a model package can hold."""
+
+    def __init__(self, group: str, found: int) -> None:
+        super().__init__(group, found)
+        self.group, self.found = group, found
+
+    def __str__(self) -> str:
+        return (
+            f"a version of {self.group!r} cannot hold its metadata: expected at most {_MAX_METADATA_ENTRIES} properties, "
+            f"found {self.found}. Record fewer."
+        )
+
+
+def metadata_value(value: str) -> str:
+    """Return ``value`` as the registry can hold it: other characters replaced by ``_``, cut at 256."""
+    return _FORBIDDEN_IN_METADATA.sub("_", value)[:_MAX_METADATA_LENGTH]
+
+
+class SageMakerRegistry:
+    """The registry behind a SageMaker client (``SageMakerHook.conn``).
+
+    See https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry.html
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def _describe(self, arn: str) -> ModelVersion:
+        package = self._client.describe_model_package(ModelPackageName=arn)
+        return ModelVersion(
+            arn=package["ModelPackageArn"],
+            number=package["ModelPackageVersion"],
+            status=package["ModelApprovalStatus"],
+            created_at=package["CreationTime"],
+            metadata=package.get("CustomerMetadataProperties", {}),
+        )
+
+    def _group_exists(self, group: str) -> bool:
+        pages = self._client.get_paginator("list_model_package_groups").paginate(NameContains=group)
+        return any(
+            item["ModelPackageGroupName"] == group for page in pages for item in page["ModelPackageGroupSummaryList"]
+        )
+
+    def versions(self, group: str, status: ApprovalStatus | None = None) -> Iterator[ModelVersion]:
+        """Yield the group's versions, newest first; none when the group does not exist."""
+        if not self._group_exists(group):
+            return
+        wanted = {"ModelApprovalStatus": status} if status else {}
+        pages = self._client.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **wanted
+        )
+        for page in pages:
+            for summary in page["ModelPackageSummaryList"]:
+                yield self._describe(summary["ModelPackageArn"])
+
+    def champion(self, group: str) -> ModelVersion | None:
+        """Return the newest approved version of the group, if there is one."""
+        return next(self.versions(group, "Approved"), None)
+
+    def find(self, group: str, fingerprint: str) -> ModelVersion | None:
+        """Return the version with this content, if it was registered."""
+        return next((version for version in self.versions(group) if version.fingerprint == fingerprint), None)
+
+    def register(self, candidate: Candidate) -> ModelVersion:
+        """Return the candidate's version: the one registered for its fingerprint, else a new one.
+
+        A version that was approved stays approved: only a person withdraws an approval.
+        """
+        known = self.find(candidate.group, candidate.fingerprint)
+        if known is not None:
+            return self._refresh(known, candidate)
+        return self._create(candidate)
+
+    def _refresh(self, known: ModelVersion, candidate: Candidate) -> ModelVersion:
+        metadata = _checked_metadata(candidate)
+        status = "Approved" if known.status == "Approved" else candidate.status
+        if status == known.status and metadata.items() <= known.metadata.items():
+            log.info("version %s of %s is registered already as %s", known.number, candidate.group, known.status)
+            return known
+        log.info("version %s of %s: %s becomes %s", known.number, candidate.group, known.status, status)
+        self._client.update_model_package(
+            ModelPackageArn=known.arn, ModelApprovalStatus=status, CustomerMetadataProperties=metadata
+        )
+        return self._describe(known.arn)
+
+    def _create(self, candidate: Candidate) -> ModelVersion:
+        if not self._group_exists(candidate.group):
+            self._create_group(candidate.group)
+        created = self._client.create_model_package(
+            ModelPackageGroupName=candidate.group,
+            ModelPackageDescription=metadata_value(candidate.description or candidate.group),
+            ModelApprovalStatus=candidate.status,
+            CustomerMetadataProperties=_checked_metadata(candidate),
+            SourceUri=candidate.imported_model_arn,
+            ModelMetrics={
+                "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": candidate.report_uri}}
+            },
+            ClientToken=candidate.fingerprint[:32],
+        )
+        version = self._describe(created["ModelPackageArn"])
+        log.info("registered version %s of %s as %s", version.number, candidate.group, version.status)
+        return version
+
+    def _create_group(self, group: str) -> None:
+        try:
+            self._client.create_model_package_group(
+                ModelPackageGroupName=group, ModelPackageGroupDescription=f"Imported Bedrock models {group}"
+            )
+        except self._client.exceptions.ClientError:
+            if not self._group_exists(group):  # otherwise another run made it a moment ago
+                raise
+
+
+def _checked_metadata(candidate: Candidate) -> dict[str, str]:
+    metadata = {key: metadata_value(value) for key, value in candidate.metadata().items() if value}
+    if len(metadata) > _MAX_METADATA_ENTRIES:
+        raise RegistryMetadataTooLargeError(candidate.group, len(metadata))
+    return metadata

@@ -1,0 +1,91 @@
+"""What a registry of imported models holds: one group per model, one version per import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+ApprovalStatus = Literal["Approved", "Rejected", "PendingManualApproval"]
+_SCORE_KEY = "score."
+
+
+class ModelVersion(BaseModel):
+    """One registered version of a model.
+
+    ``scores`` are means over the evaluation set, 0 to 1; ``dataset_digest`` says of which set.
+    """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    arn: str
+    number: int
+    status: ApprovalStatus
+    created_at: datetime
+    metadata: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the imported content."""
+        return self.metadata.get("fingerprint", "")
+
+    @property
+    def imported_model_arn(self) -> str:
+        """The ARN that applications invoke."""
+        return self.metadata.get("imported_model_arn", "")
+
+    @property
+    def dataset_digest(self) -> str:
+        """The SHA-256 of the evaluation set the scores were measured on."""
+        return self.metadata.get("dataset_digest", "")
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Mean score per metric."""
+        return {
+            key.removeprefix(_SCORE_KEY): float(value)
+            for key, value in self.metadata.items()
+            if key.startswith(_SCORE_KEY)
+        }
+
+
+class Candidate(BaseModel):
+    """A version to be registered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    group: str
+    description: str
+    fingerprint: str
+    imported_model_arn: str
+    scores: Mapping[str, float]
+    dataset_digest: str
+    report_uri: str
+    status: ApprovalStatus
+    provenance: Mapping[str, str]
+
+    def metadata(self) -> dict[str, str]:
+        """Return the flat text properties under which the version is found again."""
+        scores = {f"{_SCORE_KEY}{name}": f"{value:.6f}" for name, value in self.scores.items()}
+        return {
+            **self.provenance,
+            **scores,
+            "fingerprint": self.fingerprint,
+            "imported_model_arn": self.imported_model_arn,
+            "dataset_digest": self.dataset_digest,
+        }
+
+
+class Registry(Protocol):
+    """Where versions are kept; SageMaker Model Registry today."""
+
+    def champion(self, group: str) -> ModelVersion | None:
+        """Return the newest approved version of the group, if there is one."""
+
+    def find(self, group: str, fingerprint: str) -> ModelVersion | None:
+        """Return the version with this content, if it was registered."""
+
+    def register(self, candidate: Candidate) -> ModelVersion:
+        """Return the candidate's version, made now or found."""
