@@ -27,5 +27,5 @@ os.environ.update(
     AWS_EC2_METADATA_DISABLED="true",
     AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     OMP_NUM_THREADS="1",
-    PYTHONPATH=os.pathsep.join(str(PROJECT_ROOT / folder) for folder in (".", "plugins", "dags")),
+    PYTHONPATH=str(PROJECT_ROOT),
 )

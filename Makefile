@@ -1,0 +1,47 @@
+# GNU make 3.81 and up (macOS ships 3.81). The project's own path must hold no spaces: make cannot name such files.
+SHELL := /bin/bash
+PYTHON ?= python3
+ADAPTER ?= finished
+BIN := .venv/bin
+REQUIREMENTS := $(sort $(wildcard requirements*.txt)) constraints.txt
+
+# The stamp is written last, so a half-made .venv has none and is made again. Its name changes with the requirements
+# and with the folder (a moved .venv holds the old path in its scripts).
+STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' ' -f 1)
+
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help demo down test check format
+
+help: ## List these commands
+	@awk -F ' *## *' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP) ## Import the demo model end to end on this machine, then leave the UI up (ADAPTER=early: the weaker adapter)
+	@$(BIN)/python -m include.demo.run --adapter $(ADAPTER)
+
+down: ## Stop everything that make demo started, and nothing else
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.demo.run --down; else echo "Nothing to stop: there is no .venv."; fi
+
+test: $(STAMP) ## Run all tests: unit, dags, integration, then end to end through a real Airflow
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e
+	$(BIN)/python -m pytest tests/e2e
+
+check: $(STAMP) ## Check lint, format, types and import boundaries
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins:$(CURDIR)/dags $(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and apply the linter's safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(STAMP):
+	@$(PYTHON) --version >/dev/null 2>&1 || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) --version), Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Installing the requirements into .venv: some minutes, once."
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@
