@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("aiobotocore", "awscrt", "ml_dtypes", "moto", "numpy", "peft", "safetensors", "torch", "transformers")
+
+
+def imported_modules(source: str) -> Iterator[str]:
+    """Yield what a module imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
+
+
+def forbidden_imports(source: str, forbidden: tuple[str, ...]) -> list[str]:
+    return [
+        module
+        for module in imported_modules(source)
+        if any(module == name or module.startswith(f"{name}.") for name in forbidden)
+    ]
+
+
+def python_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def violations(files: list[Path], *forbidden: str) -> dict[str, list[str]]:
+    found = {str(path.relative_to(ROOT)): forbidden_imports(path.read_text("utf-8"), forbidden) for path in files}
+    return {path: modules for path, modules in found.items() if modules}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import airflow", ["airflow"]),
+        ("from airflow.sdk import dag", ["airflow.sdk.dag"]),
+        ("def f():\n    import airflow.models", ["airflow.models"]),
+        ("import airflowctl\nfrom include import airflow_links", []),
+    ],
+)
+def test_an_import_is_found_wherever_it_hides(source: str, found: list[str]) -> None:
+    assert forbidden_imports(source, ("airflow",)) == found
+
+
+def test_include_is_plain_python_that_knows_neither_airflow_nor_plugin_nor_dags() -> None:
+    files = python_files("include")
+    assert files
+    assert violations(files, "airflow", "bedrock_import", "plugins", "model_import_dag", "dags") == {}
+
+
+def test_the_plugin_knows_nothing_of_this_project_so_it_can_move_into_the_provider() -> None:
+    files = python_files("plugins")
+    assert files
+    assert violations(files, "include", "model_import_dag", "dags") == {}
+
+
+def test_nothing_imports_the_aws_stand_in() -> None:
+    stand_in = ROOT / "include/local_aws"
+    files = [path for path in python_files("include", "plugins", "dags") if stand_in not in path.parents]
+    assert violations(files, "include.local_aws") == {}
+
+
+def test_every_import_says_from_where_it_imports() -> None:
+    relative = {
+        str(path): [module for module in imported_modules(path.read_text("utf-8")) if module.startswith(".")]
+        for path in python_files("include", "plugins", "dags")
+    }
+    assert {path: modules for path, modules in relative.items() if modules} == {}
+
+
+def ruff(filename: str, source: str) -> int:
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--quiet",
+        "--select",
+        "TID253",
+        "--stdin-filename",
+        filename,
+        "-",
+    ]
+    return subprocess.run(command, cwd=ROOT, input=source, text=True, capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize("module", [*HEAVY, "boto3"])
+@pytest.mark.parametrize("filename", ["dags/import_models.py", "include/naming.py", "plugins/bedrock_import/hooks.py"])
+def test_the_linter_refuses_a_heavy_import_at_the_top_of_a_light_module(filename: str, module: str) -> None:
+    assert ruff(filename, f"import {module}\n") == 1
+    assert ruff(filename, f"def work() -> None:\n    import {module}\n") == 0
+
+
+# Runs in a fresh interpreter, as the DAG processor does it: the dags and plugins folders are on the path.
+PARSE = """
+import json, sys, time
+started = time.perf_counter()
+__import__(sys.argv[1])
+elapsed = time.perf_counter() - started
+print(json.dumps({"seconds": elapsed, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
+"""
+
+
+def parse(dag_module: str, *folders: Path) -> tuple[float, set[str]]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *folders)))}
+    command = [sys.executable, "-c", PARSE, dag_module]
+    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    answer = json.loads(run.stdout.splitlines()[-1])
+    return answer["seconds"], set(answer["modules"])
+
+
+def test_reading_the_dag_files_loads_nothing_heavy_and_costs_less_than_a_second(tmp_path: Path) -> None:
+    (tmp_path / "empty_dag.py").write_text(
+        "from airflow.sdk import DAG\nwith DAG('empty', schedule=None):\n    pass\n", encoding="utf-8"
+    )
+    seconds, modules = parse("import_models", ROOT / "dags", ROOT / "plugins")
+    assert "bedrock_import" in modules
+    assert modules.isdisjoint(HEAVY)
+    # The best of several runs: other processes of a test run only ever make it slower.
+    seconds = min([seconds, *(parse("import_models", ROOT / "dags", ROOT / "plugins")[0] for _ in range(2))])
+    empty = min(parse("empty_dag", tmp_path)[0] for _ in range(3))
+    assert seconds - empty < 1.0, f"{seconds:.2f} s against {empty:.2f} s for an empty DAG"
