@@ -1,0 +1,83 @@
+"""The manifest: what was delivered, from which bytes, and how it can be proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
+from include.checkpoint.reading import split_s3_uri
+from include.checkpoint.segments import Pin, Segment
+from include.delivery.destination import Destination, request
+from include.delivery.errors import ManifestUnreadableError, S3RequestError
+from include.delivery.remote import list_objects
+
+# The packages whose versions decide which bytes are written.
+PACKAGES = ("awscrt", "botocore", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
+
+
+class DeliveredFile(BaseModel, frozen=True):
+    """An object of the delivery; ``crc64nvme`` is base64 as S3 gives it, ``segments`` say where its bytes came from."""
+
+    name: str
+    size: int
+    crc64nvme: str | None
+    etag: str
+    segments: tuple[Segment, ...]
+
+
+class Manifest(BaseModel, frozen=True):
+    """A whole delivery. It is written after all of its objects, so it stands for all of them."""
+
+    fingerprint: str
+    s3_uri: str
+    files: tuple[DeliveredFile, ...]
+    pins: tuple[Pin, ...]
+    notes: tuple[str, ...]
+    proof: Mapping[str, Any] | None
+    created_at: AwareDatetime
+    versions: Mapping[str, str]
+
+
+def find_delivered(client: Any, bucket: str, manifest_key: str) -> Manifest | None:
+    """Return the manifest of a delivery that is whole: every object is there, unchanged, and no other one.
+
+    Reads the manifest and one listing.
+
+    Raises:
+        ManifestUnreadableError: what lies there is not a manifest.
+        S3RequestError: S3 refused a request.
+    """
+    manifest = read_manifest(client, bucket, manifest_key)
+    if manifest is None:
+        return None
+    prefix = split_s3_uri(manifest.s3_uri)[1].rstrip("/")
+    listed = {(it.name, it.size, it.etag) for it in list_objects(Destination(client, bucket, prefix))}
+    return manifest if listed == {(file.name, file.size, file.etag) for file in manifest.files} else None
+
+
+def read_manifest(client: Any, bucket: str, manifest_key: str) -> Manifest | None:
+    """Return the manifest at this key, or None when there is none; raises ManifestUnreadableError, S3RequestError."""
+    uri = f"s3://{bucket}/{manifest_key}"
+    try:
+        body = request(client, "get_object", uri, {"Bucket": bucket, "Key": manifest_key})["Body"].read()
+        return Manifest.model_validate_json(body)
+    except S3RequestError as error:
+        if error.code != "NoSuchKey":
+            raise
+        return None
+    except ValidationError as error:
+        raise ManifestUnreadableError(uri, str(error)) from error
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of the packages that had a hand in the bytes."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,133 @@
+"""Bringing one part, or one small file, to S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from include.checkpoint.reading import RangeReader, split_s3_uri
+from include.checkpoint.segments import Pin, Segment
+from include.delivery.checksums import combine, decode, encode
+from include.delivery.destination import Destination
+from include.delivery.open_uploads import KeptPart
+from include.delivery.parts import Part
+from include.delivery.plan import FilePlan, RemoteObject
+from include.delivery.rate import RateLimit
+from include.delivery.reading import read_patiently
+from include.delivery.remote import RECIPE
+from include.delivery.tally import Tally
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A part that S3 holds; the CRC is None where neither the checkpoint nor S3 says it."""
+
+    number: int
+    length: int
+    etag: str
+    crc64nvme: int | None
+
+    def as_argument(self) -> dict[str, Any]:
+        """The part as CompleteMultipartUpload takes it."""
+        crc = {"ChecksumCRC64NVME": encode(self.crc64nvme)} if self.crc64nvme is not None else {}
+        return {"PartNumber": self.number, "ETag": self.etag, **crc}
+
+
+class PartStore:
+    """Stores parts and small files at one destination; safe to call from several threads."""
+
+    def __init__(
+        self, destination: Destination, reader: RangeReader, pins: Iterable[Pin], limit: RateLimit, tally: Tally
+    ) -> None:
+        self._destination = destination
+        self._reader = reader
+        self._versions = {pin.uri: pin.version for pin in pins}
+        self._limit = limit
+        self._tally = tally
+
+    def put(self, plan: FilePlan) -> RemoteObject:
+        """Store a file of one part with a single request."""
+        data, crc = self._read(plan.parts[0])
+        self._limit.take(len(data))
+        answer = self._destination.call(
+            "put_object",
+            plan.name,
+            Body=data,
+            ChecksumAlgorithm="CRC64NVME",
+            ChecksumCRC64NVME=encode(crc),
+            Metadata={RECIPE: plan.recipe},
+            **self._destination.writing(),
+            **condition(plan),
+        )
+        self._tally.add(sent=len(data))
+        return RemoteObject(plan.name, len(data), answer["ETag"].strip('"'), crc, plan.recipe)
+
+    def store(self, plan: FilePlan, upload_id: str, part: Part, kept: KeptPart | None) -> StoredPart:
+        """Bring one part to S3, unless the one that S3 kept is the same."""
+        if part.copied:
+            return self._copy(plan, upload_id, part, kept)
+        data, crc = self._read(part)
+        if kept and kept.holds(data, crc):
+            self._tally.add(reused=part.length)
+            return StoredPart(part.number, part.length, kept.etag, crc)
+        self._limit.take(len(data))
+        answer = self._destination.call(
+            "upload_part",
+            plan.name,
+            UploadId=upload_id,
+            PartNumber=part.number,
+            Body=data,
+            ChecksumAlgorithm="CRC64NVME",
+            ChecksumCRC64NVME=encode(crc),
+        )
+        self._tally.add(sent=part.length)
+        return StoredPart(part.number, part.length, answer["ETag"].strip('"'), crc)
+
+    def _copy(self, plan: FilePlan, upload_id: str, part: Part, kept: KeptPart | None) -> StoredPart:
+        crc = _crc_of(part.segments)
+        if kept and kept.size == part.length and crc is not None and kept.crc64nvme == crc:
+            self._tally.add(reused=part.length)
+            return StoredPart(part.number, part.length, kept.etag, crc)
+        answer = self._destination.call(
+            "upload_part_copy",
+            plan.name,
+            UploadId=upload_id,
+            PartNumber=part.number,
+            **self._copy_source(part),
+        )["CopyPartResult"]
+        self._tally.add(copied=part.length)
+        reported = answer.get("ChecksumCRC64NVME")
+        known = crc if crc is not None or not reported else decode(reported)
+        return StoredPart(part.number, part.length, answer["ETag"].strip('"'), known)
+
+    def _copy_source(self, part: Part) -> dict[str, Any]:
+        first = part.segments[0]
+        bucket, key = split_s3_uri(first.uri)
+        version = self._versions.get(first.uri)
+        return {
+            "CopySource": {"Bucket": bucket, "Key": key},
+            "CopySourceRange": f"bytes={first.offset}-{first.offset + part.length - 1}",
+            **({"CopySourceIfMatch": version} if version else {}),
+        }
+
+    def _read(self, part: Part) -> tuple[bytes, int]:
+        from awscrt.checksums import crc64nvme
+
+        pieces = [read_patiently(self._reader, segment, self._destination.attempts) for segment in part.segments]
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return data, crc64nvme(data)
+
+
+def condition(plan: FilePlan) -> dict[str, str]:
+    """The condition under which the object may be written: that it is still as it was when the plan was made."""
+    return {"IfMatch": plan.replaces} if plan.replaces else {"IfNoneMatch": "*"}
+
+
+def _crc_of(segments: Iterable[Segment]) -> int | None:
+    pieces = []
+    for segment in segments:
+        if segment.crc64nvme is None:
+            return None
+        pieces.append((segment.crc64nvme, segment.length))
+    return combine(pieces)

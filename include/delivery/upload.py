@@ -1,0 +1,145 @@
+"""Delivering a checkpoint to a prefix in S3, and proving that it lies there."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from include.checkpoint.progress import Progress
+from include.checkpoint.reading import UriReader, verify_pins
+from include.checkpoint.segments import Checkpoint
+from include.delivery.checksums import encode
+from include.delivery.destination import Destination
+from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
+from include.delivery.manifest import DeliveredFile, Manifest, installed_versions
+from include.delivery.open_uploads import abort, list_open_uploads
+from include.delivery.part_store import PartStore
+from include.delivery.plan import RemoteObject, UploadPlan, plan_upload
+from include.delivery.rate import RateLimit
+from include.delivery.remote import list_objects, list_with_checksums
+from include.delivery.tally import Tally
+from include.delivery.transfer import Transfer, TransferSettings
+from include.delivery.verification import check_delivery
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SETTINGS = TransferSettings()
+
+
+@dataclass(frozen=True)
+class DeliveryReport:
+    """What an upload did; the bytes add up to the checkpoint's size."""
+
+    s3_uri: str
+    files: int
+    bytes_sent: int
+    bytes_copied: int
+    bytes_reused: int
+    seconds: float
+
+
+def upload(
+    client: Any,
+    checkpoint: Checkpoint,
+    bucket: str,
+    prefix: str,
+    *,
+    manifest_key: str,
+    fingerprint: str,
+    proof: Mapping[str, Any] | None,
+    progress: Progress,
+    kms_key_id: str | None = None,
+    expected_bucket_owner: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    settings: TransferSettings = DEFAULT_SETTINGS,
+    remove_extra: bool = False,
+) -> DeliveryReport:
+    """Bring the checkpoint's files under ``prefix``, prove it, then write the manifest; return what it took.
+
+    Files and parts that are there already are not sent again, whoever sent them. Ranges that lie in S3 are copied
+    inside S3. ``progress`` is called as each part is done, from several threads, one at a time.
+
+    Raises:
+        SourceChangedError: a source is not the one that was prepared.
+        StaleObjectsError: the prefix holds other objects, and ``remove_extra`` is false.
+        ChecksumMismatchError, DeliveryDiffersError, DeliveryIncompleteError: what arrived is not what was prepared.
+        ManifestInsidePrefixError: Bedrock would import the manifest.
+        S3RequestError: S3 refused a request or went on failing. What it stored stays for the next run.
+    """
+    started = time.monotonic()
+    prefix = prefix.strip("/")
+    if manifest_key.startswith(f"{prefix}/"):
+        raise ManifestInsidePrefixError(manifest_key, prefix)
+    destination = Destination(client, bucket, prefix, kms_key_id, expected_bucket_owner, tags or {})
+    verify_pins(checkpoint, UriReader(client))
+    plan = plan_upload(checkpoint, list_with_checksums(destination, checkpoint.names()), settings.part_size)
+    _settle_extra(destination, plan, remove_extra)
+    tally = Tally(progress, len(checkpoint.files), checkpoint.size)
+    tally.add(reused=sum(found.size for found in plan.reused), files=len(plan.reused))
+    delivered = [*plan.reused, *_transfer(destination, checkpoint, plan, settings, tally)]
+    check_delivery(destination.uri(), delivered, list_objects(destination))
+    _write_manifest(destination, manifest_key, _manifest(destination, checkpoint, delivered, fingerprint, proof))
+    return DeliveryReport(
+        destination.uri(), len(delivered), tally.sent, tally.copied, tally.reused, time.monotonic() - started
+    )
+
+
+def _settle_extra(destination: Destination, plan: UploadPlan, remove_extra: bool) -> None:
+    if plan.extra and not remove_extra:
+        raise StaleObjectsError(destination.uri(), plan.extra)
+    for name in plan.extra:
+        log.warning("Removing %s: it does not belong to this checkpoint", destination.uri(name))
+        destination.call("delete_object", name)
+
+
+def _transfer(
+    destination: Destination, checkpoint: Checkpoint, plan: UploadPlan, settings: TransferSettings, tally: Tally
+) -> list[RemoteObject]:
+    limit = RateLimit(settings.bytes_per_second)
+    store = PartStore(destination, UriReader(destination.client), checkpoint.pins, limit, tally)
+    open_uploads = list_open_uploads(destination)
+    delivered = Transfer(destination, store, settings.workers, tally).deliver(plan.files, open_uploads)
+    verify_pins(checkpoint, UriReader(destination.client))
+    for upload_left in list_open_uploads(destination):
+        abort(destination, upload_left.name, upload_left.upload_id)
+    return delivered
+
+
+def _manifest(
+    destination: Destination,
+    checkpoint: Checkpoint,
+    delivered: Iterable[RemoteObject],
+    fingerprint: str,
+    proof: Mapping[str, Any] | None,
+) -> Manifest:
+    return Manifest(
+        fingerprint=fingerprint,
+        s3_uri=destination.uri(),
+        files=tuple(_delivered_file(checkpoint, found) for found in sorted(delivered, key=lambda it: it.name)),
+        pins=checkpoint.pins,
+        notes=checkpoint.notes,
+        proof=proof,
+        created_at=datetime.now(UTC),
+        versions=installed_versions(),
+    )
+
+
+def _delivered_file(checkpoint: Checkpoint, found: RemoteObject) -> DeliveredFile:
+    crc = encode(found.crc64nvme) if found.crc64nvme is not None else None
+    segments = checkpoint.file(found.name).segments
+    return DeliveredFile(name=found.name, size=found.size, crc64nvme=crc, etag=found.etag, segments=segments)
+
+
+def _write_manifest(destination: Destination, key: str, manifest: Manifest) -> None:
+    destination.call(
+        "put_object",
+        Key=key,
+        Body=manifest.model_dump_json(indent=1).encode(),
+        ContentType="application/json",
+        ChecksumAlgorithm="CRC64NVME",
+        **destination.writing(),
+    )

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from moto.server import ThreadedMotoServer
+
+BUCKET = "models"
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def client_for(endpoint_url: str, **config: Any) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, **config),
+    )
+
+
+@pytest.fixture
+def s3(s3_server: str) -> Any:
+    client = client_for(s3_server)
+    client.create_bucket(Bucket=BUCKET)
+    yield client
+    for upload in client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()):
+        client.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
+    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+        client.delete_object(Bucket=BUCKET, Key=item["Key"])
+    client.delete_bucket(Bucket=BUCKET)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small checkpoint: a shard of several parts, a shard of one, and two small files."""
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "model-00001-of-00002.safetensors").write_bytes(os.urandom(21 * 2**20 + 17))
+    (folder / "model-00002-of-00002.safetensors").write_bytes(os.urandom(3 * 2**20))
+    (folder / "config.json").write_bytes(b'{"model_type": "mistral"}')
+    (folder / "merges.txt").write_bytes(b"")
+    return folder

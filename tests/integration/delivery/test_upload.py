@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from include.checkpoint.errors import SourceChangedError
+from include.checkpoint.progress import no_progress
+from include.checkpoint.reading import LocalReader
+from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
+from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
+from include.delivery.manifest import find_delivered
+from include.delivery.transfer import TransferSettings
+from include.delivery.upload import DeliveryReport, upload
+
+BUCKET = "models"
+PREFIX = "capitals/1234/checkpoint"
+MANIFEST = "capitals/1234/manifest.json"
+
+
+def checkpoint_of(folder: Path) -> Checkpoint:
+    pins = tuple(LocalReader().pin(str(path)) for path in sorted(folder.iterdir()))
+    files = tuple(
+        CheckpointFile(name=Path(pin.uri).name, segments=(Segment(uri=pin.uri, offset=0, length=pin.size),))
+        for pin in pins
+    )
+    return Checkpoint(files=files, pins=pins, notes=("as it was",))
+
+
+def deliver(s3: Any, checkpoint: Checkpoint, **options: Any) -> DeliveryReport:
+    return upload(
+        s3,
+        checkpoint,
+        BUCKET,
+        PREFIX,
+        manifest_key=MANIFEST,
+        fingerprint="12" * 32,
+        proof={"method": "none"},
+        progress=options.pop("progress", no_progress),
+        **options,
+    )
+
+
+def stored(s3: Any) -> dict[str, bytes]:
+    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/").get("Contents", ())
+    return {
+        item["Key"].removeprefix(f"{PREFIX}/"): s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
+        for item in found
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_every_file_arrives_byte_for_byte_and_nothing_else_lies_in_the_prefix(s3: Any, folder: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+    report = deliver(s3, checkpoint_of(folder), progress=lambda *done: seen.append(done))
+    assert stored(s3) == contents(folder)
+    total = sum(map(len, contents(folder).values()))
+    assert (report.files, report.bytes_sent, report.bytes_copied, report.bytes_reused) == (4, total, 0, 0)
+    assert seen[-1] == (4, 4, total, total)
+    assert report.s3_uri == f"s3://{BUCKET}/{PREFIX}/"
+
+
+def test_the_manifest_lists_what_s3_holds_with_its_checksums(s3: Any, folder: Path) -> None:
+    deliver(s3, checkpoint_of(folder))
+    manifest = json.loads(s3.get_object(Bucket=BUCKET, Key=MANIFEST)["Body"].read())
+    for file in manifest["files"]:
+        head = s3.head_object(Bucket=BUCKET, Key=f"{PREFIX}/{file['name']}", ChecksumMode="ENABLED")
+        assert (file["size"], file["crc64nvme"]) == (head["ContentLength"], head["ChecksumCRC64NVME"])
+        assert file["segments"][0]["uri"] == str(folder / file["name"])
+    assert manifest["notes"] == ["as it was"]
+    assert manifest["proof"] == {"method": "none"}
+
+
+def test_a_second_upload_sends_nothing(s3: Any, folder: Path) -> None:
+    first = deliver(s3, checkpoint_of(folder))
+    second = deliver(s3, checkpoint_of(folder))
+    assert (second.bytes_sent, second.bytes_reused) == (0, first.bytes_sent)
+
+
+def test_one_changed_file_is_the_only_one_sent_again(s3: Any, folder: Path) -> None:
+    deliver(s3, checkpoint_of(folder))
+    (folder / "config.json").write_bytes(b'{"model_type": "llama"}')
+    report = deliver(s3, checkpoint_of(folder))
+    assert report.bytes_sent == 23
+    assert stored(s3) == contents(folder)
+
+
+def test_stale_objects_are_refused_before_anything_is_sent(s3: Any, folder: Path) -> None:
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/model.safetensors", Body=b"of another run")
+    with pytest.raises(StaleObjectsError, match=r"model\.safetensors"):
+        deliver(s3, checkpoint_of(folder))
+    assert list(stored(s3)) == ["model.safetensors"]
+
+
+def test_stale_objects_are_removed_when_asked(s3: Any, folder: Path) -> None:
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/model.safetensors", Body=b"of another run")
+    deliver(s3, checkpoint_of(folder), remove_extra=True)
+    assert stored(s3) == contents(folder)
+
+
+def test_a_source_that_changed_since_it_was_prepared_is_refused(s3: Any, folder: Path) -> None:
+    checkpoint = checkpoint_of(folder)
+    (folder / "config.json").write_bytes(b"{}")
+    with pytest.raises(SourceChangedError, match=r"config\.json"):
+        deliver(s3, checkpoint)
+
+
+def test_the_manifest_may_not_lie_among_the_files_that_bedrock_reads(s3: Any, folder: Path) -> None:
+    with pytest.raises(ManifestInsidePrefixError):
+        upload(
+            s3,
+            checkpoint_of(folder),
+            BUCKET,
+            PREFIX,
+            manifest_key=f"{PREFIX}/manifest.json",
+            fingerprint="",
+            proof=None,
+            progress=no_progress,
+        )
+
+
+def test_ranges_that_lie_in_s3_are_copied_there(s3: Any, folder: Path) -> None:
+    base = os.urandom(32 * 2**20)
+    s3.put_object(Bucket=BUCKET, Key="base/model.safetensors", Body=base)
+    changed = folder / "model-00001-of-00002.safetensors"
+    uri = f"s3://{BUCKET}/base/model.safetensors"
+    segments = (
+        Segment(uri=uri, offset=0, length=9 * 2**20),
+        Segment(uri=str(changed), offset=0, length=7 * 2**20),
+        Segment(uri=uri, offset=16 * 2**20, length=16 * 2**20),
+    )
+    report = deliver(s3, Checkpoint(files=(CheckpointFile(name="model.safetensors", segments=segments),)))
+    assert (report.bytes_sent, report.bytes_copied) == (7 * 2**20, 25 * 2**20)
+    expected = base[: 9 * 2**20] + changed.read_bytes()[: 7 * 2**20] + base[16 * 2**20 :]
+    assert stored(s3) == {"model.safetensors": expected}
+
+
+def test_a_delivery_is_found_while_every_object_is_as_it_was(s3: Any, folder: Path) -> None:
+    assert find_delivered(s3, BUCKET, MANIFEST) is None
+    deliver(s3, checkpoint_of(folder))
+    manifest = find_delivered(s3, BUCKET, MANIFEST)
+    assert manifest
+    assert manifest.fingerprint == "12" * 32
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/config.json", Body=b"another")
+    assert find_delivered(s3, BUCKET, MANIFEST) is None
+    s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}/config.json")
+    assert find_delivered(s3, BUCKET, MANIFEST) is None
+
+
+def test_parts_of_an_upload_that_broke_off_are_kept(s3: Any, folder: Path) -> None:
+    data = (folder / "model-00001-of-00002.safetensors").read_bytes()
+    settings = TransferSettings(part_size=7 * 2**20 + 6, workers=2)
+    target = {"Bucket": BUCKET, "Key": f"{PREFIX}/model-00001-of-00002.safetensors"}
+    upload_id = s3.create_multipart_upload(**target, ChecksumAlgorithm="CRC64NVME", ChecksumType="FULL_OBJECT")[
+        "UploadId"
+    ]
+    s3.upload_part(**target, UploadId=upload_id, PartNumber=2, Body=data[len(data) // 3 : len(data) * 2 // 3])
+    report = deliver(s3, checkpoint_of(folder), settings=settings)
+    assert report.bytes_reused == len(data) * 2 // 3 - len(data) // 3
+    assert stored(s3) == contents(folder)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
