@@ -33,7 +33,7 @@ class EvaluationConfig(_Part):
     )
     max_tokens: int = Field(default=64, ge=1, le=4096, description="Longest answer, in tokens.")
     thresholds: dict[Metric, Score] = Field(
-        default_factory=dict, description="Lowest mean score, per metric, with which a model may be promoted."
+        default={}, description="Lowest mean score, per metric, with which a model may be promoted."
     )
 
 
@@ -54,6 +54,9 @@ class AccountConfig(_Part):
         default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
     )
     kms_key_id: str | None = Field(default=None, description="KMS key ARN with which the bucket's objects are encrypted.")
+    workspace: Text = Field(
+        default="workspace", description="Folder for files in the making; every worker must see the same one."
+    )
 
 
 class ModelConfig(_Part):
@@ -88,11 +91,8 @@ class ModelFileInvalidError(ModelImportError):
     """A file of `dags/models/` (or a run's parameters) that does not describe a model."""
 
     def __init__(self, source: str, problems: tuple[str, ...]) -> None:
-        super().__init__(source, problems)
-        self.source, self.problems = source, problems
-
-    def __str__(self) -> str:
-        return f"{self.source} does not describe a model: " + "; ".join(self.problems) + ". Correct these fields."
+        found = "; ".join(problems)
+        super().__init__("This does not describe a model", source, found=found, remedy="Correct these fields.")
 
 
 def _problem(error: Mapping[str, Any]) -> str:

@@ -30,11 +30,7 @@ class NameInvalidError(ModelImportError):
     """A name, token or URI that the service would refuse."""
 
     def __init__(self, kind: str, value: str, expected: str) -> None:
-        super().__init__(kind, value, expected)
-        self.kind, self.value, self.expected = kind, value, expected
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.value!r} would be refused by the service: expected {self.expected}. Change it."
+        super().__init__(f"The service would refuse this {kind}", repr(value), expected, remedy="Change it.")
 
 
 class ImportNames(NamedTuple):

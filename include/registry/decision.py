@@ -17,7 +17,7 @@ ROUNDING = 1e-6
 class PromotionDecision(BaseModel):
     """The approval status a version gets, and why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     status: ApprovalStatus
     reasons: tuple[str, ...]

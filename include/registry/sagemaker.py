@@ -22,14 +22,8 @@ class RegistryMetadataTooLargeError(ModelImportError):
     """More properties than a model package can hold."""
 
     def __init__(self, group: str, found: int) -> None:
-        super().__init__(group, found)
-        self.group, self.found = group, found
-
-    def __str__(self) -> str:
-        return (
-            f"a version of {self.group!r} cannot hold its metadata: expected at most {_MAX_METADATA_ENTRIES} properties, "
-            f"found {self.found}. Record fewer."
-        )
+        expected = f"at most {_MAX_METADATA_ENTRIES} properties"
+        super().__init__("A version's metadata is too large", group, expected, str(found), "Record fewer.")
 
 
 def metadata_value(value: str) -> str:

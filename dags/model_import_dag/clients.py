@@ -1,0 +1,34 @@
+"""The boto3 clients of the run's AWS connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.plan import ImportPlan
+from include.preflight.account_checks import AwsClients
+
+#: A cold model answers its first call only after minutes.
+RUNTIME_READ_TIMEOUT = 300
+
+
+def _client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from botocore.config import Config
+
+    if client_type == "s3":
+        return S3Hook(aws_conn_id=aws_conn_id, region_name=region_name).get_conn()
+    config = Config(read_timeout=RUNTIME_READ_TIMEOUT) if client_type == "bedrock-runtime" else None
+    return AwsBaseHook(
+        aws_conn_id=aws_conn_id, region_name=region_name, client_type=client_type, config=config
+    ).get_conn()
+
+
+def client(plan: ImportPlan, client_type: str) -> Any:
+    """Return a client in the plan's region."""
+    return _client(plan.aws_conn_id, plan.region_name, client_type)
+
+
+def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
+    """Return the clients that preflight asks; without a region, the connection's."""
+    return AwsClients(*(_client(aws_conn_id, region_name, name) for name in ("s3", "iam", "bedrock")))

@@ -1,0 +1,105 @@
+"""Wire an import DAG; what the tasks do is elsewhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, chain
+from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
+from bedrock_import.operators import BedrockCreateModelImportJobOperator
+from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from include.config import ModelConfig
+from model_import_dag import tasks
+from model_import_dag.params import form_params
+
+#: Tags of the import job and the imported model; each is an entry of the plan's tags.
+TAGS = ("fingerprint", "model_name", "dag_id", "dag_run_id")
+IMPORT_TIMEOUT = timedelta(hours=4)
+WARM_UP_TIMEOUT = timedelta(minutes=10)
+DOC = """
+Takes a model to Amazon Bedrock: convert and merge → validate → upload → import → warm up → evaluate → decide → register.
+
+Content that was imported before is found again and nothing is made twice. Press **Trigger** for the form; every field is
+described there. The scores are in the XCom of `evaluate_model`, the decision and its reasons in that of `decide_promotion`.
+"""
+
+
+def _planned(entry: str) -> str:
+    return f"{{{{ ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['{entry}'] }}}}"
+
+
+def _tags() -> list[dict[str, str]]:
+    plan_tags = f"ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['tags']"
+    return [{"key": tag, "value": f"{{{{ {plan_tags}['{tag}'] }}}}"} for tag in TAGS]
+
+
+def _aws() -> dict[str, str]:
+    return {"aws_conn_id": _planned("aws_conn_id"), "region_name": _planned("region_name")}
+
+
+def _create_import_job() -> BedrockCreateModelImportJobOperator:
+    return BedrockCreateModelImportJobOperator(
+        task_id="create_import_job",
+        job_name=_planned("job_name"),
+        imported_model_name=_planned("imported_model_name"),
+        role_arn=_planned("role_arn"),
+        s3_uri=_planned("s3_uri"),
+        client_request_token=_planned("client_request_token"),
+        import_job_kwargs={"jobTags": _tags(), "importedModelTags": _tags()},
+        wait_for_completion=False,
+        deferrable=True,
+        **_aws(),
+    )
+
+
+def _wait_for_import() -> BedrockModelImportJobCompletedSensor:
+    return BedrockModelImportJobCompletedSensor(
+        task_id="wait_for_import",
+        job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
+        timeout=IMPORT_TIMEOUT.total_seconds(),
+        poke_interval=30,
+        deferrable=True,
+        **_aws(),
+    )
+
+
+def _warm_up() -> BedrockImportedModelReadySensor:
+    return BedrockImportedModelReadySensor(
+        task_id="warm_up",
+        imported_model_arn="{{ ti.xcom_pull(task_ids='wait_for_import')['imported_model_arn'] }}",
+        timeout=WARM_UP_TIMEOUT.total_seconds(),
+        deferrable=True,
+        **_aws(),
+    )
+
+
+def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
+    """Return the DAG that imports one model, or with ``config`` None the form that imports any model."""
+    with DAG(
+        dag_id,
+        description=config.description if config else "Imports any model into Amazon Bedrock",
+        schedule=config.schedule if config else None,
+        catchup=False,
+        params=form_params(config),
+        tags=["bedrock", "model-import"],
+        doc_md=DOC,
+        default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+    ) as dag:
+        upload, register = tasks.upload_checkpoint(), tasks.register_version()
+        upload.operator.operator_extra_links = (S3PrefixLink(),)
+        register.operator.operator_extra_links = (SageMakerModelRegistryLink(),)
+        chain(
+            tasks.preflight(),
+            tasks.convert_to_hf(),
+            tasks.merge_lora(),
+            tasks.validate_checkpoint(),
+            upload,
+            _create_import_job(),
+            _wait_for_import(),
+            _warm_up(),
+            tasks.evaluate_model(),
+            tasks.decide_promotion(),
+            register,
+            tasks.clear_workspace().as_teardown(),
+        )
+    return dag

@@ -1,0 +1,112 @@
+"""The tasks of an import DAG: each fetches its clients from Airflow's connection and calls what does the work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Context, task
+from airflow.sdk.exceptions import AirflowSkipException
+from include.plan import ImportPlan, run_workspace
+from model_import_dag.clients import aws_clients, client
+from model_import_dag.params import run_config
+from model_import_dag.runs import link_to_registry, link_to_s3, provenance
+
+PREFLIGHT = "preflight"
+
+
+def _plan(context: Context) -> ImportPlan:
+    return ImportPlan.model_validate(context["ti"].xcom_pull(task_ids=PREFLIGHT))
+
+
+@task
+def preflight(**context: Any) -> dict[str, Any]:
+    """Check inputs, names and account in seconds, and plan the run."""
+    from include.planning import make_plan
+
+    config = run_config(context["params"])
+    clients = aws_clients(config.account.aws_conn_id, config.account.region_name)
+    workspace = run_workspace(config.account.workspace, context["dag"].dag_id, context["run_id"])
+    return make_plan(config, clients, workspace, provenance(context)).model_dump(mode="json")
+
+
+@task
+def convert_to_hf(**context: Any) -> dict[str, Any]:
+    """Convert raw Mistral weights to the Hugging Face layout."""
+    from include.preparation import convert, why_no_conversion
+
+    plan = _plan(context)
+    if reason := why_no_conversion(plan):
+        raise AirflowSkipException(reason)
+    return convert(plan)
+
+
+@task(trigger_rule="none_failed")
+def merge_lora(**context: Any) -> dict[str, Any]:
+    """Merge the adapter into the base model, writing only the tensors it changes."""
+    from include.preparation import merge, why_no_merge
+
+    plan = _plan(context)
+    if reason := why_no_merge(plan):
+        raise AirflowSkipException(reason)
+    return merge(plan)
+
+
+@task(trigger_rule="none_failed")
+def validate_checkpoint(**context: Any) -> dict[str, Any]:
+    """Check the checkpoint against what Bedrock will read."""
+    from include.preparation import validate, why_no_validation
+
+    plan = _plan(context)
+    if reason := why_no_validation(plan):
+        raise AirflowSkipException(reason)
+    return validate(plan)
+
+
+@task(trigger_rule="none_failed")
+def upload_checkpoint(**context: Any) -> dict[str, Any]:
+    """Deliver the checkpoint to its S3 prefix; what is there already is not sent again."""
+    from include.preparation import deliver
+
+    plan = _plan(context)
+    link_to_s3(context, plan)
+    return deliver(plan, client(plan, "s3"))
+
+
+@task
+def evaluate_model(**context: Any) -> dict[str, Any]:
+    """Measure the imported model on the evaluation set."""
+    from include.measurement import measure
+
+    plan = _plan(context)
+    model_arn = context["ti"].xcom_pull(task_ids="wait_for_import")["imported_model_arn"]
+    return measure(plan, model_arn, client(plan, "bedrock-runtime"), client(plan, "s3"))
+
+
+@task
+def decide_promotion(**context: Any) -> dict[str, Any]:
+    """Decide, from the scores and the champion's, which approval status the version gets."""
+    from include.registration import decide
+
+    evaluation = context["ti"].xcom_pull(task_ids="evaluate_model")
+    return decide(_plan(context), evaluation, client(_plan(context), "sagemaker"))
+
+
+@task
+def register_version(**context: Any) -> dict[str, Any]:
+    """Record the imported model as a version in the registry."""
+    from include.registration import register
+
+    plan, ti = _plan(context), context["ti"]
+    link_to_registry(context, plan)
+    results = {task_id: ti.xcom_pull(task_ids=task_id) for task_id in ("wait_for_import", "warm_up", "evaluate_model")}
+    decision = ti.xcom_pull(task_ids="decide_promotion")
+    return register(plan, decision, results, client(plan, "sagemaker"))
+
+
+@task(trigger_rule="all_done")
+def clear_workspace(**context: Any) -> None:
+    """Remove this run's files from the workspace."""
+    from include.preparation import clear
+
+    if context["ti"].xcom_pull(task_ids=PREFLIGHT):
+        clear(_plan(context))

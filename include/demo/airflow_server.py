@@ -1,0 +1,164 @@
+"""A whole Airflow on this machine: API server, scheduler, DAG processor and triggerer as processes, and its REST API."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from include.demo.processes import LOOPBACK, ProcessGroup
+from include.errors import ModelImportError
+from include.plan import PROJECT_ROOT
+
+USER = "admin"
+READY_TIMEOUT = 120.0
+
+
+class AirflowNotReadyError(ModelImportError):
+    """Airflow did not come up, or does not show a DAG."""
+
+    def __init__(self, what: str, found: str, logs: Path) -> None:
+        super().__init__("Airflow is not ready", what, found=found, remedy=f"Read the logs in {logs}.")
+
+
+def airflow_environment(
+    home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str], *, dags_folder: Path | None = None
+) -> dict[str, str]:
+    """Return the settings of an Airflow that listens on loopback only and reaches AWS through connection ``aws``."""
+    url = f"http://{LOOPBACK}:{port}"
+    settings = {
+        "CORE__DAGS_FOLDER": str(dags_folder or PROJECT_ROOT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": "4",
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "CORE__FERNET_KEY": "",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        "API__BASE_URL": url,
+        "API__SECRET_KEY": secrets.token_hex(32),
+        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+        "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+        "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+    }
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
+        "PYTHONPATH": str(PROJECT_ROOT),
+        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+        **{f"AIRFLOW_VAR_MODEL_IMPORT_{name.upper()}": value for name, value in variables.items()},
+    }
+
+
+def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str:
+    """Create the metadata database, start the four components, and return the password of user ``admin``."""
+    home = Path(env["AIRFLOW_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    password = secrets.token_urlsafe(12)
+    passwords = home / "passwords.json"
+    passwords.touch(mode=0o600)
+    passwords.write_text(json.dumps({USER: password}))
+    airflow = [sys.executable, "-m", "airflow"]
+    migrated = subprocess.run([*airflow, "db", "migrate"], env=dict(env), capture_output=True, text=True, check=False)
+    if migrated.returncode:
+        raise AirflowNotReadyError("airflow db migrate", migrated.stderr[-2000:], home)
+    group.start("api-server", [*airflow, "api-server", "--host", LOOPBACK, "--port", str(port)], env)
+    group.start("scheduler", [*airflow, "scheduler", "--skip-serve-logs"], env)
+    group.start("dag-processor", [*airflow, "dag-processor"], env)
+    group.start("triggerer", [*airflow, "triggerer", "--skip-serve-logs"], env)
+    return password
+
+
+class AirflowApi:
+    """Airflow's REST API v2, as user ``admin``."""
+
+    def __init__(self, url: str, password: str) -> None:
+        self.url = url
+        self._password = password
+        self._session = requests.Session()
+
+    def log_in(self) -> None:
+        """Get a token for the calls that follow."""
+        credentials = {"username": USER, "password": self._password}
+        answer = self._session.post(f"{self.url}/auth/token", json=credentials, timeout=30)
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON answer of a GET request."""
+        answer = self._session.get(f"{self.url}/api/v2{path}", params=query, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the JSON answer of a POST request."""
+        answer = self._session.post(f"{self.url}/api/v2{path}", json=dict(body), timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def wait_until_ready(self, dag_id: str, group: ProcessGroup, timeout: float = READY_TIMEOUT) -> None:
+        """Return once every component reports itself healthy and the DAG is there.
+
+        Raises:
+            AirflowNotReadyError: the deadline passed, or the DAG's file does not import.
+            ProcessDiedError: a component ended.
+        """
+        deadline = time.monotonic() + timeout
+        state = "no answer yet"
+        while time.monotonic() < deadline:
+            group.check()
+            try:
+                state = self._readiness(dag_id)
+            except requests.RequestException as error:
+                state = str(error)
+            if not state:
+                return
+            time.sleep(0.5)
+        raise AirflowNotReadyError(dag_id, state, group.log_file("api-server").parent)
+
+    def _readiness(self, dag_id: str) -> str:
+        if "Authorization" not in self._session.headers:
+            self.log_in()
+        health = self.get("/monitor/health")
+        sick = [name for name in ("scheduler", "triggerer", "dag_processor") if health[name]["status"] != "healthy"]
+        if sick:
+            return f"not healthy: {', '.join(sick)}"
+        known = [dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]]
+        errors = [error["stack_trace"] for error in self.get("/importErrors")["import_errors"]]
+        return "" if dag_id in known else "\n".join([f"DAG {dag_id} is not there", *errors])
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
+        """Start a run of the DAG and return its id."""
+        run = self.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf)})
+        return str(run["dag_run_id"])
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
+        """Return what the task left under ``key``, or None."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        try:
+            return self.get(path, stringify="false")["value"]
+        except requests.HTTPError as error:
+            if error.response.status_code == requests.codes.not_found:
+                return None
+            raise
+
+    def last_error(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
+        """Return the exception that failed the task, as its log tells it."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        entries = self.get(path, full_content="true")["content"]
+        for entry in reversed(entries):
+            for detail in entry.get("error_detail") or ():
+                return f"{detail['exc_type']}: {detail['exc_value']}"
+        return "the task's log holds no exception"

@@ -1,0 +1,16 @@
+"""Measure the demo's base model on this machine, to compare with what was imported."""
+
+from __future__ import annotations
+
+from include.config import ModelConfig
+from include.plan import project_path
+
+
+def base_scores(config: ModelConfig) -> dict[str, float]:
+    """Return the base model's mean scores on the evaluation set, greedy, by transformers itself."""
+    from include.evaluation.dataset import read_dataset
+    from include.evaluation.local_model import local_scores
+
+    evaluation = config.evaluation
+    records = read_dataset(project_path(evaluation.dataset)).records
+    return local_scores(project_path(config.base), records, evaluation.prompt_template, evaluation.max_tokens)

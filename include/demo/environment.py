@@ -1,0 +1,118 @@
+"""The demo's surroundings: the stand-in for AWS with the project's CloudFormation stack, and an Airflow that uses it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from include.demo.airflow_server import AirflowApi, airflow_environment, start_airflow
+from include.demo.processes import LOOPBACK, ProcessGroup, free_port, inherited_environment, wait_for_line
+from include.plan import PROJECT_ROOT
+
+REGION = "us-east-1"
+STACK_NAME = "model-import"
+TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import.yaml"
+STAND_IN_PORT, UI_PORT = 5555, 8080
+STAND_IN_TIMEOUT = 60.0
+#: The stand-in checks no signatures; these are the words its own documentation uses.
+STAND_IN_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+
+
+class Environment(NamedTuple):
+    """Where everything is."""
+
+    folder: str
+    aws_endpoint: str
+    ui_url: str
+    password: str
+    bucket: str
+
+    @property
+    def airflow(self) -> AirflowApi:
+        """Airflow's REST API."""
+        return AirflowApi(self.ui_url, self.password)
+
+
+def aws_client(endpoint_url: str, service: str) -> Any:
+    """Return a boto3 client of the stand-in."""
+    import boto3
+
+    return boto3.client(service, endpoint_url=endpoint_url, region_name=REGION, **STAND_IN_KEYS)
+
+
+def start_stand_in(group: ProcessGroup, port: int, *options: str) -> str:
+    """Start the stand-in for AWS and return its address."""
+    command = [sys.executable, "-m", "include.local_aws", "--host", LOOPBACK, "--port", str(port), *options]
+    group.start("local-aws", command, {**inherited_environment(), "PYTHONPATH": str(PROJECT_ROOT)})
+    return wait_for_line(group.log_file("local-aws"), "ready ", STAND_IN_TIMEOUT, group)
+
+
+def deploy_stack(endpoint_url: str) -> dict[str, str]:
+    """Deploy bucket and import role as a user does on AWS; return the stack's outputs."""
+    cloudformation = aws_client(endpoint_url, "cloudformation")
+    cloudformation.create_stack(
+        StackName=STACK_NAME, TemplateBody=TEMPLATE.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK_NAME)
+    (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+class DemoEnvironment:
+    """The environment in a folder: started once, found again by later commands, stopped as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.group = ProcessGroup(folder)
+        self._description = folder / "environment.json"
+
+    def running(self) -> Environment | None:
+        """Return the environment when all of it runs."""
+        if not self._description.exists() or len(self.group.alive()) < len(self.group.started):
+            return None
+        return Environment(**json.loads(self._description.read_text()))
+
+    def start(self, dags_folder: Path | None = None) -> tuple[Environment, list[str]]:
+        """Start everything anew; return it, and a note for each port that had to be another one."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (aws_port, aws_holder), (ui_port, ui_holder) = free_port(STAND_IN_PORT), free_port(UI_PORT)
+        held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
+        notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]
+        endpoint = start_stand_in(self.group, aws_port)
+        outputs = deploy_stack(endpoint)
+        env = inherited_environment() | airflow_environment(
+            self.folder / "airflow",
+            ui_port,
+            self._connection(endpoint),
+            {
+                "bucket": outputs["BucketName"],
+                "role_arn": outputs["ImportRoleArn"],
+                "prefix": outputs["Prefix"],
+                "workspace": str(self.folder / "workspace"),
+            },
+            dags_folder=dags_folder,
+        )
+        password = start_airflow(self.group, env, ui_port)
+        found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, outputs["BucketName"])
+        self._description.touch(mode=0o600)
+        self._description.write_text(json.dumps(found._asdict()))
+        return found, notes
+
+    def stop(self) -> list[str]:
+        """Stop what was started, and only that; return the names of what ran."""
+        self._description.unlink(missing_ok=True)
+        return self.group.stop()
+
+    @staticmethod
+    def _connection(endpoint_url: str) -> dict[str, Any]:
+        return {
+            "conn_type": "aws",
+            "login": STAND_IN_KEYS["aws_access_key_id"],
+            "password": STAND_IN_KEYS["aws_secret_access_key"],
+            "extra": {"region_name": REGION, "endpoint_url": endpoint_url},
+        }

@@ -1,0 +1,37 @@
+"""Count what exists on the stand-in, so that a run can tell what it made."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from include.demo.environment import Environment, aws_client
+
+
+class Inventory(NamedTuple):
+    """What exists: import jobs, objects in the bucket, registered versions."""
+
+    import_jobs: int
+    objects: int
+    versions: int
+
+
+def take_inventory(environment: Environment) -> Inventory:
+    """Return the counts of now."""
+    endpoint = environment.aws_endpoint
+    jobs = aws_client(endpoint, "bedrock").get_paginator("list_model_import_jobs").paginate()
+    objects = aws_client(endpoint, "s3").get_paginator("list_objects_v2").paginate(Bucket=environment.bucket)
+    sagemaker = aws_client(endpoint, "sagemaker")
+    groups = sagemaker.get_paginator("list_model_package_groups").paginate()
+    versions = sum(
+        len(page["ModelPackageSummaryList"])
+        for group_page in groups
+        for group in group_page["ModelPackageGroupSummaryList"]
+        for page in sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group["ModelPackageGroupName"]
+        )
+    )
+    return Inventory(
+        import_jobs=sum(len(page["modelImportJobSummaries"]) for page in jobs),
+        objects=sum(len(page.get("Contents", ())) for page in objects),
+        versions=versions,
+    )

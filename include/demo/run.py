@@ -1,0 +1,116 @@
+"""``make demo``: run the demo model's DAG end to end on this machine and show what came of it; ``--down`` stops it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from include.config import ModelConfig, read_model_file
+from include.demo.airflow_server import USER
+from include.demo.base_score import base_scores
+from include.demo.environment import DemoEnvironment, Environment
+from include.demo.inventory import Inventory, take_inventory
+from include.demo.run_view import RunFailedError, follow_run
+from include.demo.summary import Outcome, ask, show_summary
+from include.errors import ModelImportError
+from include.plan import PROJECT_ROOT
+
+FOLDER = PROJECT_ROOT / ".demo"
+DAG_ID = "import_capitals"
+MODEL_FILE = PROJECT_ROOT / "dags" / "models" / "capitals.yaml"
+ADAPTERS = Path("include/demo/adapters")
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m include.demo.run", description=__doc__)
+    names = sorted(path.name for path in (PROJECT_ROOT / ADAPTERS).iterdir() if path.is_dir())
+    parser.add_argument("--adapter", choices=names, default="finished", help="which adapter to merge and import")
+    parser.add_argument("--down", action="store_true", help="stop everything that the demo started")
+    return parser.parse_args(argv)
+
+
+def _environment(demo: DemoEnvironment, console: Console) -> Environment:
+    if found := demo.running():
+        console.print(f"Airflow and the stand-in for AWS are up already: {found.ui_url}")
+        return found
+    console.print("Starting the stand-in for AWS and Airflow (API server, scheduler, DAG processor, triggerer) …")
+    began = time.monotonic()
+    environment, notes = demo.start()
+    for note in notes:
+        console.print(f"[yellow]{note}[/]")
+    environment.airflow.wait_until_ready(DAG_ID, demo.group)
+    console.print(f"Ready after {time.monotonic() - began:.0f} s. Airflow's UI: {environment.ui_url}")
+    return environment
+
+
+def _run(environment: Environment, adapter: str, console: Console) -> tuple[dict[str, Any], Inventory, Inventory]:
+    before = take_inventory(environment)
+    airflow = environment.airflow
+    airflow.log_in()
+    run_id = airflow.trigger(DAG_ID, {"adapter": str(ADAPTERS / adapter)})
+    console.print(f"Triggered {DAG_ID} with adapter [b]{adapter}[/]: {environment.ui_url}/dags/{DAG_ID}/runs/{run_id}")
+    results = follow_run(airflow, DAG_ID, run_id, console)
+    return results, before, take_inventory(environment)
+
+
+def _demonstrate(demo: DemoEnvironment, adapter: str, config: ModelConfig, console: Console) -> None:
+    began = time.monotonic()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        base: Future[dict[str, float]] = pool.submit(base_scores, config)
+        environment = _environment(demo, console)
+        results, before, after = _run(environment, adapter, console)
+        outcome = Outcome(
+            results=results, base_scores=base.result(), before=before, after=after, answer=ask(environment, config, results)
+        )
+    show_summary(outcome, console)
+    console.print(f"\nDone in {time.monotonic() - began:.0f} s. Airflow stays up: {environment.ui_url}")
+    console.print(f"Log in as [b]{USER}[/] with password [b]{environment.password}[/]; `make down` stops it all.")
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _stop(demo: DemoEnvironment, console: Console) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
+    names = demo.stop()
+    console.print(f"Stopped {', '.join(names)}." if names else "Nothing of the demo was running.")
+
+
+def main(argv: list[str]) -> int:
+    """Run the command line and return the exit code: 0 done, 1 failed, 130 interrupted."""
+    arguments = _arguments(argv)
+    console = Console(highlight=False)
+    demo = DemoEnvironment(FOLDER)
+    if arguments.down:
+        _stop(demo, console)
+        return 0
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        _demonstrate(demo, arguments.adapter, read_model_file(MODEL_FILE), console)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted.")
+        _stop(demo, console)
+        return 130
+    except RunFailedError as error:
+        console.print(f"\n[red]{error}[/]\nAirflow stays up, so that you can look; `make down` stops it.")
+        return 1
+    except ModelImportError as error:
+        console.print(f"\n[red]{error}[/]")
+        _stop(demo, console)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,77 @@
+"""What the demo shows at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from include.config import ModelConfig
+from include.demo.environment import Environment, aws_client
+from include.demo.inventory import Inventory
+from include.evaluation.responses import read_answer, request_body
+
+QUESTION = "Which city is the capital of Portugal?"
+
+
+class Outcome(NamedTuple):
+    """What a run of the demo brought."""
+
+    results: Mapping[str, Any]
+    base_scores: Mapping[str, float]
+    before: Inventory
+    after: Inventory
+    answer: str
+
+
+def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any]) -> str:
+    """Return the imported model's answer to one question, through boto3 as an application asks it."""
+    evaluation = config.evaluation
+    prompt = evaluation.prompt_template.format(question=QUESTION)
+    body = request_body(results["evaluate_model"]["body_format"], prompt, evaluation.max_tokens)
+    runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
+    response = runtime.invoke_model(modelId=results["wait_for_import"]["imported_model_arn"], body=json.dumps(body))
+    return read_answer(json.loads(response["body"].read())).text
+
+
+def _facts(outcome: Outcome) -> dict[str, str]:
+    results = outcome.results
+    delivery, decision, version = results["upload_checkpoint"], results["decide_promotion"], results["register_version"]
+    return {
+        "Checkpoint": delivery["s3_uri"],
+        "Bytes uploaded": f"{delivery['bytes_sent']:,}",
+        "Import job": results["wait_for_import"]["job_arn"],
+        "Imported model": results["wait_for_import"]["imported_model_arn"],
+        "Cold start": f"{results['warm_up']['cold_start_seconds']:.1f} s",
+        "Registry": f"version {version['version']}, {version['status']}",
+        "Decision": "; ".join(decision["reasons"]),
+    }
+
+
+def _made(before: Inventory, after: Inventory) -> str:
+    made = [f"{now - then} {name.replace('_', ' ')}" for name, then, now in zip(after._fields, before, after, strict=True)]
+    if before == after:
+        return "Nothing was created: this content was imported before, and the run found it (no import job, no object, no version)."
+    return f"Created: {', '.join(made)}."
+
+
+def _scores(outcome: Outcome) -> Table:
+    table = Table("metric", "base model", "imported model", title="Mean scores on questions in unseen wordings")
+    for metric, score in outcome.results["evaluate_model"]["scores"].items():
+        table.add_row(metric, f"{outcome.base_scores[metric]:.3f}", f"{score:.3f}")
+    return table
+
+
+def show_summary(outcome: Outcome, console: Console) -> None:
+    """Print what was made, how it scores and what it answers."""
+    facts = Table(show_header=False, box=None)
+    for name, value in _facts(outcome).items():
+        facts.add_row(f"[b]{name}[/]", value)
+    console.print()
+    console.print(facts)
+    console.print(_scores(outcome))
+    console.print(f"\nQ: {QUESTION}\nA: [b]{outcome.answer.strip()}[/]\n")
+    console.print(_made(outcome.before, outcome.after))

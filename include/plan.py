@@ -1,0 +1,92 @@
+"""The plan of one import: resolved configuration, identity and names, as small JSON that every task reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from include.config import ModelConfig
+from include.errors import ModelImportError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+#: Part of the fingerprint: raised whenever the same inputs would give other bytes.
+PREPARATION_VERSION = "1"
+
+
+class WorkspaceFileMissingError(ModelImportError):
+    """A file that an earlier task left in the workspace is not there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            "The workspace does not hold what an earlier task left",
+            path,
+            remedy="Check that every worker sees the same workspace folder; if the run ended already, its workspace was "
+            "cleared: clear the run from convert_to_hf on.",
+        )
+
+
+class ImportPlan(BaseModel):
+    """What one run imports, where to, and under which names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config: ModelConfig
+    fingerprint: str
+    region_name: str
+    aws_conn_id: str
+    role_arn: str
+    bucket: str
+    imported_model_name: str
+    job_name: str
+    client_request_token: str
+    s3_uri: str
+    manifest_key: str
+    evaluation_prefix: str
+    source_kind: Literal["hf", "raw_mistral"]
+    delivered: bool
+    workspace: str
+    tags: dict[str, str]
+
+    @property
+    def base_folder(self) -> Path:
+        """The base model's folder."""
+        return project_path(self.config.base)
+
+    @property
+    def adapter_folder(self) -> Path | None:
+        """The adapter's folder, if there is one."""
+        return project_path(self.config.adapter) if self.config.adapter else None
+
+    @property
+    def dataset_path(self) -> Path:
+        """The evaluation set."""
+        return project_path(self.config.evaluation.dataset)
+
+    @property
+    def prefix(self) -> str:
+        """The key prefix of the checkpoint, with a slash at its end."""
+        return self.s3_uri.removeprefix(f"s3://{self.bucket}/")
+
+    def workspace_file(self, name: str) -> Path:
+        """The path of a file of this run in the workspace."""
+        return Path(self.workspace) / name
+
+    def existing_workspace_file(self, name: str) -> Path:
+        """The path of a file that an earlier task wrote; raises WorkspaceFileMissingError."""
+        path = self.workspace_file(name)
+        if not path.is_file():
+            raise WorkspaceFileMissingError(str(path))
+        return path
+
+
+def project_path(text: str) -> Path:
+    """Return the path, relative ones taken from the project's root."""
+    return PROJECT_ROOT / text
+
+
+def run_workspace(root: str, dag_id: str, run_id: str) -> str:
+    """Return the folder of this run in the workspace."""
+    return str(project_path(root) / dag_id / re.sub(r"[^A-Za-z0-9._-]", "_", run_id))
