@@ -1,0 +1,1 @@
+"""Amazon Bedrock Custom Model Import for Airflow, in the form of the amazon provider's own modules."""

@@ -1,0 +1,58 @@
+"""Which errors of AWS pass by themselves. Decided by error class and code, never by a message's text."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from airflow.providers.amazon.aws.utils.waiter_with_logging import RETRIABLE_ERROR_CODES
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    TokenRetrievalError,
+)
+
+AwsError = ClientError | BotoCoreError
+#: What an except clause takes; ``AwsError`` is the same as a type.
+AWS_ERRORS = (ClientError, BotoCoreError)
+
+EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+TRANSIENT_CODES = (
+    RETRIABLE_ERROR_CODES
+    | EXPIRED_CREDENTIALS_CODES
+    | {"InternalServerException", "ServiceUnavailableException", "ModelTimeoutException"}
+)
+TRANSIENT_CLASSES = (HTTPClientError, NoCredentialsError, CredentialRetrievalError, TokenRetrievalError)
+#: The answer of an imported model that is being loaded.
+MODEL_NOT_READY = "ModelNotReadyException"
+#: CreateModelImportJob answers these while another job runs, or all model slots are taken.
+NO_SLOT_CODES = frozenset({"ServiceQuotaExceededException", "ConflictException"})
+
+
+def error_code(error: AwsError) -> str:
+    """Return the service's error code, or the name of botocore's class where no answer came."""
+    if isinstance(error, ClientError):
+        return str(error.response["Error"]["Code"])
+    return type(error).__name__
+
+
+def is_transient(error: AwsError) -> bool:
+    """Return whether the same request may succeed later: throttling, network, outages, credentials to be renewed."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, TRANSIENT_CLASSES)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.OK)
+    return error_code(error) in TRANSIENT_CODES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def describe(error: AwsError) -> dict[str, Any]:
+    """Return the parts of an error that cross the deferral boundary."""
+    if not isinstance(error, ClientError):
+        return {"code": error_code(error), "message": str(error), "operation": "the request"}
+    return {
+        "code": error_code(error),
+        "message": error.response["Error"].get("Message", ""),
+        "operation": error.operation_name,
+    }

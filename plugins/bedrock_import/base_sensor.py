@@ -1,0 +1,149 @@
+"""What the sensors of an import share: in a worker or in the triggerer they end alike.
+
+Same deadline, same results, same errors, same effect of ``soft_fail``.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
+from airflow.providers.amazon.aws.utils.mixins import AwsHookType
+from airflow.providers.common.compat.sdk import conf
+from airflow.sdk.bases.sensor import PokeReturnValue
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferralError
+
+from bedrock_import.aws_errors import AWS_ERRORS, AwsError, is_transient
+from bedrock_import.exceptions import BedrockModelImportError
+from bedrock_import.links import BedrockImportHelpLink
+from bedrock_import.outcomes import Ending, Event, error_for_event, event_for_refusal, event_for_timeout, format_seconds
+from bedrock_import.triggers import BedrockPollingTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
+    """
+    Base of the sensors of an import. Subclasses say how to ask, what a success returns and which errors there are.
+
+    :param deferrable: If True, wait in the triggerer, which holds no worker slot. Needs aiobotocore.
+        (default: False, but can be overridden in config file by setting default_deferrable to True)
+    :param poke_interval: The time in seconds between two polls. (default: 30)
+    :param timeout: The time in seconds after which the wait fails, counted alike in every mode.
+    """
+
+    endings: ClassVar[Mapping[str, Ending]]
+    ui_color = "#66c3ff"
+
+    def __init__(
+        self,
+        *,
+        poke_interval: float = 30,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        self.deferrable = deferrable
+        self._started_at = 0.0
+        self._last_error: AwsError | None = None
+
+    @property
+    @abstractmethod
+    def resource(self) -> str:
+        """Name or ARN of what is waited for."""
+
+    @abstractmethod
+    def persist_link(self, context: Context) -> None:
+        """Store the link to the console before the wait begins."""
+
+    @abstractmethod
+    def make_trigger(self, **wait: Any) -> BedrockPollingTrigger:
+        """Return the trigger that waits instead of this sensor."""
+
+    @abstractmethod
+    def ask(self) -> Event | None:
+        """Ask once. Return the event that ends the wait, or None to go on."""
+
+    @abstractmethod
+    def result(self, event: Event) -> dict[str, Any]:
+        """Return what a successful wait leaves in XCom."""
+
+    def execute(self, context: Context) -> Any:
+        """Wait, here or in the triggerer."""
+        self._started_at = self._first_start(context)
+        self.persist_link(context)
+        if self.deferrable:
+            self._defer()
+        try:
+            return super().execute(context)
+        except BedrockModelImportError as error:
+            BedrockImportHelpLink.persist_for(context, self, error)
+            # A worker's base class skips for some errors only, the one for deferred tasks for all.
+            if self.soft_fail:
+                raise AirflowSkipException("Skipping due to soft_fail is set to True.") from error
+            raise
+        except AirflowSensorTimeout as error:
+            raise self._error(event_for_timeout(self.elapsed, self._last_error)) from error
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Ask once; throttling, outages and expired credentials only postpone the answer."""
+        try:
+            event = self.ask()
+        except AWS_ERRORS as error:
+            if is_transient(error):
+                self.log.warning("No answer about %s, the wait goes on: %s", self.resource, error)
+                self._last_error = error
+                self.__dict__.pop("hook", None)  # a new one reads credentials afresh
+                return False
+            event = event_for_refusal(error)
+        self._last_error = None
+        return PokeReturnValue(is_done=True, xcom_value=self._end(event)) if event else False
+
+    def execute_complete(self, context: Context, event: Event | None = None) -> dict[str, Any]:
+        """Return the result of the wait in the triggerer, or raise the error it stands for."""
+        try:
+            return self._end(event)
+        except BedrockModelImportError as error:
+            BedrockImportHelpLink.persist_for(context, self, error)
+            raise
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume, and tell a trigger that died from a job that failed."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except TaskDeferralError as error:
+            raise self._error({"status": "trigger_error", "error": {"message": str(error)}}) from error
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the wait began; by the wall clock, which outlives this process in mode ``reschedule``."""
+        return time.time() - self._started_at
+
+    def _first_start(self, context: Context) -> float:
+        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        return first.timestamp() if first else time.time()
+
+    def _defer(self) -> NoReturn:
+        trigger = self.make_trigger(
+            started_at=self._started_at,
+            deadline=self._started_at + self.timeout,
+            waiter_delay=self.poke_interval,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            botocore_config=self.botocore_config,
+        )
+        self.log.info("Deferring for at most %s: %s", format_seconds(self.timeout), self.resource)
+        self.defer(trigger=trigger, method_name="execute_complete")
+
+    def _end(self, event: Event | None) -> dict[str, Any]:
+        if event and event.get("status") == "success":
+            return self.result(event)
+        raise self._error(event)
+
+    def _error(self, event: Event | None) -> BedrockModelImportError:
+        return error_for_event(event, self.endings, self.resource)

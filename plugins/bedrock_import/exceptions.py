@@ -1,0 +1,76 @@
+"""One error per way in which an import, or the wait for it, can end badly."""
+
+from __future__ import annotations
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
+
+
+class BedrockModelImportError(AirflowException):
+    """Says what went wrong with which resource, what Bedrock said, what to do and where to look.
+
+    Sensors turn only AirflowException into a skip when ``soft_fail`` is set, hence the base class.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        resource: str | None = None,
+        failure_message: str | None = None,
+        hint: str | None = None,
+        see: str | None = None,
+        console_url: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.resource = resource
+        self.failure_message = failure_message
+        self.hint = hint
+        self.see = see
+        self.console_url = console_url
+
+    def __str__(self) -> str:
+        parts = {
+            "": f"{self.what}: {self.resource}" if self.resource else self.what,
+            "Bedrock says: ": self.failure_message,
+            "What to do: ": self.hint,
+            "See: ": self.see,
+            "Console: ": self.console_url,
+        }
+        return "\n".join(label + text for label, text in parts.items() if text)
+
+
+class ModelImportJobFailedError(BedrockModelImportError, AirflowFailException):
+    """The job reached Failed. It stays so: a retry of the wait cannot help, so there is none."""
+
+
+class ModelImportJobTimeoutError(BedrockModelImportError, AirflowSensorTimeout):
+    """The job was still running at the deadline. As with every sensor's timeout there is no retry."""
+
+
+class ModelImportJobStateError(BedrockModelImportError):
+    """The job is in a state that is none of those the service documents."""
+
+
+class ModelImportJobTriggerError(BedrockModelImportError):
+    """The wait broke in the triggerer; the job itself is untouched, so a retry goes on waiting."""
+
+
+class ModelImportJobNameTakenError(BedrockModelImportError, AirflowFailException):
+    """The job's or the model's name belongs to other content."""
+
+
+class ModelImportJobNotStartedError(BedrockModelImportError, AirflowFailException):
+    """The service accepted no job until the deadline: quota, conflict, throttling or network."""
+
+
+class BedrockRequestRefusedError(BedrockModelImportError):
+    """The service refused a request for a reason that waiting does not cure."""
+
+
+class ImportedModelNotReadyError(BedrockModelImportError, AirflowSensorTimeout):
+    """The imported model was still not answering at the deadline."""
+
+
+class ImportedModelTriggerError(BedrockModelImportError):
+    """The wait for the model broke in the triggerer; a retry goes on waiting."""

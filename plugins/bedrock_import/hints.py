@@ -1,0 +1,37 @@
+"""What to do about an error of Bedrock's, looked up in hints.json. Advice only: nothing is decided by it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One piece of advice, with the error code and the pattern of the message that it is for."""
+
+    advice: str
+    see: str
+    code: str | None = None
+    message: str | None = None
+
+    def fits(self, code: str | None, message: str) -> bool:
+        """Return whether the hint is about this error."""
+        if self.code is not None and self.code != code:
+            return False
+        return self.message is None or re.search(self.message, message, re.IGNORECASE) is not None
+
+
+@cache
+def load_hints() -> tuple[Hint, ...]:
+    """Return the hints of this package, the more specific first."""
+    data = json.loads(Path(__file__).with_name("hints.json").read_text(encoding="utf-8"))
+    return tuple(Hint(**entry) for entry in data["hints"])
+
+
+def find_hint(code: str | None, message: str | None) -> Hint | None:
+    """Return the first hint for an error code, a failureMessage, or both."""
+    return next((hint for hint in load_hints() if hint.fits(code, message or "")), None)

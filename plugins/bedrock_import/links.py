@@ -1,0 +1,80 @@
+"""Links from a task to the AWS console.
+
+AWS documents no address for a single import job or imported model, so those two open the page that lists them; and the
+Model Registry is shown in SageMaker Studio only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from bedrock_import.exceptions import BedrockModelImportError
+
+_BEDROCK_IMPORTS = BASE_AWS_CONSOLE_LINK + "/bedrock/home?region={region_name}#/import-models"
+
+
+class BedrockModelImportJobLink(BaseAwsLink):
+    """Helper class for constructing the link to Bedrock's import jobs."""
+
+    name = "Bedrock Model Import Job"
+    key = "bedrock_model_import_job"
+    format_str = _BEDROCK_IMPORTS
+
+
+class BedrockImportedModelLink(BaseAwsLink):
+    """Helper class for constructing the link to Bedrock's imported models."""
+
+    name = "Bedrock Imported Model"
+    key = "bedrock_imported_model"
+    format_str = _BEDROCK_IMPORTS
+
+
+class S3PrefixLink(BaseAwsLink):
+    """Helper class for constructing the link to a prefix of a bucket. Persist it with ``s3_uri``."""
+
+    name = "S3 Prefix"
+    key = "s3_prefix"
+    format_str = BASE_AWS_CONSOLE_LINK + "/s3/buckets/{bucket}?region={region_name}&prefix={prefix}"
+
+    def format_link(self, **kwargs: Any) -> str:
+        """Return the address of the page that lists what lies under ``s3_uri``."""
+        bucket, _, prefix = kwargs["s3_uri"].removeprefix("s3://").partition("/")
+        folder = f"{prefix.rstrip('/')}/" if prefix else ""
+        return super().format_link(bucket=bucket, prefix=quote(folder, safe=""), **kwargs)
+
+
+class SageMakerModelRegistryLink(BaseAwsLink):
+    """Helper class for constructing the link to SageMaker Studio, which shows the Model Registry."""
+
+    name = "SageMaker Model Registry"
+    key = "sagemaker_model_registry"
+    format_str = BASE_AWS_CONSOLE_LINK + "/sagemaker/home?region={region_name}#/studio"
+
+
+class BedrockImportHelpLink(BaseAwsLink):
+    """Helper class for the link to AWS's page about a failure. Persist it with ``see``."""
+
+    name = "What To Do"
+    key = "bedrock_import_help"
+    format_str = "{see}"
+
+    @classmethod
+    def persist_for(cls, context: Context, operator: Any, error: BedrockModelImportError) -> None:
+        """Store the page that an error points at, if it points at one."""
+        if error.see:
+            cls.persist(context, operator, region_name="", aws_partition="", see=error.see)
+
+
+def console_url(resource: str) -> str | None:
+    """Return the console page for the ARN of an import job or imported model; None for a mere name."""
+    if not resource.startswith("arn:"):
+        return None
+    _, partition, _, region, *_ = resource.split(":")
+    domain = BaseAwsLink.get_aws_domain(partition)
+    return BedrockModelImportJobLink().format_link(region_name=region, aws_domain=domain)

@@ -1,0 +1,159 @@
+"""Sensors that wait for an import job to end and for an imported model to answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from botocore.exceptions import ClientError
+
+from bedrock_import.aws_errors import MODEL_NOT_READY, error_code
+from bedrock_import.base_sensor import BedrockImportBaseSensor
+from bedrock_import.hooks import BedrockModelImportHook
+from bedrock_import.links import BedrockImportedModelLink, BedrockImportHelpLink, BedrockModelImportJobLink
+from bedrock_import.outcomes import (
+    JOB_ENDINGS,
+    MODEL_ENDINGS,
+    Event,
+    event_for_answer,
+    event_for_job,
+    job_result,
+    progress,
+)
+from bedrock_import.triggers import BedrockImportedModelReadyTrigger, BedrockModelImportJobCompletedTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: A model of any body format answers this with one token.
+ONE_TOKEN_PROMPT = {"prompt": "Hello", "max_tokens": 1}
+#: Loading can outlast botocore's usual read timeout, and the sensor itself is the retry.
+WARM_UP_CONFIG = {"read_timeout": 300, "retries": {"total_max_attempts": 1}}
+
+
+class BedrockModelImportJobCompletedSensor(BedrockImportBaseSensor[BedrockModelImportHook]):
+    """
+    Wait until a model import job has ended; fail with Bedrock's failure message if it failed.
+
+    Leaves ``imported_model_arn``, ``imported_model_name``, ``job_arn`` and ``seconds`` (the job's duration as Bedrock
+    gives it) in XCom. Takes the arguments of BedrockImportBaseSensor and AwsBaseSensor too.
+
+    :param job_identifier: The name or ARN of the model import job. (templated)
+    :param usual_seconds: How long such a job usually takes, shown in the log while waiting. (templated)
+    :param timeout: Seconds after which the sensor fails. (default: 7200)
+    """
+
+    aws_hook_class = BedrockModelImportHook
+    template_fields: Sequence[str] = aws_template_fields("job_identifier", "usual_seconds")
+    operator_extra_links = (BedrockModelImportJobLink(), BedrockImportHelpLink())
+    endings = JOB_ENDINGS
+
+    def __init__(
+        self,
+        *,
+        job_identifier: str,
+        usual_seconds: float | str | None = None,
+        timeout: float = 7200,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(timeout=timeout, **kwargs)
+        self.job_identifier = job_identifier
+        self.usual_seconds = usual_seconds
+
+    @property
+    def resource(self) -> str:
+        """The job's name or ARN."""
+        return self.job_identifier
+
+    def persist_link(self, context: Context) -> None:
+        """Store the link to Bedrock's import jobs."""
+        hook = self.hook
+        BedrockModelImportJobLink.persist(context, self, hook.conn_region_name, hook.conn_partition)
+
+    def make_trigger(self, **wait: Any) -> BedrockModelImportJobCompletedTrigger:
+        """Return the trigger that waits for this job."""
+        return BedrockModelImportJobCompletedTrigger(
+            job_identifier=self.job_identifier, usual_seconds=self._usual_seconds, **wait
+        )
+
+    def ask(self) -> Event | None:
+        """Return the event for the job's state, or None while it runs."""
+        client: Any = self.hook.conn
+        response = client.get_model_import_job(jobIdentifier=self.job_identifier)
+        self.log.info("%s", progress(response, self.elapsed, self._usual_seconds))
+        return event_for_job(response)
+
+    def result(self, event: Event) -> dict[str, Any]:
+        """Return the imported model and how long its import took."""
+        return job_result(event)
+
+    @property
+    def _usual_seconds(self) -> float | None:
+        return float(self.usual_seconds) if self.usual_seconds else None  # a template renders to text
+
+
+class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook]):
+    """
+    Wait until an imported model answers: after some idle minutes Bedrock unloads it and the next calls are refused.
+
+    Leaves ``cold_start_seconds``, from the start of the wait to the first answer, in XCom. Takes the arguments of
+    BedrockImportBaseSensor and AwsBaseSensor too.
+
+    :param model_id: The ARN of the imported model. (templated)
+    :param body: The request to try, as small as the model allows. (templated) Default: a prompt for one token.
+    :param poke_interval: Seconds between two tries. (default: 10)
+    :param timeout: Seconds after which the sensor fails. (default: 600)
+    """
+
+    aws_hook_class = BedrockRuntimeHook
+    template_fields: Sequence[str] = aws_template_fields("model_id", "body")
+    operator_extra_links = (BedrockImportedModelLink(), BedrockImportHelpLink())
+    endings = MODEL_ENDINGS
+
+    def __init__(
+        self,
+        *,
+        model_id: str,
+        body: dict[str, Any] | None = None,
+        poke_interval: float = 10,
+        timeout: float = 600,
+        botocore_config: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        config = WARM_UP_CONFIG | (botocore_config or {})
+        super().__init__(poke_interval=poke_interval, timeout=timeout, botocore_config=config, **kwargs)
+        self.model_id = model_id
+        self.body = body or ONE_TOKEN_PROMPT
+
+    @property
+    def resource(self) -> str:
+        """The model's ARN."""
+        return self.model_id
+
+    def persist_link(self, context: Context) -> None:
+        """Store the link to Bedrock's imported models."""
+        hook = self.hook
+        BedrockImportedModelLink.persist(context, self, hook.conn_region_name, hook.conn_partition)
+
+    def make_trigger(self, **wait: Any) -> BedrockImportedModelReadyTrigger:
+        """Return the trigger that waits for this model."""
+        return BedrockImportedModelReadyTrigger(model_id=self.model_id, body=self.body, **wait)
+
+    def ask(self) -> Event | None:
+        """Return an event when the model answers, None while it says that it is not ready."""
+        client: Any = self.hook.conn
+        try:
+            response = client.invoke_model(modelId=self.model_id, body=json.dumps(self.body))
+        except ClientError as error:
+            if error_code(error) != MODEL_NOT_READY:
+                raise
+            return None
+        response["body"].read()
+        return event_for_answer(self.elapsed)
+
+    def result(self, event: Event) -> dict[str, Any]:
+        """Return how long the model took to answer."""
+        return {"cold_start_seconds": event["seconds"]}
