@@ -1,0 +1,150 @@
+"""Faults that a test scripts: through POST /_local_aws/bedrock/<name> with a JSON object; see ../COVERAGE.md."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from threading import Event, Lock
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from include.local_aws.bedrock.errors import SCRIPTABLE, InvalidRequestError, ModelNotReadyError
+
+EVERY_MODEL = "*"
+
+
+class Script(BaseModel):
+    """The body of one request of a test."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImportFailure(Script):
+    """The next import job fails with this message."""
+
+    message: str = "The import failed because a test said so."
+
+
+class CallFault(Script):
+    """The next calls (of one operation, or of any) fail with an error code, or lose their connection."""
+
+    calls: int = Field(default=1, ge=1)
+    operation: str | None = None
+    code: str = "ThrottlingException"
+    message: str = "This answer was scripted by a test."
+    connection: Literal["drop_before", "drop_after"] | None = None
+
+    @field_validator("code")
+    @classmethod
+    def _is_known(cls, code: str) -> str:
+        if code not in SCRIPTABLE:
+            raise ValueError(f"one of {', '.join(SCRIPTABLE)}")
+        return code
+
+
+class Cold(Script):
+    """For this long every model answers that it is not ready."""
+
+    seconds: float = Field(ge=0)
+
+
+class FixedAnswer(Script):
+    """Models answer with this text after this time, without generating; an empty object ends it."""
+
+    text: str | None = None
+    latency_seconds: float = Field(default=0, ge=0)
+
+
+class LegacyBodyFormat(Script):
+    """These models (names, ARNs, or "*") answer prompt + max_tokens in the format of imports before 2025-11-11."""
+
+    models: tuple[str, ...] = (EVERY_MODEL,)
+
+
+class Nothing(Script):
+    """An empty object."""
+
+
+class Faults:
+    """What is scripted at the moment. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self.imports_released = Event()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every script and let held imports go on."""
+        with self._lock:
+            self._import_failures: deque[str] = deque()
+            self._call_faults: list[CallFault] = []
+            self._cold_until = 0.0
+            self.fixed_answer: FixedAnswer | None = None
+            self._legacy_models: tuple[str, ...] = ()
+        self.imports_released.set()
+
+    def take_import_failure(self) -> str | None:
+        """Return the message with which the job being created is to fail, once."""
+        with self._lock:
+            return self._import_failures.popleft() if self._import_failures else None
+
+    def take_call_fault(self, operation: str) -> CallFault | None:
+        """Return the fault of this call, if one is scripted, and count it as used."""
+        with self._lock:
+            meant = (fault for fault in self._call_faults if fault.operation in (None, operation))
+            fault = next(meant, None)
+            if fault is not None:
+                self._call_faults.remove(fault)
+            return fault
+
+    def check_warm(self) -> None:
+        """Raises ModelNotReadyError while the models are scripted to be cold."""
+        if time.monotonic() < self._cold_until:
+            raise ModelNotReadyError("The model is not ready for inference: a test keeps it cold.")
+
+    def is_legacy(self, name: str, arn: str) -> bool:
+        """Whether this model speaks the older body format."""
+        return bool({EVERY_MODEL, name, arn} & set(self._legacy_models))
+
+    def script(self, name: str, body: Mapping[str, Any]) -> None:
+        """Carry out one request of a test. Raises InvalidRequestError for an unknown name or a bad body."""
+        if name not in self._scripts:
+            raise InvalidRequestError(f"There is no fault {name!r}; there are {', '.join(self._scripts)}.")
+        kind, apply = self._scripts[name]
+        try:
+            script = kind.model_validate(body)
+        except ValidationError as error:
+            raise InvalidRequestError(f"The body of the fault {name!r} is not valid: {error}") from error
+        apply(script)
+
+    @property
+    def _scripts(self) -> Mapping[str, tuple[type[Script], Callable[[Any], None]]]:
+        return {
+            "fail-next-import": (ImportFailure, self._fail_next_import),
+            "hold-imports": (Nothing, lambda _: self.imports_released.clear()),
+            "release-imports": (Nothing, lambda _: self.imports_released.set()),
+            "fail-calls": (CallFault, self._fail_calls),
+            "cold": (Cold, self._cool),
+            "fixed-answer": (FixedAnswer, self._fix_answer),
+            "legacy-body-format": (LegacyBodyFormat, self._set_legacy),
+            "clear-faults": (Nothing, lambda _: self.clear()),
+        }
+
+    def _fail_next_import(self, script: ImportFailure) -> None:
+        with self._lock:
+            self._import_failures.append(script.message)
+
+    def _fail_calls(self, script: CallFault) -> None:
+        with self._lock:
+            self._call_faults.extend([script] * script.calls)
+
+    def _cool(self, script: Cold) -> None:
+        self._cold_until = time.monotonic() + script.seconds
+
+    def _fix_answer(self, script: FixedAnswer) -> None:
+        self.fixed_answer = script if script.text is not None else None
+
+    def _set_legacy(self, script: LegacyBodyFormat) -> None:
+        self._legacy_models = script.models

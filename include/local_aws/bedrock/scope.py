@@ -1,0 +1,42 @@
+"""To which account and region a request belongs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.iam.models import get_account_id_from
+from moto.utilities.utils import get_partition
+
+from include.local_aws.bedrock.errors import UnsignedRequestError
+
+CREDENTIAL = re.compile(r"Credential=(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[a-z0-9-]+)/[a-z0-9-]+/aws4_request")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One account in one region: names, quotas and ids count within it."""
+
+    account_id: str
+    region: str
+
+    @property
+    def partition(self) -> str:
+        return str(get_partition(self.region))
+
+    def arn(self, resource: str) -> str:
+        return f"arn:{self.partition}:bedrock:{self.region}:{self.account_id}:{resource}"
+
+
+def scope_of(authorization: str | None, default_account: str) -> Scope:
+    """Return the scope that the SigV4 Authorization header names.
+
+    The account is the one that moto's IAM knows the access key to belong to, else `default_account`.
+    Raises UnsignedRequestError without such a header.
+    """
+    found = CREDENTIAL.search(authorization or "")
+    if found is None:
+        raise UnsignedRequestError("Missing Authentication Token: sign the request with SigV4.")
+    account = str(get_account_id_from(found["access_key"]))
+    return Scope(default_account if account == DEFAULT_ACCOUNT_ID else account, found["region"])
