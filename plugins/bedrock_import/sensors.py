@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 #: A model of any body format answers this with one token.
-ONE_TOKEN_PROMPT = {"prompt": "Hello", "max_tokens": 1}
+ONE_TOKEN_PROMPT: dict[str, Any] = {"prompt": "Hello", "max_tokens": 1}
 #: Loading can outlast botocore's usual read timeout, and the sensor itself is the retry.
 WARM_UP_CONFIG = {"read_timeout": 300, "retries": {"total_max_attempts": 1}}
 
@@ -102,22 +102,22 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
     Leaves ``cold_start_seconds``, from the start of the wait to the first answer, in XCom. Takes the arguments of
     BedrockImportBaseSensor and AwsBaseSensor too.
 
-    :param model_id: The ARN of the imported model. (templated)
+    :param imported_model_arn: The ARN of the imported model. (templated)
     :param body: The request to try, as small as the model allows. (templated) Default: a prompt for one token.
     :param poke_interval: Seconds between two tries. (default: 10)
     :param timeout: Seconds after which the sensor fails. (default: 600)
     """
 
     aws_hook_class = BedrockRuntimeHook
-    template_fields: Sequence[str] = aws_template_fields("model_id", "body")
+    template_fields: Sequence[str] = aws_template_fields("imported_model_arn", "body")
     operator_extra_links = (BedrockImportedModelLink(), BedrockImportHelpLink())
     endings = MODEL_ENDINGS
 
     def __init__(
         self,
         *,
-        model_id: str,
-        body: dict[str, Any] | None = None,
+        imported_model_arn: str,
+        body: dict[str, Any] = ONE_TOKEN_PROMPT,
         poke_interval: float = 10,
         timeout: float = 600,
         botocore_config: dict[str, Any] | None = None,
@@ -125,13 +125,13 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
     ) -> None:
         config = WARM_UP_CONFIG | (botocore_config or {})
         super().__init__(poke_interval=poke_interval, timeout=timeout, botocore_config=config, **kwargs)
-        self.model_id = model_id
-        self.body = body or ONE_TOKEN_PROMPT
+        self.imported_model_arn = imported_model_arn
+        self.body = body
 
     @property
     def resource(self) -> str:
         """The model's ARN."""
-        return self.model_id
+        return self.imported_model_arn
 
     def persist_link(self, context: Context) -> None:
         """Store the link to Bedrock's imported models."""
@@ -140,13 +140,13 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
 
     def make_trigger(self, **wait: Any) -> BedrockImportedModelReadyTrigger:
         """Return the trigger that waits for this model."""
-        return BedrockImportedModelReadyTrigger(model_id=self.model_id, body=self.body, **wait)
+        return BedrockImportedModelReadyTrigger(imported_model_arn=self.imported_model_arn, body=self.body, **wait)
 
     def ask(self) -> Event | None:
         """Return an event when the model answers, None while it says that it is not ready."""
         client: Any = self.hook.conn
         try:
-            response = client.invoke_model(modelId=self.model_id, body=json.dumps(self.body))
+            response = client.invoke_model(modelId=self.imported_model_arn, body=json.dumps(self.body))
         except ClientError as error:
             if error_code(error) != MODEL_NOT_READY:
                 raise

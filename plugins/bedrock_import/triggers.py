@@ -182,26 +182,26 @@ class BedrockImportedModelReadyTrigger(BedrockPollingTrigger):
     """
     Trigger when an imported model answers.
 
-    :param model_id: The ARN of the imported model.
+    :param imported_model_arn: The ARN of the imported model.
     :param body: The request to send, as small as the model allows.
     """
 
     aws_hook_class = BedrockRuntimeHook
-    own_fields = ("model_id", "body")
+    own_fields = ("imported_model_arn", "body")
 
-    def __init__(self, *, model_id: str, body: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(resource=model_id, **kwargs)
-        self.model_id = model_id
+    def __init__(self, *, imported_model_arn: str, body: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(resource=imported_model_arn, **kwargs)
+        self.imported_model_arn = imported_model_arn
         self.body = body
 
     async def poll(self, client: Any) -> Event | None:
         """Return an event when the model answers, None while it says that it is not ready."""
         try:
-            response = await client.invoke_model(modelId=self.model_id, body=json.dumps(self.body))
+            response = await client.invoke_model(modelId=self.imported_model_arn, body=json.dumps(self.body))
         except ClientError as error:
             if error_code(error) != MODEL_NOT_READY:
                 raise
-            self.log.info("%s is not ready after %s", self.model_id, format_seconds(self.elapsed))
+            self.log.info("%s is not ready after %s", self.imported_model_arn, format_seconds(self.elapsed))
             return None
         await response["body"].read()
         return event_for_answer(self.elapsed)
