@@ -7,18 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from include.delivery.errors import S3RequestError
-
-REMEDIES = {
-    "AccessDenied": "Check the policies of the bucket, its KMS key and the credentials in use.",
-    "NoSuchBucket": "Create the bucket, or correct its name.",
-    "PermanentRedirect": "The bucket is in another region: set the region to the bucket's.",
-    "RequestTimeTooSkewed": "This machine's clock is wrong: synchronise it.",
-    "SlowDown": "S3 limits the rate: run again later, or use fewer workers.",
-}
-TRANSIENT_CODES = frozenset(
-    {"BadDigest", "InternalError", "RequestTimeout", "SlowDown", "ThrottlingException", "ServiceUnavailable"}
-)
+from include.sources.s3_requests import ATTEMPTS, request
 
 
 @dataclass(frozen=True)
@@ -31,7 +20,7 @@ class Destination:
     kms_key_id: str | None = None
     expected_bucket_owner: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
-    attempts: int = 8
+    attempts: int = ATTEMPTS
 
     def uri(self, name: str = "") -> str:
         """The ``s3://`` URI of a file, or of the prefix."""
@@ -57,38 +46,3 @@ class Destination:
             S3RequestError: S3 refused it, or every attempt failed.
         """
         return request(self.client, operation, self.uri(name), {**self.address(name), **arguments}, self.attempts)
-
-
-def request(client: Any, operation: str, uri: str, arguments: Mapping[str, Any], attempts: int = 8) -> dict[str, Any]:
-    """Do one S3 request, again where the failure may pass; raises S3RequestError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-    retrying = Retrying(
-        stop=stop_after_attempt(attempts),
-        wait=wait_random_exponential(multiplier=0.2, max=20),
-        retry=retry_if_exception(is_transient),
-        reraise=True,
-    )
-    try:
-        answer: dict[str, Any] = retrying(getattr(client, operation), **arguments)
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "")
-        raise S3RequestError(uri, operation, code, error.response["Error"].get("Message", ""), _remedy(code)) from error
-    except BotoCoreError as error:
-        raise S3RequestError(uri, operation, type(error).__name__, str(error), "Check the network.") from error
-    return answer
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later."""
-    from botocore.exceptions import ClientError, HTTPClientError
-
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response["Error"].get("Code") in TRANSIENT_CODES
-    return isinstance(error, HTTPClientError)
-
-
-def _remedy(code: str) -> str:
-    return REMEDIES.get(code, "Run the upload again; what was sent is kept.")

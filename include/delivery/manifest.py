@@ -10,9 +10,11 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from include.checkpoint.reading import split_s3_uri
 from include.checkpoint.segments import Pin, Segment
-from include.delivery.destination import Destination, request
-from include.delivery.errors import ManifestUnreadableError, S3RequestError
+from include.delivery.destination import Destination
+from include.delivery.errors import ManifestUnreadableError
 from include.delivery.remote import list_objects
+from include.sources.errors import S3RequestError
+from include.sources.s3_requests import request
 
 # The packages whose versions decide which bytes are written.
 PACKAGES = ("awscrt", "botocore", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")
@@ -59,7 +61,8 @@ def find_delivered(client: Any, bucket: str, manifest_key: str) -> Manifest | No
 
 
 def read_manifest(client: Any, bucket: str, manifest_key: str) -> Manifest | None:
-    """Return the manifest at this key, or None when there is none; raises ManifestUnreadableError, S3RequestError."""
+    """Return the manifest at this key, or None when there is none; raises ManifestUnreadableError
+    from include.sources.errors import S3RequestError."""
     uri = f"s3://{bucket}/{manifest_key}"
     try:
         body = request(client, "get_object", uri, {"Bucket": bucket, "Key": manifest_key})["Body"].read()

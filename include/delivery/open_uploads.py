@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from include.delivery.checksums import decode
-from include.delivery.destination import Destination, request
-from include.delivery.errors import S3RequestError
+from include.delivery.destination import Destination
+from include.sources.errors import S3RequestError
+from include.sources.s3_requests import request
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from include.delivery.open_uploads import KeptPart
 from include.delivery.parts import Part
 from include.delivery.plan import FilePlan, RemoteObject
 from include.delivery.rate import RateLimit
-from include.delivery.reading import read_patiently
+from include.delivery.reading import read_part
 from include.delivery.remote import RECIPE
 from include.delivery.tally import Tally
 
@@ -114,8 +114,7 @@ class PartStore:
     def _read(self, part: Part) -> tuple[bytes, int]:
         from awscrt.checksums import crc64nvme
 
-        pieces = [read_patiently(self._reader, segment, self._destination.attempts) for segment in part.segments]
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data = read_part(self._reader, part.segments, self._destination.attempts)
         return data, crc64nvme(data)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from include.checkpoint.reading import S3_SCHEME
-from include.checkpoint.segments import CheckpointFile, Segment, slice_segments
+from include.checkpoint.segments import CheckpointFile, Segment
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MIN_PART_SIZE = 5 * 2**20
@@ -47,12 +47,28 @@ def plan_parts(file: CheckpointFile, part_size: int) -> tuple[Part, ...]:
     scale = 1
     while len(borders := _borders(file, part_size * scale, MIN_PART_SIZE * scale)) > MAX_PARTS:
         scale *= 2
-    parts = []
-    offset = 0
-    for number, run in enumerate(borders, start=1):
-        parts.append(Part(number, slice_segments(file, offset, run.length), run.copied))
-        offset += run.length
-    return tuple(parts)
+    pieces = _cut(file.segments, [run.length for run in borders])
+    return tuple(
+        Part(number, segments, run.copied)
+        for number, (run, segments) in enumerate(zip(borders, pieces, strict=True), 1)
+    )
+
+
+def _cut(segments: Iterable[Segment], lengths: Iterable[int]) -> Iterator[tuple[Segment, ...]]:
+    """The segments in stretches of these lengths; a cut segment loses its CRC."""
+    waiting = deque(segment for segment in segments if segment.length)
+    for length in lengths:
+        stretch: list[Segment] = []
+        missing = length
+        while missing:
+            segment = waiting.popleft()
+            if segment.length > missing:
+                end = segment.offset + missing
+                waiting.appendleft(Segment(uri=segment.uri, offset=end, length=segment.length - missing))
+                segment = Segment(uri=segment.uri, offset=segment.offset, length=missing)
+            stretch.append(segment)
+            missing -= segment.length
+        yield tuple(stretch)
 
 
 def _borders(file: CheckpointFile, part_size: int, min_size: int) -> list[_Run]:

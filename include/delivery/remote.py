@@ -6,8 +6,9 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from include.delivery.checksums import decode
-from include.delivery.destination import Destination, request
+from include.delivery.destination import Destination
 from include.delivery.plan import RemoteObject
+from include.sources.s3_requests import request
 
 HEAD_WORKERS = 8
 RECIPE = "recipe"

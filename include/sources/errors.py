@@ -53,3 +53,11 @@ class SourceFileChangedError(ModelImportError):
             found,
             "Wait until it is written, then run again.",
         )
+
+
+class S3RequestError(ModelImportError):
+    """S3 refused a request, or went on failing."""
+
+    def __init__(self, s3_uri: str, operation: str, code: str, message: str, remedy: str) -> None:
+        super().__init__(f"S3 did not do {operation}", s3_uri, found=f"{code}: {message}", remedy=remedy)
+        self.code = code

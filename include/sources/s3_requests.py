@@ -1,0 +1,68 @@
+"""S3 requests that try again where a failure may pass, and say what to do where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from include.sources.errors import S3RequestError
+
+T = TypeVar("T")
+
+ATTEMPTS = 8
+REMEDIES = {
+    "403": "Check the policies of the bucket, its KMS key and the credentials in use.",
+    "AccessDenied": "Check the policies of the bucket, its KMS key and the credentials in use.",
+    "NoSuchBucket": "Create the bucket, or correct its name.",
+    "PermanentRedirect": "The bucket is in another region: set the region to the bucket's.",
+    "RequestTimeTooSkewed": "This machine's clock is wrong: synchronise it.",
+    "SlowDown": "S3 limits the rate: run again later, or use fewer workers.",
+}
+TRANSIENT_CODES = frozenset(
+    {"BadDigest", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"}
+)
+
+
+def request(
+    client: Any, operation: str, uri: str, arguments: Mapping[str, Any], attempts: int = ATTEMPTS
+) -> dict[str, Any]:
+    """Do one S3 request about ``uri``, at most ``attempts`` times.
+
+    Raises:
+        S3RequestError: S3 refused it, or every attempt failed.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), attempts)
+    except ClientError as error:
+        code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        raise S3RequestError(uri, operation, code, message, REMEDIES.get(code, "")) from error
+    except BotoCoreError as error:
+        raise S3RequestError(uri, operation, type(error).__name__, str(error), "Check the network.") from error
+    return answer
+
+
+def patiently(
+    call: Callable[[], T], attempts: int = ATTEMPTS, may_pass: Callable[[BaseException], bool] | None = None
+) -> T:
+    """Return what ``call`` returns, trying again after growing waits where its failure may pass."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    retrying = Retrying(
+        stop=stop_after_attempt(attempts),
+        wait=wait_random_exponential(multiplier=0.2, max=20),
+        retry=retry_if_exception(may_pass or is_transient),
+        reraise=True,
+    )
+    return retrying(call)
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same request may succeed a little later."""
+    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response["Error"].get("Code") in TRANSIENT_CODES
+    return isinstance(error, (HTTPClientError, IncompleteReadError))
