@@ -1,4 +1,4 @@
-"""Shows files of dags/models/ that describe no model as an Airflow import error, while import_models.py builds the others."""
+"""Shows broken files of dags/models/ as an Airflow import error; import_models.py builds the DAGs of the others."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class EvaluationConfig(_Part):
     """How the imported model is measured."""
 
     dataset: Text = Field(
-        description="JSON Lines file with one `question` and `answer` a line; several accepted answers are separated by `<OR>`.",
+        description="JSON Lines file, a `question` and its `answer` a line; `<OR>` separates accepted answers.",
         examples=["include/demo/capitals_eval.jsonl"],
     )
     prompt_template: Text = Field(
@@ -53,7 +53,9 @@ class AccountConfig(_Part):
     role_arn: str | None = Field(
         default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
     )
-    kms_key_id: str | None = Field(default=None, description="KMS key ARN with which the bucket's objects are encrypted.")
+    kms_key_id: str | None = Field(
+        default=None, description="KMS key ARN with which the bucket's objects are encrypted."
+    )
     workspace: Text = Field(
         default="workspace", description="Folder for files in the making; every worker must see the same one."
     )
@@ -80,8 +82,8 @@ class ModelConfig(_Part):
     evaluation: EvaluationConfig
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",
-        description="auto: promoted when it reaches the thresholds and is not worse than the champion; manual: registered "
-        "for a person to approve; never: registered and rejected.",
+        description="auto: promoted when it reaches the thresholds and is not worse than the champion; "
+        "manual: registered for a person to approve; never: registered and rejected.",
     )
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
@@ -96,7 +98,7 @@ class ModelFileInvalidError(ModelImportError):
 
 
 def _problem(error: Mapping[str, Any]) -> str:
-    field = ".".join(str(part) for part in error["loc"]) or "the file"
+    field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
     found = "" if error["type"] == "missing" else f" (found {error['input']!r})"
     return f"{field}: {error['msg']}{found}"
 

@@ -23,7 +23,7 @@ class WorkspaceFileMissingError(ModelImportError):
         super().__init__(
             "The workspace does not hold what an earlier task left",
             path,
-            remedy="Check that every worker sees the same workspace folder; if the run ended already, its workspace was "
+            remedy="Check that every worker sees the same workspace folder; if the run had ended, its workspace was "
             "cleared: clear the run from convert_to_hf on.",
         )
 

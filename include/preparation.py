@@ -1,11 +1,10 @@
-"""Prepare and deliver a checkpoint as a plan says: convert, merge, validate, upload; each step leaves a file for the next."""
+"""Prepare and deliver a checkpoint as a plan says; each step leaves a file for the next in the workspace."""
 
 from __future__ import annotations
 
 import json
 import logging
 import shutil
-from pathlib import Path
 from typing import Any
 
 from include.plan import ImportPlan
@@ -29,8 +28,8 @@ def convert(plan: ImportPlan) -> dict[str, Any]:
 
 
 def _base_checkpoint(plan: ImportPlan) -> Any:
-    from include.checkpoint.segments import Checkpoint
     from include.checkpoint.folder import checkpoint_of_folder
+    from include.checkpoint.segments import Checkpoint
 
     if plan.source_kind == "raw_mistral":
         return Checkpoint.load(plan.existing_workspace_file(CONVERTED))
@@ -59,7 +58,8 @@ def merge(plan: ImportPlan) -> dict[str, Any]:
 
 def validate(plan: ImportPlan) -> dict[str, Any]:
     """Check the prepared checkpoint against what Bedrock reads; return a summary, raise on any error."""
-    from include.checkpoint.validation import raise_on_defects, validate as validate_checkpoint
+    from include.checkpoint.validation import raise_on_defects
+    from include.checkpoint.validation import validate as validate_checkpoint
 
     report = validate_checkpoint(_prepared_checkpoint(plan))
     raise_on_defects(report)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airflow.sdk import DAG, chain
+
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
@@ -17,10 +18,11 @@ TAGS = ("fingerprint", "model_name", "dag_id", "dag_run_id")
 IMPORT_TIMEOUT = timedelta(hours=4)
 WARM_UP_TIMEOUT = timedelta(minutes=10)
 DOC = """
-Takes a model to Amazon Bedrock: convert and merge → validate → upload → import → warm up → evaluate → decide → register.
+Takes a model to Amazon Bedrock: convert, merge, validate, upload, import, warm up, evaluate, decide, register.
 
-Content that was imported before is found again and nothing is made twice. Press **Trigger** for the form; every field is
-described there. The scores are in the XCom of `evaluate_model`, the decision and its reasons in that of `decide_promotion`.
+Content that was imported before is found again and nothing is made twice. Press **Trigger** for the form; every field
+is described there. The scores are in the XCom of `evaluate_model`, the decision with its reasons in that of
+`decide_promotion`.
 """
 
 

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from airflow.sdk import DAG, get_parsing_context
+
 from include.config import ModelConfig, ModelFileInvalidError, read_model_file
 from include.errors import ModelImportError
 from model_import_dag.factory import build_import_dag
@@ -47,7 +48,7 @@ def _read_models(folder: Path) -> tuple[dict[str, ModelConfig], tuple[ModelFileI
 
 
 def load_dags(folder: Path = MODELS_FOLDER) -> dict[str, DAG]:
-    """Return the DAGs by id, or the one that a running task needs; files that describe no model are left out and logged."""
+    """Return the DAGs by id, or only the one that a running task needs; broken model files are left out and logged."""
     models, errors = _read_models(folder)
     for error in errors:
         log.error("%s", error)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airflow.sdk import Param, Variable
+
 from include.config import AccountConfig, ModelConfig, parse_model_config
 
 SECTIONS = {"evaluation": "Evaluation", "retention": "Retention", "account": "AWS account"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowSkipException
+
 from include.plan import ImportPlan, run_workspace
 from model_import_dag.clients import aws_clients, client
 from model_import_dag.params import run_config

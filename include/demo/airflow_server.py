@@ -1,4 +1,4 @@
-"""A whole Airflow on this machine: API server, scheduler, DAG processor and triggerer as processes, and its REST API."""
+"""A whole Airflow on this machine (API server, scheduler, DAG processor, triggerer) and its REST API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's surroundings: the stand-in for AWS with the project's CloudFormation stack, and an Airflow that uses it."""
+"""The demo's surroundings: the stand-in for AWS with the project's stack deployed, and an Airflow that uses it."""
 
 from __future__ import annotations
 

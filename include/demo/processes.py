@@ -26,7 +26,11 @@ class ProcessDiedError(ModelImportError):
     def __init__(self, name: str, returncode: int | None, log_file: Path) -> None:
         tail = "\n  ".join(log_file.read_text(errors="replace").splitlines()[-15:])
         super().__init__(
-            "A process of the demo ended", name, "it goes on", f"exit code {returncode}\n  {tail}", f"Its log: {log_file}"
+            "A process of the demo ended",
+            name,
+            "it goes on",
+            f"exit code {returncode}\n  {tail}",
+            f"Its log: {log_file}",
         )
 
 

@@ -69,7 +69,11 @@ def _demonstrate(demo: DemoEnvironment, adapter: str, config: ModelConfig, conso
         environment = _environment(demo, console)
         results, before, after = _run(environment, adapter, console)
         outcome = Outcome(
-            results=results, base_scores=base.result(), before=before, after=after, answer=ask(environment, config, results)
+            results=results,
+            base_scores=base.result(),
+            before=before,
+            after=after,
+            answer=ask(environment, config, results),
         )
     show_summary(outcome, console)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. Airflow stays up: {environment.ui_url}")

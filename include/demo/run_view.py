@@ -37,7 +37,9 @@ class RunTimeoutError(ModelImportError):
     """The DAG run did not end in time."""
 
     def __init__(self, dag_id: str, waiting: str, url: str) -> None:
-        super().__init__(f"{dag_id} did not end", waiting, f"an end within {RUN_TIMEOUT:.0f} s", remedy=f"The run: {url}")
+        super().__init__(
+            f"{dag_id} did not end", waiting, f"an end within {RUN_TIMEOUT:.0f} s", remedy=f"The run: {url}"
+        )
 
 
 def _seconds(instance: Mapping[str, Any]) -> str:
@@ -85,9 +87,7 @@ def _unfinished(instances: list[dict[str, Any]]) -> list[str]:
     return [instance["task_id"] for instance in instances if instance["state"] not in FINISHED]
 
 
-def _raise_on_failure(
-    airflow: AirflowApi, dag_id: str, run_id: str, instances: list[dict[str, Any]], url: str
-) -> None:
+def _raise_on_failure(airflow: AirflowApi, dag_id: str, run_id: str, instances: list[dict[str, Any]], url: str) -> None:
     for instance in instances:
         if instance["state"] == "failed":
             error = airflow.last_error(dag_id, run_id, instance["task_id"], instance["try_number"])

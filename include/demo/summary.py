@@ -52,9 +52,11 @@ def _facts(outcome: Outcome) -> dict[str, str]:
 
 
 def _made(before: Inventory, after: Inventory) -> str:
-    made = [f"{now - then} {name.replace('_', ' ')}" for name, then, now in zip(after._fields, before, after, strict=True)]
+    made = [
+        f"{now - then} {name.replace('_', ' ')}" for name, then, now in zip(after._fields, before, after, strict=True)
+    ]
     if before == after:
-        return "Nothing was created: this content was imported before, and the run found it (no import job, no object, no version)."
+        return "Nothing was created (no import job, no object, no version): the run found what was imported before."
     return f"Created: {', '.join(made)}."
 
 

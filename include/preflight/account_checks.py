@@ -78,7 +78,9 @@ def check_role(iam: Any, role_arn: str) -> Iterator[Finding]:
     except iam.exceptions.ClientError as error:
         code = _error_code(error)
         if code in NO_RIGHT_TO_ASK:
-            yield Finding("warning", "import role", role_arn, "the caller may not read it", "Grant iam:GetRole to check.")
+            yield Finding(
+                "warning", "import role", role_arn, "the caller may not read it", "Grant iam:GetRole to check."
+            )
         else:
             yield Finding(
                 "error", "import role", role_arn, f"IAM answers {code}", "Deploy include/aws/model_import.yaml."

@@ -25,7 +25,11 @@ def _check_folder(role: str, folder: Path, expected: tuple[str, ...]) -> Iterato
         return
     if kind not in expected:
         yield Finding(
-            "error", role, str(folder), f"it holds a checkpoint of kind {kind}", f"Give one of kind {' or '.join(expected)}."
+            "error",
+            role,
+            str(folder),
+            f"it holds a checkpoint of kind {kind}",
+            f"Give one of kind {' or '.join(expected)}.",
         )
 
 

@@ -33,9 +33,9 @@ def _shortfalls(scores: Mapping[str, float], thresholds: Mapping[str, float]) ->
 
 def _regressions(scores: Mapping[str, float], champion: ModelVersion, metrics: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
-        f"{metric} {scores[metric]:.3f} is worse than the champion's {champion.scores[metric]:.3f} (version {champion.number})"
+        f"{metric} {scores[metric]:.3f} is worse than the champion's {best:.3f} (version {champion.number})"
         for metric in metrics
-        if metric in champion.scores and scores[metric] < champion.scores[metric] - ROUNDING
+        if (best := champion.scores.get(metric)) is not None and scores[metric] < best - ROUNDING
     )
 
 
@@ -53,21 +53,18 @@ def decide_promotion(
     A candidate below a threshold, or worse than the champion on the same data in a metric that has a threshold (F1 when
     none has), is rejected whatever ``promotion`` says. Scores on different data are not compared: a person decides.
     """
-    metrics = tuple(thresholds) or (DEFAULT_METRIC,)
-    if champion is not None and champion.fingerprint == fingerprint:
-        return PromotionDecision(status="Approved", reasons=(f"this content is the champion, version {champion.number}",))
-    reached = tuple(f"{metric} {scores[metric]:.3f} reaches {least:.3f}" for metric, least in thresholds.items())
-    comparable = champion is not None and champion.dataset_digest == dataset_digest
+    if champion and champion.fingerprint == fingerprint:
+        return PromotionDecision(status="Approved", reasons=(f"it is the champion already, version {champion.number}",))
+    rival = champion if champion and champion.dataset_digest == dataset_digest else None
     refusals = _shortfalls(scores, thresholds)
-    if champion is not None and comparable:
-        refusals += _regressions(scores, champion, metrics)
-    if promotion == "never":
-        refusals += ("promotion is set to never",)
+    refusals += _regressions(scores, rival, tuple(thresholds) or (DEFAULT_METRIC,)) if rival else ()
+    refusals += ("promotion is set to never",) if promotion == "never" else ()
     if refusals:
         return PromotionDecision(status="Rejected", reasons=refusals)
-    if champion is not None and not comparable:
-        differing = f"champion version {champion.number} was measured on other data: a person compares and decides"
-        return PromotionDecision(status="PendingManualApproval", reasons=(*reached, differing))
+    reached = tuple(f"{metric} {scores[metric]:.3f} reaches {least:.3f}" for metric, least in thresholds.items())
+    if champion and not rival:
+        other_data = f"champion version {champion.number} was measured on other data: a person compares and decides"
+        return PromotionDecision(status="PendingManualApproval", reasons=(*reached, other_data))
     if promotion == "manual":
         return PromotionDecision(status="PendingManualApproval", reasons=(*reached, "promotion is set to manual"))
     against = f"not worse than champion version {champion.number}" if champion else "there is no champion yet"

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
+
+from model_import_dag.loader import MODELS_FOLDER, BrokenModelFilesError, load_dags, raise_on_broken_model_files
+
+DAGS_FOLDER = MODELS_FOLDER.parent
+CHAIN = [
+    "preflight", "convert_to_hf", "merge_lora", "validate_checkpoint", "upload_checkpoint", "create_import_job",
+    "wait_for_import", "warm_up", "evaluate_model", "decide_promotion", "register_version", "clear_workspace",
+]  # fmt: skip
+HEAVY = {"torch", "transformers", "peft", "safetensors", "numpy", "aiobotocore", "moto"}
+GOOD = {"model_name": "good", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(DAGS_FOLDER)
+
+
+def _write_models(folder: Path, **models: object) -> Path:
+    for name, values in models.items():
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(values))
+    return folder
+
+
+def test_airflow_imports_every_dag_file(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    names = {f"import_{yaml.safe_load(path.read_text())['model_name']}" for path in MODELS_FOLDER.glob("*.yaml")}
+    assert set(bag.dag_ids) >= {"import_model", *names}
+
+
+def test_every_import_dag_has_the_tasks_of_the_whole_way_in_order(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        if dag.dag_id.startswith("import_"):
+            assert [task.task_id for task in dag.topological_sort()] == CHAIN
+
+
+def test_the_workspace_is_cleared_whatever_happened_before(bag: DagBag) -> None:
+    assert bag.dags["import_capitals"].get_task("clear_workspace").is_teardown
+
+
+def test_the_waits_give_their_worker_slot_back(bag: DagBag) -> None:
+    for task_id in ("create_import_job", "wait_for_import", "warm_up"):
+        assert bag.dags["import_capitals"].get_task(task_id).deferrable
+
+
+def test_a_models_form_shows_its_files_values(bag: DagBag) -> None:
+    params = bag.dags["import_capitals"].params
+    assert params["adapter"] == "include/demo/adapters/finished"
+    assert params["evaluation_thresholds"] == {"f1": 0.8}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"promotion": "always"},
+        {"evaluation_max_tokens": 0},
+        {"evaluation_max_tokens": "many"},
+        {"base": ""},
+        {"role_arn": "not-a-role"},
+        {"evaluation_thresholds": {"f1": 2}},
+        {"evaluation_thresholds": {"bleu": 0.5}},
+        {"model_name": "another"},
+    ],
+)
+def test_bad_input_is_refused_by_the_form(bag: DagBag, wrong: dict[str, object]) -> None:
+    params = bag.dags["import_capitals"].params
+    ((name, value),) = wrong.items()
+    with pytest.raises(ParamValidationError):
+        params.get_param(name).resolve(value)
+
+
+def test_every_parameter_of_the_form_is_described(bag: DagBag) -> None:
+    params = bag.dags["import_model"].params
+    assert all(params.get_param(name).description for name in params)
+
+
+def test_a_broken_model_file_does_not_take_the_others_down(tmp_path: Path) -> None:
+    folder = _write_models(tmp_path, bad={**GOOD, "model_name": "Bad Name", "promotion": "x"}, good=GOOD)
+    assert set(load_dags(folder)) == {"import_model", "import_good"}
+
+
+def test_a_broken_model_file_is_reported_by_name_and_field(tmp_path: Path) -> None:
+    folder = _write_models(tmp_path, bad={**GOOD, "model_name": "Bad Name", "promotion": "x"}, good=GOOD)
+    with pytest.raises(BrokenModelFilesError) as reported:
+        raise_on_broken_model_files(folder)
+    assert all(part in str(reported.value) for part in ("bad.yaml", "model_name", "promotion"))
+    assert "good.yaml" not in str(reported.value)
+
+
+def test_airflow_shows_a_broken_model_file_as_an_import_error(tmp_path: Path) -> None:
+    dags = tmp_path / "dags"
+    for path in [*DAGS_FOLDER.glob("*.py"), *DAGS_FOLDER.glob("model_import_dag/*.py"), DAGS_FOLDER / ".airflowignore"]:
+        target = dags / path.relative_to(DAGS_FOLDER)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text())
+    (dags / "models").mkdir()
+    _write_models(dags / "models", bad={**GOOD, "base": 7}, good=GOOD)
+    script = (
+        "from airflow.dag_processing.dagbag import DagBag; import sys; bag = DagBag(sys.argv[1]);"
+        "print(sorted(bag.dag_ids), bag.import_errors)"
+    )
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(dags)!r})\n{script}", str(dags)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "['import_good', 'import_model']" in shown
+    assert "bad.yaml" in shown
+    assert "base: Input should be a valid string" in shown
+
+
+def test_two_files_of_one_model_are_reported(tmp_path: Path) -> None:
+    folder = _write_models(tmp_path, one=GOOD, two=GOOD)
+    assert set(load_dags(folder)) == {"import_model", "import_good"}
+    with pytest.raises(BrokenModelFilesError, match=r"two\.yaml"):
+        raise_on_broken_model_files(folder)
+
+
+def test_importing_the_dag_files_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from airflow.dag_processing.dagbag import BundleDagBag;"
+        f"bag = BundleDagBag({str(DAGS_FOLDER)!r}, bundle_path={str(DAGS_FOLDER)!r}); assert bag.dags and not bag.import_errors;"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip().splitlines()[-1] == "[]"

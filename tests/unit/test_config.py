@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from include.config import ModelFileInvalidError, parse_model_config, read_model_file
+
+MODEL = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
+
+
+def test_the_demos_model_file_is_valid() -> None:
+    config = read_model_file(Path("dags/models/capitals.yaml"))
+    assert config.model_name == "capitals"
+    assert config.evaluation.thresholds == {"f1": 0.8}
+
+
+def test_what_is_not_given_has_a_default() -> None:
+    config = parse_model_config(MODEL, "a test")
+    assert config.promotion == "auto"
+    assert config.account.aws_conn_id == "aws_default"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"model_name": "mistral-7b-v0.3"}, "model_name"),
+        ({"base": ""}, "base"),
+        ({"evaluation": {}}, "evaluation.dataset"),
+        ({"evaluation": {"dataset": "x", "max_tokens": 0}}, "evaluation.max_tokens"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"f1": 1.5}}}, "evaluation.thresholds.f1"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"bleu": 0.5}}}, "evaluation.thresholds.bleu"),
+        ({"promotion": "always"}, "promotion"),
+        ({"promotoin": "auto"}, "promotoin"),
+        ({"account": {"role_arn": "role/x"}}, "account.role_arn"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file(change: dict[str, object], field: str) -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({**MODEL, **change}, "capitals.yaml")
+    assert "capitals.yaml" in str(refused.value)
+    assert f"{field}:" in str(refused.value)
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({"model_name": "A", "evaluation": {}}, "x.yaml")
+    assert all(field in str(refused.value) for field in ("model_name", "base", "evaluation.dataset"))
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a list", "", "\x00"])
+def test_a_file_that_is_no_model_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(ModelFileInvalidError, match=r"broken\.yaml"):
+        read_model_file(path)
+
+
+def test_the_error_survives_pickling() -> None:
+    error = ModelFileInvalidError("x.yaml", ("base: missing",))
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
