@@ -44,3 +44,122 @@ class FileNotInCheckpointError(ModelImportError):
 
     def __init__(self, name: str, found: str) -> None:
         super().__init__("The checkpoint has no such file", name, found=found)
+
+
+class SourceEmptyError(ModelImportError):
+    """A folder or prefix holds no file."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__("There is no file here", location, remedy="Check the path or the prefix.")
+
+
+class DiskFullError(ModelImportError):
+    """There is not enough room for what is about to be written."""
+
+    def __init__(self, folder: str, wanted: int, free: int) -> None:
+        super().__init__(
+            "Not enough disk space",
+            folder,
+            f"{wanted:,} bytes free",
+            f"{free:,}",
+            "Free space or use another folder.",
+        )
+
+
+class OverlayInUseError(ModelImportError):
+    """Another process is writing the same overlay."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("Another run is writing this file now", path, remedy="Wait for it, or use another folder.")
+
+
+class OutputExistsError(ModelImportError):
+    """The folder to write is there already."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("The output folder exists already", path, remedy="Name a new folder, or remove this one.")
+
+
+class OutputDamagedError(ModelImportError):
+    """What was written is not what should have been."""
+
+    def __init__(self, path: str, expected: str, found: str) -> None:
+        super().__init__("The copy is not complete", path, expected, found, "Check the disk and run again.")
+
+
+class AdapterConfigError(ModelImportError):
+    """adapter_config.json does not hold what it must."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(
+            "The adapter's configuration cannot be used", path, found=found, remedy="Save the adapter again."
+        )
+
+
+class AdapterWeightsMissingError(ModelImportError):
+    """An adapter folder without weights."""
+
+    def __init__(self, folder: str, expected: str) -> None:
+        super().__init__("The adapter has no weights", folder, expected, remedy="Save the adapter again.")
+
+
+class AdapterRefusedError(ModelImportError):
+    """An adapter of a kind that has no merged form, or none that would be right."""
+
+    def __init__(self, which: str, found: str, remedy: str) -> None:
+        super().__init__("This adapter cannot be merged", which, found=found, remedy=remedy)
+
+
+class AdapterBaseMismatchError(ModelImportError):
+    """An adapter made for another base model."""
+
+    def __init__(self, which: str, expected: str, found: str) -> None:
+        super().__init__(
+            "The adapter does not fit this base model", which, expected, found, "Use the base model it was trained on."
+        )
+
+
+class AdapterEmptyError(ModelImportError):
+    """An adapter that changes nothing."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__(
+            "The adapter changes nothing",
+            which,
+            "at least one changed weight",
+            found,
+            "Check its training and saving.",
+        )
+
+
+class QuantizedBaseError(ModelImportError):
+    """A merge into quantized weights."""
+
+    def __init__(self, which: str, found: str, wanted: str) -> None:
+        super().__init__(
+            "The base model is quantized",
+            which,
+            "F32, F16 or BF16 weights",
+            found,
+            f"Use the 16-bit base: {wanted}.",
+        )
+
+
+class MergeUnprovenError(ModelImportError):
+    """What was written is not base + delta."""
+
+    def __init__(self, tensor: str, expected: str, found: str) -> None:
+        super().__init__("The merged tensor is not right", tensor, expected, found, "Check the machine, merge again.")
+
+
+class NonFiniteError(ModelImportError):
+    """A merged tensor holds NaN or infinity."""
+
+    def __init__(self, tensor: str, found: str) -> None:
+        super().__init__(
+            "The merged tensor is not finite",
+            tensor,
+            "finite numbers",
+            found,
+            "Adapter or base is broken.",
+        )

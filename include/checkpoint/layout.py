@@ -1,0 +1,29 @@
+"""Laying out a weights file anew: a header of ours, and tensors that stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from include.checkpoint.overlay import Overlay
+from include.checkpoint.safetensors_header import format_header
+from include.checkpoint.segments import CheckpointFile, Segment
+
+METADATA = {"format": "pt"}
+
+
+@dataclass(frozen=True)
+class PlacedTensor:
+    """A tensor and where its bytes are."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    segments: tuple[Segment, ...]
+
+
+def lay_out(name: str, tensors: Sequence[PlacedTensor], out: Overlay) -> CheckpointFile:
+    """A weights file of these tensors in this order; only its header is written."""
+    header = format_header(((tensor.name, tensor.dtype, tensor.shape) for tensor in tensors), METADATA)
+    pieces = [out.append(header), *(segment for tensor in tensors for segment in tensor.segments)]
+    return CheckpointFile(name=name, segments=tuple(pieces))

@@ -1,0 +1,98 @@
+"""The arithmetic of a merge, block by block of rows, equal to peft's ``merge_and_unload()`` on the same machine.
+
+delta = (B_f32 @ A_f32) * scaling, W' = dtype(f32(W) + delta): one rounding. torch's matmul decides the last bits, and a
+block of a multiple of 128 rows gives the same bits as the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+
+BLOCK_ELEMENTS = 2**19
+BLOCK_ROWS = 128
+
+# Rows of the base tensor, in its dtype, starting at this row → the same rows merged.
+BlockChange = Callable[[torch.Tensor, int], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class LinearDelta:
+    """LoRA on a linear layer: A is (r, in), B is (out, r)."""
+
+    lora_a: torch.Tensor
+    lora_b: torch.Tensor
+    scaling: float
+
+    def delta(self, start: int, rows: int) -> torch.Tensor:
+        """Rows of the delta, in float32."""
+        delta: torch.Tensor = self.lora_b[start : start + rows] @ self.lora_a
+        return delta.mul_(self.scaling)
+
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        merged = self.delta(start, base.shape[0]).add_(base)
+        return merged.to(base.dtype)
+
+
+@dataclass(frozen=True)
+class DoraDelta:
+    """DoRA on a linear layer: the merged rows are scaled to the trained magnitude (https://arxiv.org/abs/2402.09353)."""
+
+    linear: LinearDelta
+    magnitude: torch.Tensor
+
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        merged = self.linear.delta(start, base.shape[0]).add_(base)
+        factor = self.magnitude[start : start + base.shape[0]] / torch.linalg.norm(merged, dim=1)
+        return (factor.view(-1, 1) * merged).to(base.dtype)
+
+
+@dataclass(frozen=True)
+class EmbeddingDelta:
+    """LoRA on an embedding: A is (r, vocabulary), B is (dimension, r). peft rounds the delta first here."""
+
+    lora_a: torch.Tensor
+    lora_b: torch.Tensor
+    scaling: float
+
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        delta = (self.lora_b @ self.lora_a[:, start : start + base.shape[0]]).T * self.scaling
+        return base + delta.to(base.dtype)
+
+
+@dataclass(frozen=True)
+class BiasDelta:
+    """The bias of ``lora_B`` added to the layer's own."""
+
+    bias: torch.Tensor
+    scaling: float
+
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        return (base.float() + self.bias[start : start + base.shape[0]] * self.scaling).to(base.dtype)
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A tensor that was trained whole; it takes the base's dtype."""
+
+    tensor: torch.Tensor
+
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        return self.tensor[start : start + base.shape[0]].to(base.dtype)
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of blocks that fit a core's cache."""
+    row_elements = shape[1] if len(shape) > 1 else 1
+    step = max(BLOCK_ELEMENTS // max(row_elements, 1) // BLOCK_ROWS, 1) * BLOCK_ROWS
+    for start in range(0, shape[0], step):
+        yield start, min(step, shape[0] - start)
+
+
+def is_finite(tensor: torch.Tensor) -> bool:
+    """Whether no value is NaN or infinite. A sum is one pass; only when it is not finite is each value looked at."""
+    if bool(torch.isfinite(tensor.sum(dtype=torch.float32))):
+        return True
+    return bool(torch.isfinite(tensor).all())

@@ -1,0 +1,166 @@
+"""LoRA into base: only the tensors that change are written, everything else stays where it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from include.checkpoint.adapter import Adapter, read_adapter
+from include.checkpoint.folder import INDEX, is_hf_weights
+from include.checkpoint.json_files import format_json, read_json, read_json_if_any
+from include.checkpoint.layout import PlacedTensor, lay_out
+from include.checkpoint.merge_plan import MergePlan, TensorChange, plan_merge, refuse_unmergeable
+from include.checkpoint.merge_proof import ChangeCount, MergeProof, TensorProof, prove_merge, prove_tensor
+from include.checkpoint.overlay import Overlay, overlay, pin_of
+from include.checkpoint.progress import Progress, no_progress
+from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
+from include.checkpoint.safetensors_header import DTYPE_BYTES, Header, read_header
+from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment, slice_segments
+from include.checkpoint.tensor_changes import base_rows, block_change, refuse_other_embedding, stored_rows
+from include.checkpoint.tensors import StoredTensor, stored_tensors
+from include.checkpoint.token_rows import write_token_rows
+from include.checkpoint.tokenizer_choice import with_tokenizer_of
+
+OVERLAY = "merge.overlay"
+
+
+@dataclass(frozen=True)
+class MergeResult:
+    """The merged model and the proof that it is base + adapter."""
+
+    checkpoint: Checkpoint
+    proof: MergeProof
+
+
+def merge(
+    base: Checkpoint,
+    adapter_dir: str | Path,
+    overlay_dir: str | Path,
+    *,
+    progress: Progress = no_progress,
+    reader: RangeReader = LOCAL,
+) -> MergeResult:
+    """The base with the adapter merged in, equal to peft's ``merge_and_unload()`` bit for bit where peft is right.
+
+    Writes ``merge.overlay`` in ``overlay_dir``. Memory stays at one block of a tensor and one pair of LoRA matrices.
+    Raises AdapterConfigError, AdapterWeightsMissingError, AdapterRefusedError, AdapterBaseMismatchError,
+    AdapterEmptyError, QuantizedBaseError, NonFiniteError, MergeUnprovenError, SourceChangedError, DiskFullError, or the
+    first defect of a weights file.
+    """
+    adapter = read_adapter(adapter_dir, reader)
+    config = read_json_if_any(base, "config.json", reader)
+    refuse_unmergeable(adapter, config)
+    tensors = stored_tensors(base, reader)
+    plan = plan_merge(adapter, {name: stored.entry for name, stored in tensors.items()}, config)
+    path = Path(overlay_dir) / OVERLAY
+    work = _Merge(adapter, tensors, plan, reader, progress)
+    with overlay(path, sum(_size(change) for change in plan.changes.values() if change.kind != "copy")) as out:
+        work.write_tensors(out)
+        changed_bytes = out.size
+        files = tuple(work.file(file, out) for file in base.files)
+        merged = with_tokenizer_of(Path(adapter_dir), Checkpoint(files=files, pins=base.pins, notes=base.notes), reader)
+        proof = prove_merge(work.proofs, len(tensors), base.size, out.sha256(), changed_bytes)
+        verify_pins(base, reader)
+    notes = (*merged.notes, *plan.notes, proof.summary())
+    return MergeResult(Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), proof)
+
+
+class _Merge:
+    """One merge: what it works on, and what it has written."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        tensors: dict[str, StoredTensor],
+        plan: MergePlan,
+        reader: RangeReader,
+        progress: Progress,
+    ) -> None:
+        self._adapter, self._tensors, self._plan = adapter, tensors, plan
+        self._reader, self._progress = reader, progress
+        self._written: dict[str, tuple[Segment, ...]] = {}
+        self.proofs: list[TensorProof] = []
+
+    def write_tensors(self, out: Overlay) -> None:
+        """Write all changed tensors, in the order of the base's bytes."""
+        changes = sorted(self._plan.changes.values(), key=self._place)
+        total = sum(_size(change) for change in changes)
+        done = 0
+        for count, change in enumerate(changes):
+            self._progress(count, len(changes), done, total)
+            self._written[change.name] = self._write_tensor(change, out)
+            done += _size(change)
+        self._progress(len(changes), len(changes), total, total)
+
+    def _place(self, change: TensorChange) -> tuple[str, int]:
+        stored = self._tensors[change.source]
+        return stored.file.name, stored.offset
+
+    def _write_tensor(self, change: TensorChange, out: Overlay) -> tuple[Segment, ...]:
+        source = self._tensors[change.source]
+        if change.kind == "copy":
+            return source.segments()
+        if change.kind == "rows":
+            segments, proof = write_token_rows(self._adapter, change, source, out, self._reader)
+        else:
+            segments, proof = self._write_whole(change, source, out)
+        self.proofs.append(proof)
+        return segments
+
+    def _write_whole(
+        self, change: TensorChange, source: StoredTensor, out: Overlay
+    ) -> tuple[tuple[Segment, ...], TensorProof]:
+        apply = block_change(self._adapter, change)
+        base = base_rows(self._adapter, change, source, self._reader)
+        refuse_other_embedding(self._adapter, change, base)
+        count = ChangeCount(change)
+        segment = out.append_all(count.blocks(apply, base))
+        if change.shape != source.entry.shape:
+            count.changed = count.elements
+        merged = stored_rows(change.dtype, change.shape, lambda at, length: out.read(segment, at, length))
+        return (segment,), prove_tensor(self._adapter, change, apply, base, merged, count)
+
+    def file(self, file: CheckpointFile, out: Overlay) -> CheckpointFile:
+        """The merged model's form of a file of the base."""
+        if is_hf_weights(file.name):
+            return self._weights_file(file, read_header(file, self._reader), out)
+        if file.name == "config.json" and self._plan.config_edits:
+            return out.file(file.name, format_json(read_json(file, self._reader) | self._plan.config_edits))
+        if file.name == INDEX and self._relaid():
+            return out.file(file.name, format_json(self._index(read_json(file, self._reader))))
+        return file
+
+    def _weights_file(self, file: CheckpointFile, header: Header, out: Overlay) -> CheckpointFile:
+        names = [entry.name for entry in header.tensors]
+        added = [change for change in self._relaid() if change.name not in names and change.source in names]
+        if not added and not any(change.name in names for change in self._relaid()):
+            first = slice_segments(file, 0, header.data_start)
+            return CheckpointFile(name=file.name, segments=(*first, *(s for name in names for s in self._at(name))))
+        placed = []
+        for name in names:
+            change = self._plan.changes.get(name)
+            entry = self._tensors[name].entry
+            placed.append(PlacedTensor(name, entry.dtype, change.shape if change else entry.shape, self._at(name)))
+        placed += [PlacedTensor(change.name, change.dtype, change.shape, self._at(change.name)) for change in added]
+        return lay_out(file.name, placed, out)
+
+    def _at(self, name: str) -> tuple[Segment, ...]:
+        return self._written[name] if name in self._written else self._tensors[name].segments()
+
+    def _relaid(self) -> list[TensorChange]:
+        """The changes after which a file cannot keep its header."""
+        changes = self._plan.changes.values()
+        return [c for c in changes if c.name not in self._tensors or c.shape != self._tensors[c.name].entry.shape]
+
+    def _index(self, index: dict[str, object]) -> dict[str, object]:
+        weight_map = {name: stored.file.name for name, stored in self._tensors.items()}
+        weight_map |= {change.name: self._tensors[change.source].file.name for change in self._relaid()}
+        sizes = {name: stored.entry.size for name, stored in self._tensors.items()}
+        sizes |= {change.name: _size(change) for change in self._plan.changes.values()}
+        total = {"total_size": sum(sizes.values())}
+        return {**index, "metadata": total, "weight_map": dict(sorted(weight_map.items()))}
+
+
+def _size(change: TensorChange) -> int:
+    return math.prod(change.shape) * DTYPE_BYTES[change.dtype]

@@ -1,0 +1,42 @@
+"""How far a long work is: files, bytes, rate and time left."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+# Called with files done, files in all, bytes done, bytes in all.
+Progress = Callable[[int, int, int, int], None]
+
+log = logging.getLogger(__name__)
+
+
+def no_progress(files_done: int, files_total: int, bytes_done: int, bytes_total: int) -> None:
+    """Say nothing."""
+
+
+class LogProgress:
+    """Reports at most every ``interval`` seconds, and at the end, through ``report`` (by default the log)."""
+
+    def __init__(self, doing: str, interval: float = 5.0, report: Callable[[str], None] = log.info) -> None:
+        self._doing = doing
+        self._interval = interval
+        self._report = report
+        self._start = self._last = time.monotonic()
+
+    def __call__(self, files_done: int, files_total: int, bytes_done: int, bytes_total: int) -> None:
+        now = time.monotonic()
+        finished = bytes_done >= bytes_total and files_done >= files_total
+        if finished or now - self._last >= self._interval:
+            self._last = now
+            elapsed = max(now - self._start, 1e-9)
+            self._report(f"{self._doing}: {describe(files_done, files_total, bytes_done, bytes_total, elapsed)}")
+
+
+def describe(files_done: int, files_total: int, bytes_done: int, bytes_total: int, elapsed: float) -> str:
+    """One line: files, bytes, rate, and the time left at this rate or the time taken."""
+    rate = bytes_done / elapsed
+    counts = f"{files_done} of {files_total} files, {bytes_done / 1e6:,.1f} of {bytes_total / 1e6:,.1f} MB"
+    left = f"{(bytes_total - bytes_done) / rate:.0f} s left" if 0 < bytes_done < bytes_total else f"{elapsed:.1f} s"
+    return f"{counts}, {rate / 1e6:,.0f} MB/s, {left}"
