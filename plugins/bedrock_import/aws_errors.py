@@ -14,6 +14,9 @@ from botocore.exceptions import (
     NoCredentialsError,
     TokenRetrievalError,
 )
+from botocore.exceptions import (
+    ConnectionError as BotocoreConnectionError,
+)
 
 AwsError = ClientError | BotoCoreError
 #: What an except clause takes; ``AwsError`` is the same as a type.
@@ -25,7 +28,13 @@ TRANSIENT_CODES = (
     | EXPIRED_CREDENTIALS_CODES
     | {"InternalServerException", "ServiceUnavailableException", "ModelTimeoutException"}
 )
-TRANSIENT_CLASSES = (HTTPClientError, NoCredentialsError, CredentialRetrievalError, TokenRetrievalError)
+TRANSIENT_CLASSES = (
+    BotocoreConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+)
 #: The answer of an imported model that is being loaded.
 MODEL_NOT_READY = "ModelNotReadyException"
 #: CreateModelImportJob answers these while another job runs, or all model slots are taken.

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Airflow needs a database only where a test looks at DAGs; operators and triggers run without.
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
+
+from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
+
+from bedrock_import.hooks import BedrockModelImportHook
+from tests.unit.plugins.fake_bedrock import FakeBedrock, FakeTaskInstance, async_connection
+
+
+@pytest.fixture
+def bedrock(monkeypatch: pytest.MonkeyPatch) -> FakeBedrock:
+    fake = FakeBedrock()
+    for hook in (BedrockModelImportHook, BedrockRuntimeHook):
+        monkeypatch.setattr(hook, "conn", fake)
+        monkeypatch.setattr(hook, "get_async_conn", async_connection(fake))
+        monkeypatch.setattr(hook, "conn_region_name", "us-east-1")
+        monkeypatch.setattr(hook, "conn_partition", "aws")
+    return fake
+
+
+@pytest.fixture
+def task_instance() -> FakeTaskInstance:
+    return FakeTaskInstance()

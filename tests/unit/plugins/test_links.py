@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
+
+from bedrock_import import links
+from bedrock_import.operators import BedrockCreateModelImportJobOperator
+from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from tests.unit.plugins.fake_bedrock import FakeTaskInstance
+
+US = {"region_name": "us-west-2", "aws_partition": "aws"}
+LINKS = [
+    (
+        links.BedrockModelImportJobLink,
+        US,
+        "https://console.aws.amazon.com/bedrock/home?region=us-west-2#/import-models",
+    ),
+    (links.BedrockImportedModelLink, US, "https://console.aws.amazon.com/bedrock/home?region=us-west-2#/import-models"),
+    (
+        links.S3PrefixLink,
+        US | {"s3_uri": "s3://models/a b/f1/checkpoint"},
+        "https://console.aws.amazon.com/s3/buckets/models?region=us-west-2&prefix=a%20b%2Ff1%2Fcheckpoint%2F",
+    ),
+    (
+        links.S3PrefixLink,
+        US | {"s3_uri": "s3://models"},
+        "https://console.aws.amazon.com/s3/buckets/models?region=us-west-2&prefix=",
+    ),
+    (
+        links.SageMakerModelRegistryLink,
+        US,
+        "https://console.aws.amazon.com/sagemaker/home?region=us-west-2#/studio",
+    ),
+    (links.BedrockImportHelpLink, US | {"see": "https://docs.aws.amazon.com/x"}, "https://docs.aws.amazon.com/x"),
+]
+
+
+@pytest.mark.parametrize(("link", "stored", "url"), LINKS)
+def test_what_a_task_stores_becomes_the_address(
+    link: type[BaseAwsLink], stored: dict[str, Any], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_instance = FakeTaskInstance()
+    operator = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier="j")
+    link.persist({"ti": task_instance}, operator, **stored)
+    monkeypatch.setattr(
+        "airflow.providers.amazon.aws.links.base_aws.XCom.get_value", lambda key, ti_key: task_instance.xcoms[key]
+    )
+    assert link().get_link(operator, ti_key="key") == url
+
+
+def test_every_link_of_the_package_is_tested_here() -> None:
+    own = {value for value in vars(links).values() if isinstance(value, type) and issubclass(value, BaseAwsLink)}
+    assert own - {BaseAwsLink} == {link for link, *_ in LINKS}
+
+
+def test_no_two_links_of_a_task_share_a_name_or_a_key() -> None:
+    own = {link for link, *_ in LINKS}
+    assert len({link.name for link in own}) == len({link.key for link in own}) == len(own)
+
+
+@pytest.mark.parametrize(
+    ("resource", "url"),
+    [
+        (
+            "arn:aws:bedrock:eu-central-1:123456789012:model-import-job/abcdefghijkl",
+            "https://console.aws.amazon.com/bedrock/home?region=eu-central-1#/import-models",
+        ),
+        (
+            "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:imported-model/abcdefghijkl",
+            "https://console.amazonaws-us-gov.com/bedrock/home?region=us-gov-west-1#/import-models",
+        ),
+        ("capitals-1", None),
+    ],
+)
+def test_an_error_points_at_the_console_of_its_partition_and_region(resource: str, url: str | None) -> None:
+    assert links.console_url(resource) == url
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [BedrockCreateModelImportJobOperator, BedrockModelImportJobCompletedSensor, BedrockImportedModelReadySensor],
+)
+def test_every_operator_links_to_the_console_and_to_help(operator: Any) -> None:
+    names = [type(link).__name__ for link in operator.operator_extra_links]
+    assert len(names) >= 2
+    assert "BedrockImportHelpLink" in names
