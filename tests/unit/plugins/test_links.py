@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
+from airflow.sdk import DAG, task
+from airflow.serialization.serialized_objects import DagSerialization
 
 from bedrock_import import links
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
@@ -86,3 +88,19 @@ def test_every_operator_links_to_the_console_and_to_help(operator: Any) -> None:
     names = [type(link).__name__ for link in operator.operator_extra_links]
     assert len(names) >= 2
     assert "BedrockImportHelpLink" in names
+
+
+def test_links_reach_the_ui_without_an_airflow_plugin_that_registers_them() -> None:
+    with DAG("with_links", schedule=None) as dag:
+        BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier="j")
+        upload = task(task_id="upload")(lambda: None)()
+        upload.operator.operator_extra_links = (links.S3PrefixLink(),)
+    read_back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    found = {item.task_id: {link.name: link.xcom_key for link in item.operator_extra_links} for item in read_back.tasks}
+    assert found == {
+        "wait": {
+            "Bedrock Model Import Job": "_link_BedrockModelImportJobLink",
+            "What To Do": "_link_BedrockImportHelpLink",
+        },
+        "upload": {"S3 Prefix": "_link_S3PrefixLink"},
+    }
