@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -111,11 +112,28 @@ def test_the_workers_health_check_asks_the_celery_app_that_airflow_makes() -> No
     assert output.splitlines()[-1] == "Celery"
 
 
-def test_the_stand_in_is_started_with_options_that_it_has() -> None:
-    [argv] = all_programs("python")
-    assert argv[1] == "-m"
-    usage = run("-m", argv[2], "--help")
-    assert [option for option in argv if option.startswith("--") and option not in usage] == []
+def test_the_stand_in_starts_with_its_command_and_answers_its_health_check() -> None:
+    service = SERVICES["local-aws"]
+    port = service["command"][-1]
+    health_url = service["healthcheck"]["test"][-1]
+    assert f":{port}/" in health_url
+    command = [sys.executable, *service["command"][1:-1], "0"]  # a free port: tests run beside each other
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            url = process.stdout.readline().removeprefix("ready ").strip()
+            with urllib.request.urlopen(health_url.replace(f"http://127.0.0.1:{port}", url)) as answer:
+                assert answer.status == 200
+        finally:
+            process.terminate()
+
+
+def test_the_stand_in_is_let_out_of_its_loopback_by_its_gate_only() -> None:
+    gate, port = SERVICES["local-aws-gate"], SERVICES["local-aws"]["command"][-1]
+    assert gate["network_mode"] == "service:local-aws"
+    assert gate["command"][1] == f"tcp-connect:127.0.0.1:{port}"
+    [published] = SERVICES["local-aws"]["ports"]
+    assert gate["command"][0].startswith(f"tcp-listen:{published.rpartition(':')[2]},")
 
 
 def test_every_setting_is_one_that_airflow_or_this_project_reads() -> None:
