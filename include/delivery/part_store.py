@@ -8,15 +8,15 @@ from typing import Any
 
 from include.checkpoint.reading import RangeReader, split_s3_uri
 from include.checkpoint.segments import Pin, Segment
-from include.delivery.checksums import combine, decode, encode
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import KeptPart
 from include.delivery.parts import Part
 from include.delivery.plan import FilePlan, RemoteObject
-from include.delivery.rate import RateLimit
 from include.delivery.reading import read_part
 from include.delivery.remote import RECIPE
 from include.delivery.tally import Tally
+from include.sources.checksums import combine, decode, encode
+from include.sources.rate import RateLimit
 
 
 @dataclass(frozen=True)

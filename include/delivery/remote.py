@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from include.delivery.checksums import decode
 from include.delivery.destination import Destination
 from include.delivery.plan import RemoteObject
+from include.sources.checksums import decode
 from include.sources.s3_requests import request
 
 HEAD_WORKERS = 8

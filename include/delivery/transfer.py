@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from include.delivery.checksums import combine, decode, encode
 from include.delivery.destination import Destination
 from include.delivery.errors import ChecksumMismatchError, DeliveryDiffersError
 from include.delivery.open_uploads import OpenUpload, abort, list_kept_parts
@@ -16,6 +15,7 @@ from include.delivery.part_store import PartStore, StoredPart, condition
 from include.delivery.plan import FilePlan, RemoteObject, is_same
 from include.delivery.remote import RECIPE, head
 from include.delivery.tally import Tally
+from include.sources.checksums import combine, decode, encode
 from include.sources.errors import S3RequestError
 
 log = logging.getLogger(__name__)

@@ -12,18 +12,18 @@ from typing import Any
 from include.checkpoint.progress import Progress
 from include.checkpoint.reading import UriReader, verify_pins
 from include.checkpoint.segments import Checkpoint
-from include.delivery.checksums import encode
 from include.delivery.destination import Destination
 from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
 from include.delivery.manifest import DeliveredFile, Manifest, installed_versions
 from include.delivery.open_uploads import abort, list_open_uploads
 from include.delivery.part_store import PartStore
 from include.delivery.plan import RemoteObject, UploadPlan, plan_upload
-from include.delivery.rate import RateLimit
 from include.delivery.remote import list_objects, list_with_checksums
 from include.delivery.tally import Tally
 from include.delivery.transfer import Transfer, TransferSettings
 from include.delivery.verification import check_delivery
+from include.sources.checksums import encode
+from include.sources.rate import RateLimit
 
 log = logging.getLogger(__name__)
 

@@ -61,3 +61,93 @@ class S3RequestError(ModelImportError):
     def __init__(self, s3_uri: str, operation: str, code: str, message: str, remedy: str) -> None:
         super().__init__(f"S3 did not do {operation}", s3_uri, found=f"{code}: {message}", remedy=remedy)
         self.code = code
+
+
+class SourceAmbiguousError(ModelImportError):
+    """A source holds several checkpoints and none is the obvious one."""
+
+    def __init__(self, uri: str, folders: tuple[str, ...]) -> None:
+        super().__init__(
+            "There are several checkpoints in this source",
+            uri,
+            "one",
+            ", ".join(folders),
+            "Point to one of these folders.",
+        )
+
+
+class SageMakerRegionError(ModelImportError):
+    """An ARN names another region than the connection's."""
+
+    def __init__(self, name: str, region: str, client_region: str) -> None:
+        super().__init__(
+            "The source is in another region",
+            name,
+            f"region {client_region}",
+            f"region {region}",
+            "Use a connection of the source's region.",
+        )
+
+
+class SageMakerSourceError(ModelImportError):
+    """SageMaker has no weights to offer under this name."""
+
+    def __init__(self, kind: str, name: str, found: str) -> None:
+        super().__init__(
+            f"The SageMaker {kind} cannot be a source",
+            name,
+            "a completed one with model data in S3",
+            found,
+            "Check the name, and wait until the job is done.",
+        )
+
+
+class ClientMissingError(ModelImportError):
+    """A source in AWS was named without the client to reach it."""
+
+    def __init__(self, uri: str, service: str) -> None:
+        super().__init__(f"No {service} client was given to reach this", uri, remedy=f"Pass a {service} client.")
+
+
+class HostileArchiveError(ModelImportError):
+    """An archive tries what no archive of a model does."""
+
+    def __init__(self, uri: str, which: str, what: str) -> None:
+        super().__init__(
+            "The archive is refused",
+            uri,
+            "regular files with relative paths, of reasonable size",
+            f"{which}: {what}",
+            "If you trust it, unpack it yourself and point to the folder.",
+        )
+
+
+class ArchiveUnreadableError(ModelImportError):
+    """An archive is broken."""
+
+    def __init__(self, uri: str, found: str) -> None:
+        super().__init__(
+            "The archive cannot be read", uri, "a whole tar archive, plain or with gzip", found, "Write it again."
+        )
+
+
+class SourceDownloadError(ModelImportError):
+    """An object arrived with other bytes than S3 says it has."""
+
+    def __init__(self, uri: str, expected: str, found: str) -> None:
+        super().__init__(
+            "An object arrived damaged", uri, f"CRC64NVME {expected}", f"CRC64NVME {found}", "Run the task again."
+        )
+
+
+class CacheFullError(ModelImportError):
+    """The cache has no room that it could free."""
+
+    def __init__(self, folder: str, limit: int, wanted: int) -> None:
+        super().__init__(
+            "The cache of sources is full",
+            folder,
+            f"at most {limit} bytes, of which entries in use cannot be removed",
+            f"{wanted} bytes more",
+            "Raise its limit, or wait until other runs are done.",
+        )

@@ -4,7 +4,7 @@ from awscrt.checksums import crc64nvme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.delivery.checksums import after_replacement, combine, decode, encode
+from include.sources.checksums import after_replacement, combine, decode, encode
 
 
 def test_the_text_form_is_that_of_s3() -> None:

@@ -23,3 +23,6 @@ class RateLimit:
             begin = max(now, self._free_at)
             self._free_at = begin + count / self._rate
         time.sleep(begin - now)
+
+
+UNLIMITED = RateLimit(None)

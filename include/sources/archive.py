@@ -1,0 +1,168 @@
+"""Unpacking a model.tar.gz as it streams by, trusting nothing in it."""
+
+from __future__ import annotations
+
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from include.sources.errors import ArchiveUnreadableError, HostileArchiveError
+from include.sources.selection import is_checkpoint_file
+
+BLOCK = 512
+PIECE_SIZE = 2**20
+WRITE_SIZE = 256 * 2**10
+# Long names and attributes come in headers that tarfile reads whole; none that is meant well is larger than this.
+MAX_HEADER_SIZE = 2**20
+GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class UnpackLimits:
+    """What an archive may unpack to; weights hardly compress, so a high ratio is a bomb."""
+
+    size: int
+    members: int = 10_000
+    ratio: int = 100
+    ratio_from: int = 64 * 2**20
+
+
+def unpack(uri: str, chunks: Iterable[bytes], folder: Path, limits: UnpackLimits) -> list[str]:
+    """Write the archive's checkpoint files into ``folder`` and return the paths of all its files.
+
+    Files that no checkpoint has (optimizer state, scripts) are not written. Memory stays at one piece of a member.
+
+    Raises:
+        HostileArchiveError: a path out of the folder, a link, a device, a bomb, two members of one name.
+        ArchiveUnreadableError: it is broken, or not a tar archive, plain or with gzip.
+    """
+    stream = _ForwardStream(uri, _decompressed(uri, iter(chunks), limits))
+    names: list[str] = []
+    unpacked = 0
+    try:
+        with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]  # reads forward only
+            while member := archive.next():
+                path = _checked_path(uri, member)
+                unpacked += member.size
+                _check_limits(uri, unpacked, len(names) + 1, limits)
+                if not member.isreg():
+                    continue
+                if path in names:
+                    raise HostileArchiveError(uri, path, "two members of this name")
+                names.append(path)
+                if is_checkpoint_file(PurePosixPath(path).name):
+                    _write(uri, stream, member.size, folder / path)
+        stream.finish()
+    except tarfile.TarError as error:
+        raise ArchiveUnreadableError(uri, str(error)) from error
+    return names
+
+
+def _checked_path(uri: str, member: tarfile.TarInfo) -> str:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
+        raise HostileArchiveError(uri, member.name, "a path out of the folder")
+    if not (member.isreg() or member.isdir()) or member.issparse():
+        raise HostileArchiveError(uri, member.name, "a link, a device or a sparse file")
+    return str(path)
+
+
+def _check_limits(uri: str, unpacked: int, members: int, limits: UnpackLimits) -> None:
+    if unpacked > limits.size:
+        raise HostileArchiveError(uri, f"{unpacked} bytes", f"more than the {limits.size} bytes that are allowed")
+    if members > limits.members:
+        raise HostileArchiveError(uri, f"{members} members", f"more than the {limits.members} that are allowed")
+
+
+def _write(uri: str, stream: _ForwardStream, size: int, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            while size and (data := stream.read(min(size, WRITE_SIZE))):
+                size -= file.write(data)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise HostileArchiveError(uri, path.name, "two members that cannot be in one folder") from error
+    if size:
+        raise ArchiveUnreadableError(uri, f"{path.name} ends {size} bytes too early")
+
+
+def _decompressed(uri: str, chunks: Iterator[bytes], limits: UnpackLimits) -> Iterator[bytes]:
+    first = next(chunks, b"")
+    if not first.startswith(GZIP):
+        yield first
+        yield from chunks
+        return
+    inflater = zlib.decompressobj(wbits=31)
+    read = written = 0
+    try:
+        for chunk in _with(first, chunks):
+            read += len(chunk)
+            while chunk:
+                if inflater.eof:  # gzip files may be laid end to end
+                    inflater = zlib.decompressobj(wbits=31)
+                piece = inflater.decompress(chunk, PIECE_SIZE)
+                chunk = inflater.unconsumed_tail or inflater.unused_data
+                written += len(piece)
+                if written > max(limits.ratio_from, limits.ratio * read):
+                    raise HostileArchiveError(uri, f"{written} bytes out of {read}", "a suspicious compression")
+                yield piece
+        while not inflater.eof and (piece := inflater.decompress(b"", PIECE_SIZE)):
+            yield piece
+    except zlib.error as error:
+        raise ArchiveUnreadableError(uri, str(error)) from error
+    if not inflater.eof:
+        raise ArchiveUnreadableError(uri, "the compressed data ends too early")
+
+
+def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+class _ForwardStream:
+    """What tarfile needs of a file, over pieces that come once and in order."""
+
+    def __init__(self, uri: str, pieces: Iterator[bytes]) -> None:
+        self._uri = uri
+        self._pieces = pieces
+        self._piece = memoryview(b"")
+        self._position = 0
+        self._last_read = b""
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Up to ``size`` bytes, fewer only at the end."""
+        if size > MAX_HEADER_SIZE:
+            raise HostileArchiveError(self._uri, f"{size} bytes", "a header of this size")
+        taken = []
+        while size and (piece := self._next(size)):
+            taken.append(piece)
+            size -= len(piece)
+        self._last_read = b"".join(taken)
+        return self._last_read
+
+    def seek(self, position: int) -> None:
+        """Pass over what lies before ``position``; going back is not possible."""
+        while self._position < position and self._next(position - self._position):
+            pass
+
+    def finish(self) -> None:
+        """Read to the end; raise ArchiveUnreadableError unless the archive ended with its end mark."""
+        if self._last_read != bytes(BLOCK):
+            raise ArchiveUnreadableError(self._uri, "no end mark where the last member ends")
+        while self._next(PIECE_SIZE):
+            pass
+
+    def _next(self, size: int) -> memoryview:
+        while not self._piece:
+            following = next(self._pieces, None)
+            if following is None:
+                return self._piece
+            self._piece = memoryview(following)
+        piece, self._piece = self._piece[:size], self._piece[size:]
+        self._position += len(piece)
+        return piece

@@ -1,0 +1,103 @@
+"""A cache of sources on this machine's disk: named by content, bounded in size, shared by several workers."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from include.sources.errors import CacheFullError
+
+log = logging.getLogger(__name__)
+
+# A run's later tasks read what its first one fetched; what was used this recently is not removed.
+PROTECTED_SECONDS = 3600.0
+
+
+class CacheEntry(NamedTuple):
+    """A fetched source: its folder, and the notes that were made when it was fetched."""
+
+    folder: Path
+    notes: tuple[str, ...]
+
+
+class SourceCache:
+    """Keeps fetched sources under ``root``, at most ``max_bytes`` of them; the longest unused go first."""
+
+    def __init__(self, root: Path, max_bytes: int, protected_seconds: float = PROTECTED_SECONDS) -> None:
+        self.max_bytes = max_bytes
+        self._root = root
+        self._protected_seconds = protected_seconds
+
+    def get(self, key: str, fill: Callable[[Path], tuple[str, ...]]) -> CacheEntry:
+        """Return the entry of this key; when there is none, ``fill`` writes its files to a folder and returns notes.
+
+        Only one worker fills an entry, the others wait for it. An entry that could not be filled leaves nothing.
+
+        Raises:
+            CacheFullError: there is no room, and what is there is in use.
+        """
+        with self._locked(key):
+            entry = self._root / key
+            if not entry.is_dir():
+                self._fill(entry, fill)
+            os.utime(entry)
+            return CacheEntry(entry / "files", tuple(json.loads((entry / "notes.json").read_text())))
+
+    def _fill(self, entry: Path, fill: Callable[[Path], tuple[str, ...]]) -> None:
+        filling = self._root / f"{entry.name}.filling"
+        shutil.rmtree(filling, ignore_errors=True)  # what a killed worker left
+        try:
+            (filling / "files").mkdir(parents=True)
+            notes = fill(filling / "files")
+            (filling / "notes.json").write_text(json.dumps(notes))
+            _sync_tree(filling)
+            with self._locked("room"):
+                self._make_room(_size(filling))
+                filling.rename(entry)
+        finally:
+            shutil.rmtree(filling, ignore_errors=True)
+
+    def _make_room(self, wanted: int) -> None:
+        entries = [path for path in self._root.iterdir() if path.is_dir() and path.suffix != ".filling"]
+        sizes = {path: _size(path) for path in sorted(entries, key=lambda path: path.stat().st_mtime)}
+        for path in sizes:
+            if sum(sizes.values()) + wanted <= self.max_bytes:
+                break
+            if time.time() - path.stat().st_mtime > self._protected_seconds:
+                log.info("Removing %s from the cache", path)
+                shutil.rmtree(path)
+                sizes[path] = 0
+        if sum(sizes.values()) + wanted > self.max_bytes:
+            raise CacheFullError(str(self._root), self.max_bytes, wanted)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        # The lock goes with the process, so a killed worker leaves none.
+        self._root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._root / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

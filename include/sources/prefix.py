@@ -1,0 +1,82 @@
+"""The files of a checkpoint in S3, by content, from what S3 knows of them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from include.checkpoint.reading import split_s3_uri
+from include.checkpoint.segments import Pin
+from include.sources.checksum_memory import ChecksumMemory
+from include.sources.checksums import decode
+from include.sources.fingerprint import SourceFile
+from include.sources.object_stream import stream_object
+from include.sources.s3_requests import request
+
+HEAD_WORKERS = 16
+
+
+def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
+    """Return the objects under an ``s3://`` prefix, by the rest of their keys; raises S3RequestError."""
+    bucket, prefix = split_s3_uri(f"{uri}/")
+    arguments = {"Bucket": bucket, "Prefix": prefix.lstrip("/")}
+    found: dict[str, Pin] = {}
+    while True:
+        page = request(client, "list_objects_v2", uri, arguments)
+        for item in page.get("Contents", ()):
+            name = item["Key"].removeprefix(arguments["Prefix"])
+            if not name.endswith("/") and name:
+                pinned = Pin(uri=f"s3://{bucket}/{item['Key']}", size=item["Size"], version=item["ETag"].strip('"'))
+                found[name] = pinned
+        if not page.get("IsTruncated"):
+            return found
+        arguments["ContinuationToken"] = page["NextContinuationToken"]
+
+
+def pin_object(client: Any, uri: str) -> Pin:
+    """Return the object as it is now; raises S3RequestError."""
+    answer = _head(client, uri)
+    return Pin(uri=uri, size=answer["ContentLength"], version=answer["ETag"].strip('"'))
+
+
+def describe_objects(
+    client: Any, uri: str, pins: dict[str, Pin], cache_dir: Path | None = None
+) -> tuple[SourceFile, ...]:
+    """Return the objects, by name, with the CRC64NVME that S3 holds of each.
+
+    One that S3 has no such checksum of (older than 2025, or written with another one) is read once; the result is
+    remembered in ``cache_dir`` by its ETag.
+    """
+    memory = ChecksumMemory(cache_dir, uri)
+    with ThreadPoolExecutor(HEAD_WORKERS) as pool:
+        crcs = pool.map(lambda name: _checksum(client, name, pins[name], memory), sorted(pins))
+        files = tuple(SourceFile(name, pins[name].size, crc) for name, crc in zip(sorted(pins), crcs, strict=True))
+    memory.save()
+    return files
+
+
+def _checksum(client: Any, name: str, pin: Pin, memory: ChecksumMemory) -> int:
+    state = f"{pin.size} bytes, ETag {pin.version}"
+    crc = memory.recall(name, state)
+    if crc is None:
+        crc = _ask_checksum(client, pin)
+        memory.remember(name, state, crc)
+    return crc
+
+
+def _ask_checksum(client: Any, pin: Pin) -> int:
+    from awscrt.checksums import crc64nvme
+
+    answer = _head(client, pin.uri)
+    if answer.get("ChecksumCRC64NVME") and answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
+        return decode(answer["ChecksumCRC64NVME"])
+    crc = 0
+    for chunk in stream_object(client, pin):
+        crc = crc64nvme(chunk, crc)
+    return crc
+
+
+def _head(client: Any, uri: str) -> dict[str, Any]:
+    bucket, key = split_s3_uri(uri)
+    return request(client, "head_object", uri, {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"})

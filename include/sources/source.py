@@ -1,0 +1,169 @@
+"""A model's source: what it holds, told by metadata, and from where its bytes can be read."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from include.checkpoint.errors import DiskFullError
+from include.checkpoint.segments import Pin
+from include.sources.archive import UnpackLimits, unpack
+from include.sources.cache import SourceCache
+from include.sources.checksums import encode
+from include.sources.errors import ClientMissingError, SourceDownloadError, SourceFolderMissingError
+from include.sources.finding import find_checkpoint
+from include.sources.fingerprint import SourceFile, describe_folder, fingerprint
+from include.sources.location import FolderLocation, Location, S3Location, SageMakerLocation
+from include.sources.object_stream import stream_object
+from include.sources.prefix import describe_objects, list_prefix, pin_object
+from include.sources.rate import RateLimit
+from include.sources.sagemaker import locate
+
+# Formats that cannot be read by range: pickles are loaded from a file of this machine.
+WHOLE_FILE_SUFFIXES = (".pth", ".bin")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source as its metadata tells it.
+
+    ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects to download
+    where it cannot be read where it is, and empty otherwise.
+    """
+
+    uri: str
+    files: tuple[SourceFile, ...]
+    pins: tuple[Pin, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReadableSource:
+    """The absolute folder or ``s3://`` prefix whose files are the checkpoint, and what to say about them."""
+
+    uri: str
+    notes: tuple[str, ...]
+
+
+def describe_source(
+    location: Location, *, s3: Any = None, sagemaker: Any = None, cache_dir: Path | None = None
+) -> Source:
+    """Return what is at ``location``, downloading nothing that S3 can tell.
+
+    Args:
+        location: what ``parse_location`` returned.
+        s3: S3 client, for sources in AWS.
+        sagemaker: SageMaker client, for SageMaker's.
+        cache_dir: where checksums are remembered.
+
+    Raises:
+        SourceFolderMissingError, SourceEmptyError, SourceAmbiguousError: there is no checkpoint, or more than one.
+        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has nothing to offer there.
+        ClientMissingError: a client is missing for this location.
+    """
+    if isinstance(location, FolderLocation):
+        return _describe_local(location.path, cache_dir)
+    if isinstance(location, SageMakerLocation):
+        if sagemaker is None:
+            raise ClientMissingError(location.name, "SageMaker")
+        location = locate(location, sagemaker)
+    if s3 is None:
+        raise ClientMissingError(location.uri, "S3")
+    return _describe_s3(location, s3, cache_dir)
+
+
+def fetch_source(
+    source: Source, cache: SourceCache, *, s3: Any = None, bytes_per_second: float | None = None
+) -> ReadableSource:
+    """Return from where the source's files can be read by range; archives and pickles are brought into the cache.
+
+    ``bytes_per_second`` limits the download, where a link is shared.
+
+    Raises:
+        HostileArchiveError, ArchiveUnreadableError: an archive is refused.
+        SourceChangedError, SourceDownloadError: what arrived is not what was described.
+        CacheFullError, DiskFullError: there is no room.
+    """
+    if not source.pins:
+        return ReadableSource(source.uri, source.notes)
+    key = fingerprint(source.files, (), {})[:32]
+    entry = cache.get(
+        key, lambda folder: _fill(folder, source, cache.max_bytes, _Downloads(s3, RateLimit(bytes_per_second)))
+    )
+    return ReadableSource(str(entry.folder.absolute()), (*source.notes, *entry.notes))
+
+
+def _describe_local(path: Path, cache_dir: Path | None) -> Source:
+    if not path.is_dir():
+        raise SourceFolderMissingError(str(path))
+    root = path.absolute()
+    paths = [str(found.relative_to(root)) for found in root.rglob("*") if found.is_file()]
+    found = find_checkpoint(str(path), paths)
+    folder = root / found.folder
+    return Source(str(folder), describe_folder(folder, cache_dir), notes=(found.note(),))
+
+
+def _describe_s3(location: S3Location, s3: Any, cache_dir: Path | None) -> Source:
+    if location.is_archive:
+        pin = pin_object(s3, location.uri)
+        name = location.uri.rpartition("/")[2]
+        return Source(location.uri, describe_objects(s3, location.uri, {name: pin}, cache_dir), (pin,))
+    listed = list_prefix(s3, location.uri)
+    found = find_checkpoint(location.uri, listed)
+    uri = f"{location.uri}/{found.folder}".rstrip("/")
+    pins = {name: listed[f"{found.folder}/{name}".lstrip("/")] for name in found.names}
+    whole = any(name.endswith(WHOLE_FILE_SUFFIXES) for name in found.names)
+    files = describe_objects(s3, uri, pins, cache_dir)
+    return Source(uri, files, tuple(pins.values()) if whole else (), (found.note(),))
+
+
+def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
+    try:
+        if source.pins[0].uri == source.uri:
+            return _unpack(folder, source, max_bytes, downloads)
+        by_name = {pin.uri.rpartition("/")[2]: pin for pin in source.pins}
+        for file in source.files:
+            _write(folder / file.name, downloads.read(by_name[file.name], file), file.size)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        wanted = sum(file.size for file in source.files)
+        raise DiskFullError(str(folder), wanted, shutil.disk_usage(folder).free) from error
+    return ()
+
+
+def _unpack(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
+    unpacked = folder / "unpacked"
+    names = unpack(source.uri, downloads.read(source.pins[0], source.files[0]), unpacked, UnpackLimits(max_bytes))
+    found = find_checkpoint(source.uri, names)
+    for name in found.names:
+        (unpacked / found.folder / name).rename(folder / name)
+    shutil.rmtree(unpacked)
+    return (found.note(),)
+
+
+def _write(path: Path, chunks: Iterable[bytes], size: int) -> None:
+    with path.open("xb") as file:
+        file.truncate(size)  # filling a file is faster than extending it
+        file.writelines(chunks)
+
+
+@dataclass(frozen=True)
+class _Downloads:
+    s3: Any
+    limit: RateLimit
+
+    def read(self, pin: Pin, file: SourceFile) -> Iterator[bytes]:
+        """The object's bytes; raises SourceDownloadError when, in the end, they are not the described ones."""
+        from awscrt.checksums import crc64nvme
+
+        crc = 0
+        for chunk in stream_object(self.s3, pin, self.limit):
+            crc = crc64nvme(chunk, crc)
+            yield chunk
+        if crc != file.crc64nvme:
+            raise SourceDownloadError(pin.uri, encode(file.crc64nvme), encode(crc))
