@@ -163,3 +163,51 @@ class NonFiniteError(ModelImportError):
             found,
             "Adapter or base is broken.",
         )
+
+
+class RawParamsError(ModelImportError):
+    """params.json cannot be used."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__("Mistral's parameters are unusable", which, found=found, remedy="Fetch params.json again.")
+
+
+class RawVariantError(ModelImportError):
+    """A raw Mistral model of a kind that has no counterpart among what Bedrock imports."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__("This kind of Mistral model cannot be converted", which, "a plain Mistral or Mixtral", found)
+
+
+class RawTensorError(ModelImportError):
+    """A tensor of a raw checkpoint is not what params.json says."""
+
+    def __init__(self, which: str, expected: str, found: str) -> None:
+        super().__init__("A tensor does not fit Mistral's layout", which, expected, found, "Fetch the weights again.")
+
+
+class RawFilesMissingError(ModelImportError):
+    """A raw checkpoint lacks a file."""
+
+    def __init__(self, folder: str, expected: str) -> None:
+        super().__init__("A file of the raw checkpoint is missing", folder, expected, "none", "Fetch the whole folder.")
+
+
+class PickleRefusedError(ModelImportError):
+    """A pickled file that is not a plain set of tensors laid out one after the other."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(
+            "This pickled file is not read",
+            path,
+            "a zip by torch.save, with tensors only",
+            found,
+            "Load it where you trust it and save it as safetensors.",
+        )
+
+
+class RawTokenizerError(ModelImportError):
+    """A raw checkpoint's tokenizer cannot be read."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__("The tokenizer cannot be converted", path, found=found, remedy="Fetch this file again.")

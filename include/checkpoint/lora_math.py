@@ -45,8 +45,9 @@ class DoraDelta:
 
     def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
         merged = self.linear.delta(start, base.shape[0]).add_(base)
-        factor = self.magnitude[start : start + base.shape[0]] / torch.linalg.norm(merged, dim=1)
-        return (factor.view(-1, 1) * merged).to(base.dtype)
+        factor: torch.Tensor = self.magnitude[start : start + base.shape[0]] / torch.linalg.norm(merged, dim=1)
+        scaled = merged.mul_(factor.view(-1, 1))
+        return scaled.to(base.dtype)
 
 
 @dataclass(frozen=True)
