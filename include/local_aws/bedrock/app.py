@@ -61,7 +61,7 @@ def _guarded(respond: Callable[[], Response]) -> Response:
 
 
 def _answer(bedrock: Bedrock, incoming: Request) -> Response:
-    scope = scope_of(incoming.headers.get("Authorization"), bedrock.settings.account_id)
+    scope = scope_of(incoming.headers.get("Authorization"))
     call = read_call(_http_request(incoming))
     fault = bedrock.faults.take_call_fault(call.operation)
     if fault is not None and fault.connection is None:

@@ -121,7 +121,7 @@ class UnknownOperationError(BedrockError):
 class OperationNotEmulatedError(BedrockError):
     """Bedrock has this operation, the stand-in has not."""
 
-    code = "NotImplementedException"
+    code = "NotImplemented"
     status = 501
 
 

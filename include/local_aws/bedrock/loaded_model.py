@@ -17,6 +17,15 @@ from include.local_aws.bedrock.service_rules import Architecture
 
 _LOADING = Lock()  # transformers imports its model modules while it loads; one load at a time
 MAX_LISTED = 5
+PROBLEMS = {
+    "missing_keys": "missing tensors",
+    "unexpected_keys": "unexpected tensors",
+    "mismatched_keys": "size mismatch for",
+    "error_msgs": "errors",
+}
+
+transformers.logging.set_verbosity_error()  # what it would warn of fails the import, with the reason
+transformers.logging.disable_progress_bar()
 
 
 @dataclass(frozen=True)
@@ -70,9 +79,8 @@ def _load_model(folder: Path, architecture: Architecture) -> Any:
             use_safetensors=True,
             torch_dtype="auto",
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they come with their names in the report, and are refused there
         )
-    except RuntimeError as error:
-        raise WeightsMismatchError(str(error)) from error
     except Exception as error:
         raise ModelLoadError(str(error)) from error
     _check_report(report)
@@ -81,8 +89,7 @@ def _load_model(folder: Path, architecture: Architecture) -> Any:
 
 def _check_report(report: Mapping[str, Any]) -> None:
     """Raises WeightsMismatchError for what transformers only warns of: missing weights are random afterwards."""
-    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs")
-    problems = [f"{kind}: {_some(report[kind])}" for kind in kinds if report[kind]]
+    problems = [f"{words}: {_some(report[kind])}" for kind, words in PROBLEMS.items() if report[kind]]
     if problems:
         raise WeightsMismatchError("; ".join(problems))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import get_account_id_from
 from moto.utilities.utils import get_partition
 
@@ -29,14 +28,13 @@ class Scope:
         return f"arn:{self.partition}:bedrock:{self.region}:{self.account_id}:{resource}"
 
 
-def scope_of(authorization: str | None, default_account: str) -> Scope:
+def scope_of(authorization: str | None) -> Scope:
     """Return the scope that the SigV4 Authorization header names.
 
-    The account is the one that moto's IAM knows the access key to belong to, else `default_account`.
-    Raises UnsignedRequestError without such a header.
+    The account is the one that moto's IAM knows the access key to belong to, else moto's default account, as for all
+    other services. Raises UnsignedRequestError without such a header.
     """
     found = CREDENTIAL.search(authorization or "")
     if found is None:
         raise UnsignedRequestError("Missing Authentication Token: sign the request with SigV4.")
-    account = str(get_account_id_from(found["access_key"]))
-    return Scope(default_account if account == DEFAULT_ACCOUNT_ID else account, found["region"])
+    return Scope(str(get_account_id_from(found["access_key"])), found["region"])

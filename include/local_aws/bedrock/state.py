@@ -28,8 +28,9 @@ def new_id() -> str:
 
 
 def now() -> datetime:
-    """Return the present moment, timezone-aware."""
-    return datetime.now(UTC)
+    """Return the present moment in whole milliseconds, as answers show it: a filter by a shown time is then exact."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 @dataclass(frozen=True, kw_only=True)

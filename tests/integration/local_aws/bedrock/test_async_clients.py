@@ -1,0 +1,116 @@
+"""The stand-in through aiobotocore, as Airflow's triggerer uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from aiobotocore.session import get_session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.bedrock_stand_in import CREDENTIALS, REGION, Aws, error_code, when_ready
+
+Answer = TypeVar("Answer")
+
+
+@pytest.fixture(scope="module")
+def model(aws: Aws, s3_uri: str) -> str:
+    aws.script("reset")
+    return aws.import_model(s3_uri, "async")
+
+
+def run(work: Coroutine[Any, Any, Answer]) -> Answer:
+    return asyncio.run(work)
+
+
+async def client(stack: AsyncExitStack, aws: Aws, service: str) -> Any:
+    config = Config(retries={"total_max_attempts": 1}, max_pool_connections=50)
+    options = {"region_name": REGION, "endpoint_url": aws.endpoint, "config": config, **CREDENTIALS}
+    return await stack.enter_async_context(get_session().create_client(service, **options))
+
+
+def greedy(checkpoint: Path, prompt: str, max_tokens: int) -> str:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    ids = torch.tensor([tokenizer(prompt)["input_ids"]])
+    model = AutoModelForCausalLM.from_pretrained(checkpoint)
+    output = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_tokens)
+    return str(tokenizer.decode(output[0][ids.shape[1] :], skip_special_tokens=True))
+
+
+def test_an_async_client_sees_jobs_models_and_errors(aws: Aws, model: str) -> None:
+    async def work() -> None:
+        async with AsyncExitStack() as stack:
+            bedrock = await client(stack, aws, "bedrock")
+            job = await bedrock.get_model_import_job(jobIdentifier="async")
+            assert (job["status"], job["importedModelArn"]) == ("Completed", model)
+            with pytest.raises(ClientError) as caught:
+                await bedrock.get_imported_model(modelIdentifier="nothing")
+            assert error_code(caught.value) == "ResourceNotFoundException"
+
+    run(work())
+
+
+def test_an_async_client_gets_the_text_that_transformers_generates(aws: Aws, model: str, checkpoint: Path) -> None:
+    body = json.dumps({"prompt": "What?", "max_gen_len": 60, "temperature": 0})
+    when_ready(lambda: aws.client("bedrock-runtime").invoke_model(modelId=model, body=body))
+
+    async def work() -> tuple[str, str, list[float]]:
+        async with AsyncExitStack() as stack:
+            runtime = await client(stack, aws, "bedrock-runtime")
+            answer = await runtime.invoke_model(modelId=model, body=body)
+            whole = json.loads(await answer["body"].read())["generation"]
+            streamed = await runtime.invoke_model_with_response_stream(modelId=model, body=body)
+            pieces, arrivals = [], []
+            async for event in streamed["body"]:
+                pieces.append(json.loads(event["chunk"]["bytes"])["generation"])
+                arrivals.append(time.monotonic())
+            return whole, "".join(pieces), arrivals
+
+    whole, streamed, arrivals = run(work())
+    assert whole == streamed == greedy(checkpoint, "What?", 60)
+    assert len(set(arrivals)) > 10
+
+
+def test_many_calls_at_once_are_all_answered_right(aws: Aws, model: str, checkpoint: Path) -> None:
+    prompts = [f"question {number}" for number in range(8)]
+    body = json.dumps({"prompt": "a", "max_gen_len": 1})
+    when_ready(lambda: aws.client("bedrock-runtime").invoke_model(modelId=model, body=body))
+
+    async def work() -> list[str]:
+        async with AsyncExitStack() as stack:
+            runtime = await client(stack, aws, "bedrock-runtime")
+
+            async def ask(prompt: str) -> str:
+                asked = json.dumps({"prompt": prompt, "max_gen_len": 10, "temperature": 0})
+                answer = await runtime.invoke_model(modelId=model, body=asked)
+                return str(json.loads(await answer["body"].read())["generation"])
+
+            return await asyncio.gather(*map(ask, prompts))
+
+    assert run(work()) == [greedy(checkpoint, prompt, 10) for prompt in prompts]
+
+
+def test_scripted_latency_is_served_side_by_side(aws: Aws, model: str) -> None:
+    aws.script("fixed-answer", text="Paris", latency_seconds=0.5)
+
+    async def work() -> float:
+        async with AsyncExitStack() as stack:
+            runtime = await client(stack, aws, "bedrock-runtime")
+            started = time.monotonic()
+            calls = (runtime.invoke_model(modelId=model, body=b'{"prompt": "a"}') for _ in range(30))
+            await asyncio.gather(*calls)
+            return time.monotonic() - started
+
+    try:
+        assert run(work()) < 5
+    finally:
+        aws.script("clear-faults")

@@ -1,0 +1,136 @@
+"""The faults that a test can script, as a client of AWS sees them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+
+from tests.bedrock_stand_in import Aws, error_code, when_ready
+
+RETRYING = Config(retries={"total_max_attempts": 3, "mode": "standard"})
+
+
+@pytest.fixture(autouse=True)
+def _fresh(aws: Aws) -> Iterator[None]:
+    aws.script("reset")
+    yield
+    aws.script("reset")
+
+
+@pytest.fixture
+def model(aws: Aws, s3_uri: str) -> str:
+    return aws.import_model(s3_uri, "capitals")
+
+
+def invoke(aws: Aws, model_id: str, **body: Any) -> str:
+    answer = aws.client("bedrock-runtime").invoke_model(modelId=model_id, body=json.dumps({"prompt": "a"} | body))
+    return str(json.loads(answer["body"].read())["generation"])
+
+
+def code_of(call: Any) -> str:
+    with pytest.raises(ClientError) as caught:
+        call()
+    return error_code(caught.value)
+
+
+def test_the_next_import_fails_with_the_scripted_message(aws: Aws, s3_uri: str) -> None:
+    aws.script("fail-next-import", message="out of GPUs")
+    failed = aws.finished_job(aws.create_job(s3_uri, "first"))
+    assert (failed["status"], failed["failureMessage"]) == ("Failed", "out of GPUs")
+    assert aws.finished_job(aws.create_job(s3_uri, "second"))["status"] == "Completed"
+
+
+def test_imports_stay_in_progress_until_they_are_released(aws: Aws, s3_uri: str) -> None:
+    aws.script("hold-imports")
+    job = aws.create_job(s3_uri, "capitals")
+    time.sleep(1)
+    assert aws.client("bedrock").get_model_import_job(jobIdentifier=job)["status"] == "InProgress"
+    aws.script("release-imports")
+    assert aws.finished_job(job)["status"] == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ThrottlingException", 429),
+        ("InternalServerException", 500),
+        ("ServiceUnavailableException", 503),
+        ("AccessDeniedException", 403),
+    ],
+)
+def test_the_next_calls_of_an_operation_fail_with_an_error(aws: Aws, code: str, status: int) -> None:
+    bedrock = aws.client("bedrock")
+    aws.script("fail-calls", calls=2, operation="ListImportedModels", code=code)
+    bedrock.list_model_import_jobs()
+    for _ in range(2):
+        with pytest.raises(ClientError) as caught:
+            bedrock.list_imported_models()
+        assert error_code(caught.value) == code
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+    bedrock.list_imported_models()
+
+
+def test_a_connection_that_drops_before_the_call_leaves_nothing_done(aws: Aws, s3_uri: str) -> None:
+    aws.script("fail-calls", operation="CreateModelImportJob", connection="drop_before")
+    with pytest.raises(ConnectionClosedError):
+        aws.create_job(s3_uri, "capitals")
+    assert aws.client("bedrock").list_model_import_jobs()["modelImportJobSummaries"] == []
+
+
+def test_a_lost_answer_leaves_a_job_that_the_token_finds_again(aws: Aws, s3_uri: str) -> None:
+    aws.script("fail-calls", operation="CreateModelImportJob", connection="drop_after")
+    answer = aws.client("bedrock", config=RETRYING).create_model_import_job(
+        jobName="capitals",
+        importedModelName="capitals",
+        roleArn=aws.role_arn,
+        modelDataSource={"s3DataSource": {"s3Uri": s3_uri}},
+        clientRequestToken="once",
+    )
+    jobs = aws.client("bedrock").list_model_import_jobs()["modelImportJobSummaries"]
+    assert [job["jobArn"] for job in jobs] == [answer["jobArn"]]
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+def test_a_model_is_cold_after_its_import_and_then_answers(aws: Aws, model: str) -> None:
+    assert code_of(lambda: invoke(aws, model)) == "ModelNotReadyException"
+    assert when_ready(lambda: invoke(aws, model, max_gen_len=3, temperature=0))
+    invoke(aws, model, max_gen_len=1)
+
+
+def test_models_can_be_kept_cold_for_a_time(aws: Aws, model: str) -> None:
+    when_ready(lambda: invoke(aws, model, max_gen_len=1))
+    aws.script("cold", seconds=0.7)
+    started = time.monotonic()
+    assert code_of(lambda: invoke(aws, model)) == "ModelNotReadyException"
+    when_ready(lambda: invoke(aws, model, max_gen_len=1))
+    assert time.monotonic() - started > 0.6
+
+
+def test_a_fixed_answer_takes_the_scripted_time_and_needs_no_warm_model(aws: Aws, model: str) -> None:
+    aws.script("fixed-answer", text="Paris is it", latency_seconds=0.3)
+    started = time.monotonic()
+    assert invoke(aws, model) == "Paris is it"
+    assert 0.3 <= time.monotonic() - started < 2
+    aws.script("fixed-answer")
+    assert code_of(lambda: invoke(aws, model)) == "ModelNotReadyException"
+
+
+def test_an_unknown_fault_is_refused(aws: Aws) -> None:
+    answer = requests.post(f"{aws.endpoint}/_local_aws/bedrock/nonsense", json={}, timeout=10)
+    assert answer.status_code == 400
+    assert "fail-next-import" in answer.json()["message"]
+
+
+def test_reset_forgets_jobs_models_and_faults(aws: Aws, model: str) -> None:
+    aws.script("fail-calls", calls=9)
+    aws.script("reset")
+    bedrock = aws.client("bedrock")
+    assert bedrock.list_imported_models()["modelSummaries"] == []
+    assert bedrock.list_model_import_jobs()["modelImportJobSummaries"] == []
