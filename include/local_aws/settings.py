@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the command line chooses. Durations are in seconds; quotas count per account and region."""
+    """What the command line chooses, one option per field. Quotas count per account and region."""
 
-    host: str = "127.0.0.1"
-    port: int = 0
-    account_id: str = "123456789012"
-    default_region: str = "us-east-1"
-    import_seconds: float = 3.0
-    max_running_jobs: int = 1
-    max_imported_models: int = 3
-    cold_start_seconds: float = 2.0
-    idle_seconds: float = 300.0
+    host: str = _setting("127.0.0.1", "address to listen on; loopback only")
+    port: int = _setting(0, "port to listen on; 0 takes a free one")
+    account_id: str = _setting("123456789012", "account of requests whose access key belongs to no other one")
+    default_region: str = _setting("us-east-1", "region of requests that name none")
+    import_seconds: float = _setting(3.0, "least time a model import job takes")
+    max_running_jobs: int = _setting(1, "model import jobs that may run at a time")
+    max_imported_models: int = _setting(3, "imported models that may exist")
+    cold_start_seconds: float = _setting(2.0, "time a cold imported model answers ModelNotReadyException for")
+    idle_seconds: float = _setting(300.0, "time without a call after which an imported model is cold again")

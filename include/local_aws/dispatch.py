@@ -1,0 +1,71 @@
+"""Sends each request to the app of its service: our Bedrock, S3 behind its guard, moto for the rest."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from include.local_aws import moto_patches
+from include.local_aws.aws_errors import answer_errors_like_aws, unknown_service_app
+from include.local_aws.bedrock.app import create_bedrock_app
+from include.local_aws.http_handler import KeepAliveRequestHandler
+from include.local_aws.s3.guard import S3Guard
+from include.local_aws.s3.stored_bytes import ByteStore
+from include.local_aws.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+OWN_PATH = "/_local_aws/"
+BEDROCK_SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent")
+"""All of them sign as "bedrock"; moto tells them apart by path."""
+
+
+class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+    """moto's dispatcher by signature, with the stand-in's own paths and apps."""
+
+    def __init__(self, settings: Settings, byte_store: ByteStore) -> None:
+        super().__init__(self._create_app)
+        self._byte_store = byte_store
+        self._bedrock = _bedrock_app(settings)
+
+    def get_application(self, environ: WSGIEnvironment) -> Any:
+        """Return the app for a request."""
+        if environ.get("PATH_INFO", "").startswith(OWN_PATH):
+            return self._bedrock
+        return super().get_application(environ)
+
+    def _create_app(self, service: Any) -> WSGIApplication:
+        if service is None:
+            return unknown_service_app()
+        if service in BEDROCK_SERVICES:
+            return self._bedrock
+        app = create_backend_app(service)
+        answer_errors_like_aws(app, service)
+        return S3Guard(app, self._byte_store) if service == "s3" else app
+
+
+def _bedrock_app(settings: Settings) -> Flask:
+    app = create_bedrock_app(settings)
+    app.add_url_rule(f"{OWN_PATH}health", "health", lambda: {"status": "ok"})
+    return app
+
+
+def create_server(settings: Settings, listener: socket.socket, folder: Path) -> BaseWSGIServer:
+    """Return the server of the stand-in on a listening socket. Object bytes go to `folder`."""
+    byte_store = ByteStore(folder)
+    moto_patches.apply(byte_store)
+    address, port = listener.getsockname()[:2]
+    return make_server(
+        address,
+        port,
+        Dispatcher(settings, byte_store),
+        threaded=True,
+        request_handler=KeepAliveRequestHandler,
+        fd=listener.fileno(),
+    )
