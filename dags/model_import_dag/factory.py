@@ -59,8 +59,11 @@ def _wait_for_import() -> BedrockModelImportJobCompletedSensor:
         task_id="wait_for_import",
         job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
         timeout=IMPORT_TIMEOUT.total_seconds(),
-        poke_interval=30,
+        poke_interval=2,
+        exponential_backoff=True,
+        max_wait=timedelta(minutes=1),
         deferrable=True,
+        retries=0,  # a failed job stays failed; passing trouble is waited out inside
         **_aws(),
     )
 
@@ -70,6 +73,9 @@ def _warm_up() -> BedrockImportedModelReadySensor:
         task_id="warm_up",
         imported_model_arn="{{ ti.xcom_pull(task_ids='wait_for_import')['imported_model_arn'] }}",
         timeout=WARM_UP_TIMEOUT.total_seconds(),
+        poke_interval=2,
+        exponential_backoff=True,
+        max_wait=timedelta(seconds=15),
         deferrable=True,
         **_aws(),
     )
@@ -85,7 +91,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
         params=form_params(config),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+        default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
     ) as dag:
         upload, register = tasks.upload_checkpoint(), tasks.register_version()
         upload.operator.operator_extra_links = (S3PrefixLink(),)

@@ -32,7 +32,8 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
 
     :param deferrable: If True, wait in the triggerer, which holds no worker slot. Needs aiobotocore.
         (default: False, but can be overridden in config file by setting default_deferrable to True)
-    :param poke_interval: The time in seconds between two polls. (default: 30)
+    :param poke_interval: The time in seconds between two polls. (default: 30) With ``exponential_backoff`` it is the first
+        pause, which doubles up to ``max_wait``, in every mode.
     :param timeout: The time in seconds after which the wait fails, counted alike in every mode.
     """
 
@@ -131,7 +132,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         trigger = self.make_trigger(
             started_at=self._started_at,
             deadline=self._started_at + self.timeout,
-            waiter_delay=self.poke_interval,
+            **self._pauses(),
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
             verify=self.verify,
@@ -139,6 +140,12 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         )
         self.log.info("Deferring for at most %s: %s", format_seconds(self.timeout), self.resource)
         self.defer(trigger=trigger, method_name="execute_complete")
+
+    def _pauses(self) -> dict[str, float]:
+        if not self.exponential_backoff:
+            return {"waiter_delay": self.poke_interval}
+        longest = self.max_wait.total_seconds() if self.max_wait else self.timeout
+        return {"waiter_delay": longest, "first_delay": self.poke_interval}
 
     def _end(self, event: Event | None) -> dict[str, Any]:
         if event and event.get("status") == "success":

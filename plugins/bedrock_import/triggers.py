@@ -43,6 +43,7 @@ class BedrockPollingTrigger(BaseTrigger):
     :param started_at: When the wait began, in seconds since the epoch: the clock that all hosts share.
     :param deadline: When it ends at the latest, in seconds since the epoch.
     :param waiter_delay: The time in seconds between two polls.
+    :param first_delay: If given, polls begin this many seconds apart and the pause doubles up to ``waiter_delay``.
     :param aws_conn_id: The Airflow connection used for AWS credentials.
     :param region_name: The AWS region of the job or model.
     :param verify: Whether or not to verify SSL certificates, or the CA bundle to verify them with.
@@ -60,6 +61,7 @@ class BedrockPollingTrigger(BaseTrigger):
         started_at: float,
         deadline: float,
         waiter_delay: float = 30,
+        first_delay: float | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -70,6 +72,7 @@ class BedrockPollingTrigger(BaseTrigger):
         self.started_at = started_at
         self.deadline = deadline
         self.waiter_delay = waiter_delay
+        self.first_delay = first_delay
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -78,9 +81,10 @@ class BedrockPollingTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments that make this trigger again; the connection is named, not held."""
-        common = ("started_at", "deadline", "waiter_delay", "aws_conn_id", "region_name", "verify", "botocore_config")
+        wait = ("started_at", "deadline", "waiter_delay", "first_delay")
+        aws = ("aws_conn_id", "region_name", "verify", "botocore_config")
         path = f"{type(self).__module__}.{type(self).__qualname__}"
-        return path, {name: getattr(self, name) for name in (*self.own_fields, *common)}
+        return path, {name: getattr(self, name) for name in (*self.own_fields, *wait, *aws)}
 
     def hook(self) -> AwsGenericHook[Any]:
         """Return the hook that this trigger polls with."""
@@ -127,8 +131,14 @@ class BedrockPollingTrigger(BaseTrigger):
     async def _pause(self) -> None:
         # Spread, so that many waits that began together do not ask together for ever.
         spread = random.uniform(0.8, 1.2)
-        delay = self.waiter_delay * spread * 2 ** min(self._failures, MAX_BACKOFF_DOUBLINGS)
+        delay = self._usual_pause() * spread * 2 ** min(self._failures, MAX_BACKOFF_DOUBLINGS)
         await asyncio.sleep(min(delay, max(0.0, self.deadline - time.time())))
+
+    def _usual_pause(self) -> float:
+        """Seconds between two polls now: as long as the wait has lasted, so it doubles, also across a restart."""
+        if self.first_delay is None:
+            return self.waiter_delay
+        return min(self.waiter_delay, max(self.first_delay, self.elapsed))
 
     @property
     def elapsed(self) -> float:

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+
+from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
+from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger
+
+JOB_ARN = "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl"
+
+
+def _trigger(waited: float, **delays: float) -> BedrockModelImportJobCompletedTrigger:
+    now = time.time()
+    return BedrockModelImportJobCompletedTrigger(
+        job_identifier=JOB_ARN, started_at=now - waited, deadline=now + 3600, **delays
+    )
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(0, 2), (2, 2), (16, 16), (59, 59), (300, 60)])
+def test_polls_come_soon_at_first_and_then_as_far_apart_as_the_wait_has_lasted(waited: float, pause: float) -> None:
+    trigger = _trigger(waited, waiter_delay=60, first_delay=2)
+    assert trigger._usual_pause() == pytest.approx(pause, abs=0.5)
+
+
+def test_without_a_first_delay_polls_come_evenly() -> None:
+    assert _trigger(300, waiter_delay=30)._usual_pause() == 30
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first", "longest"),
+    [
+        ({"poke_interval": 20}, None, 20),
+        ({"poke_interval": 2, "exponential_backoff": True, "max_wait": 60}, 2, 60),
+        ({"poke_interval": 2, "exponential_backoff": True, "timeout": 100}, 2, 100),
+    ],
+)
+def test_the_sensors_backoff_reaches_the_triggerer(
+    arguments: dict[str, Any], first: float | None, longest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier=JOB_ARN, deferrable=True, **arguments)
+    monkeypatch.setattr(sensor, "persist_link", lambda context: None)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({})
+    assert (deferred.value.trigger.first_delay, deferred.value.trigger.waiter_delay) == (first, longest)
