@@ -29,12 +29,12 @@ class AirflowNotReadyError(ModelImportError):
 
 
 def airflow_environment(
-    home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str], *, dags_folder: Path | None = None
+    home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the settings of an Airflow that listens on loopback only and reaches AWS through connection ``aws``."""
     url = f"http://{LOOPBACK}:{port}"
     settings = {
-        "CORE__DAGS_FOLDER": str(dags_folder or PROJECT_ROOT / "dags"),
+        "CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
         "CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

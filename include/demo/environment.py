@@ -75,7 +75,7 @@ class DemoEnvironment:
             return None
         return Environment(**json.loads(self._description.read_text()))
 
-    def start(self, dags_folder: Path | None = None) -> tuple[Environment, list[str]]:
+    def start(self) -> tuple[Environment, list[str]]:
         """Start everything anew; return it, and a note for each port that had to be another one."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -95,7 +95,6 @@ class DemoEnvironment:
                 "prefix": outputs["Prefix"],
                 "workspace": str(self.folder / "workspace"),
             },
-            dags_folder=dags_folder,
         )
         password = start_airflow(self.group, env, ui_port)
         found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, outputs["BucketName"])

@@ -13,6 +13,7 @@ from include.config import ModelConfig
 from include.demo.environment import Environment, aws_client
 from include.demo.inventory import Inventory
 from include.evaluation.responses import read_answer, request_body
+from include.measurement import BODY_FORMAT
 
 QUESTION = "Which city is the capital of Portugal?"
 
@@ -31,7 +32,7 @@ def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any
     """Return the imported model's answer to one question, through boto3 as an application asks it."""
     evaluation = config.evaluation
     prompt = evaluation.prompt_template.format(question=QUESTION)
-    body = request_body(results["evaluate_model"]["body_format"], prompt, evaluation.max_tokens)
+    body = request_body(BODY_FORMAT, prompt, evaluation.max_tokens)
     runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
     response = runtime.invoke_model(modelId=results["wait_for_import"]["imported_model_arn"], body=json.dumps(body))
     return read_answer(json.loads(response["body"].read())).text

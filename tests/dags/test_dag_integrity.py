@@ -125,8 +125,23 @@ def test_two_files_of_one_model_are_reported(tmp_path: Path) -> None:
 def test_importing_the_dag_files_loads_nothing_heavy() -> None:
     script = (
         "import sys; from airflow.dag_processing.dagbag import BundleDagBag;"
-        f"bag = BundleDagBag({str(DAGS_FOLDER)!r}, bundle_path={str(DAGS_FOLDER)!r}); assert bag.dags and not bag.import_errors;"
+        f"bag = BundleDagBag({str(DAGS_FOLDER)!r}, bundle_path={str(DAGS_FOLDER)!r});"
+        "assert bag.dags and not bag.import_errors;"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert loaded.strip().splitlines()[-1] == "[]"
+
+
+def test_parsing_costs_under_a_second_more_than_an_empty_dag(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("from airflow.sdk import DAG\nwith DAG('empty'):\n    pass\n")
+    script = (
+        "import sys, time, airflow.sdk; from airflow.dag_processing.dagbag import BundleDagBag\n"
+        "def cost(folder):\n"
+        "    began = time.process_time(); assert BundleDagBag(folder, bundle_path=folder).dags\n"
+        "    return time.process_time() - began\n"
+        "empty = cost(sys.argv[1]); print(cost(sys.argv[2]) - empty)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path), str(DAGS_FOLDER)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(shown.split()[-1]) < 1.0
