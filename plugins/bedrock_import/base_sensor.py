@@ -32,7 +32,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
 
     :param deferrable: If True, wait in the triggerer, which holds no worker slot. Needs aiobotocore.
         (default: False, but can be overridden in config file by setting default_deferrable to True)
-    :param poke_interval: The time in seconds between two polls. (default: 30) With ``exponential_backoff`` it is the first
+    :param poke_interval: Seconds between two polls. (default: 30) With ``exponential_backoff`` it is the first
         pause, which doubles up to ``max_wait``, in every mode.
     :param timeout: The time in seconds after which the wait fails, counted alike in every mode.
     """
