@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from include.checkpoint.adapter import Adapter, read_adapter
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
 from include.checkpoint.merge_plan import MergePlan, TensorChange, plan_merge, refuse_unmergeable
-from include.checkpoint.merge_proof import ChangeCount, MergeProof, TensorProof, prove_merge, prove_tensor
+from include.checkpoint.merge_proof import ChangeCount, TensorProof, prove_merge, prove_tensor
 from include.checkpoint.overlay import Overlay, overlay, pin_of
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
@@ -27,10 +28,10 @@ OVERLAY = "merge.overlay"
 
 @dataclass(frozen=True)
 class MergeResult:
-    """The merged model and the proof that it is base + adapter."""
+    """The merged model, and the proof that it is base + adapter: a ``MergeProof`` in its JSON form."""
 
     checkpoint: Checkpoint
-    proof: MergeProof
+    proof: dict[str, Any]
 
 
 def merge(
@@ -63,7 +64,9 @@ def merge(
         proof = prove_merge(work.proofs, len(tensors), base.size, out.sha256(), changed_bytes)
         verify_pins(base, reader)
     notes = (*merged.notes, *plan.notes, proof.summary())
-    return MergeResult(Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), proof)
+    return MergeResult(
+        Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), proof.model_dump(mode="json")
+    )
 
 
 class _Merge:

@@ -19,7 +19,9 @@ def no_progress(files_done: int, files_total: int, bytes_done: int, bytes_total:
 class LogProgress:
     """Reports at most every ``interval`` seconds, and at the end, through ``report`` (by default the log)."""
 
-    def __init__(self, doing: str, interval: float = 5.0, report: Callable[[str], None] = log.info) -> None:
+    def __init__(
+        self, doing: str = "Progress", interval: float = 5.0, report: Callable[[str], None] = log.info
+    ) -> None:
         self._doing = doing
         self._interval = interval
         self._report = report
