@@ -211,3 +211,16 @@ class RawTokenizerError(ModelImportError):
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__("The tokenizer cannot be converted", path, found=found, remedy="Fetch this file again.")
+
+
+class SourceUnrecognisedError(ModelImportError):
+    """A folder that holds none of the layouts this project reads."""
+
+    def __init__(self, location: str, found: str) -> None:
+        super().__init__(
+            "No model was recognised here",
+            location,
+            "config.json with *.safetensors, params.json with consolidated.*, or adapter_config.json",
+            found,
+            "Give the folder that holds config.json, params.json or adapter_config.json.",
+        )
