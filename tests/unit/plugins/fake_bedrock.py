@@ -1,19 +1,14 @@
-"""Amazon Bedrock in memory, for one account and region, and a task that runs against it as Airflow runs one."""
+"""Amazon Bedrock in memory, for one account and region."""
 
 from __future__ import annotations
 
-import asyncio
 import io
-import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import botocore.session
-from airflow.sdk._shared.module_loading import import_string
-from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.serde import deserialize, serialize
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
 
@@ -171,44 +166,3 @@ def async_connection(fake: FakeBedrock) -> Any:
         return connected()
 
     return get_async_conn
-
-
-class FakeTaskInstance:
-    """Keeps XComs; the rest of a task instance is not needed by an operator."""
-
-    def __init__(self) -> None:
-        self.xcoms: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = json.loads(json.dumps(value))
-
-    def get_first_reschedule_date(self, context: Any) -> None:
-        return None
-
-
-def rebuild(trigger: Any) -> Any:
-    """Return the trigger as a triggerer makes it from what the database holds."""
-    path, kwargs = trigger.serialize()
-    return import_string(path)(**deserialize(json.loads(json.dumps(serialize(kwargs)))))
-
-
-async def first_event(trigger: Any) -> Any:
-    async for event in trigger.run():
-        return json.loads(json.dumps(event.payload))
-    return None
-
-
-def run_task(operator: Any, task_instance: FakeTaskInstance | None = None) -> Any:
-    """Run an operator to its end: in the worker, and as often as it defers in a triggerer."""
-    context = {"ti": task_instance or FakeTaskInstance()}
-    try:
-        return operator.execute(context)
-    except TaskDeferred as deferred:
-        wait = deferred
-    while True:
-        event = asyncio.run(first_event(rebuild(wait.trigger)))
-        kwargs = json.loads(json.dumps(wait.kwargs or {})) | {"event": event}
-        try:
-            return operator.resume_execution(wait.method_name, kwargs, context)
-        except TaskDeferred as deferred:
-            wait = deferred

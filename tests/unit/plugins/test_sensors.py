@@ -17,7 +17,8 @@ from bedrock_import.exceptions import (
     ModelImportJobTriggerError,
 )
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from tests.unit.plugins.fake_bedrock import FakeBedrock, FakeTaskInstance, aws_error, run_task
+from tests.unit.plugins.fake_bedrock import FakeBedrock, aws_error
+from tests.unit.plugins.task_run import FakeTaskInstance, run_task
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 MODEL_ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/mod000000000"
