@@ -8,18 +8,23 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
+
+from tests.local_aws_process import LocalAwsProcess
+from tests.seaweedfs_process import ACCESS_KEY, SECRET_KEY, SeaweedFsProcess
 
 BUCKET = "models"
 
 
+@pytest.fixture(scope="session", params=[LocalAwsProcess, SeaweedFsProcess], ids=["stand-in", "seaweedfs"])
+def s3_server(request: pytest.FixtureRequest) -> Iterator[str]:
+    with request.param() as server:
+        yield server.endpoint_url
+
+
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def stand_in() -> Iterator[str]:
+    with LocalAwsProcess() as server:
+        yield server.endpoint_url
 
 
 def client_for(endpoint_url: str, **config: Any) -> Any:
@@ -27,22 +32,26 @@ def client_for(endpoint_url: str, **config: Any) -> Any:
         "s3",
         endpoint_url=endpoint_url,
         region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, **config),
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **config),
     )
 
 
 @pytest.fixture
-def s3(s3_server: str) -> Any:
+def s3(s3_server: str) -> Iterator[Any]:
     client = client_for(s3_server)
     client.create_bucket(Bucket=BUCKET)
     yield client
+    clear(client)
+    client.delete_bucket(Bucket=BUCKET)
+
+
+def clear(client: Any) -> None:
     for upload in client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()):
         client.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
     for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
-    client.delete_bucket(Bucket=BUCKET)
 
 
 @pytest.fixture
