@@ -59,7 +59,7 @@ def _bedrock_app(settings: Settings) -> Flask:
 def create_server(settings: Settings, listener: socket.socket, folder: Path) -> BaseWSGIServer:
     """Return the server of the stand-in on a listening socket. Object bytes go to `folder`."""
     byte_store = ByteStore(folder)
-    moto_patches.apply(byte_store)
+    moto_patches.apply(byte_store, settings)
     address, port = listener.getsockname()[:2]
     return make_server(
         address,
