@@ -26,6 +26,61 @@ def _short(text: str, limit: int = 500) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
 
 
+class JsonInvalidError(Defect):
+    summary = "The file is not a JSON object"
+
+
+class ConfigMissingError(Defect):
+    summary = "There is no config.json"
+    cure = "Give the folder that holds config.json, or save the model with save_pretrained."
+
+
+class WeightsMissingError(Defect):
+    summary = "There are no safetensors weights"
+    cure = "Save the model with safe_serialization=True; Bedrock reads no pickles."
+
+
+class IndexMissingError(Defect):
+    summary = "Several shards, or one of another name, and no index"
+    cure = "Save the model again; the index is model.safetensors.index.json."
+
+
+class IndexInvalidError(Defect):
+    summary = "The index is not a map of tensors to shards"
+    cure = "Save the model again, so that its index is written anew."
+
+
+class IndexStaleError(Defect):
+    summary = "The index does not belong to these weights"
+    cure = "Remove model.safetensors.index.json, or the weights of the other run."
+
+
+class ShardMissingError(Defect):
+    summary = "The index names a shard that is not here"
+    cure = "Copy the missing shard from where the model was saved."
+
+
+class ShardNotIndexedError(Defect):
+    summary = "A shard is not named by the index"
+    cure = "Remove the shard; it belongs to another run of saving."
+
+
+class TensorNotInShardError(Defect):
+    summary = "The index names a tensor that its shard does not hold"
+    cure = "Save the model again; index and shards are from two runs."
+
+
+class TensorNotIndexedError(Defect):
+    summary = "A shard holds a tensor that the index does not name"
+    cure = "Save the model again; index and shards are from two runs."
+
+
+class IndexSizeWarning(Defect):
+    severity = "warning"
+    summary = "The index gives another size than the tensors have"
+    cure = "Save the model again, unless you know why."
+
+
 class HeaderTruncatedError(Defect):
     summary = "The safetensors header is cut short"
 
@@ -74,7 +129,3 @@ class ShardTruncatedError(Defect):
 
 class ShardTrailingBytesError(Defect):
     summary = "The file is longer than its header says"
-
-
-class JsonInvalidError(Defect):
-    summary = "The file is not a JSON object"

@@ -224,3 +224,10 @@ class SourceUnrecognisedError(ModelImportError):
             found,
             "Give the folder that holds config.json, params.json or adapter_config.json.",
         )
+
+
+class CheckpointInvalidError(ModelImportError):
+    """A checkpoint with defects that Bedrock would refuse or misread."""
+
+    def __init__(self, summary: str, defects: str) -> None:
+        super().__init__("The checkpoint has defects", summary, found=defects)
