@@ -17,6 +17,7 @@ from include.delivery.remote import RECIPE, head
 from include.delivery.tally import Tally
 from include.sources.checksums import combine, decode, encode
 from include.sources.errors import S3RequestError
+from include.sources.s3_requests import ATTEMPTS
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class TransferSettings:
     part_size: int = 8 * 2**20
     workers: int = 8
     bytes_per_second: float | None = None
+    attempts: int = ATTEMPTS
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def upload(
     prefix = prefix.strip("/")
     if manifest_key.startswith(f"{prefix}/"):
         raise ManifestInsidePrefixError(manifest_key, prefix)
-    destination = Destination(client, bucket, prefix, kms_key_id, expected_bucket_owner, tags or {})
+    destination = Destination(client, bucket, prefix, kms_key_id, expected_bucket_owner, tags or {}, settings.attempts)
     verify_pins(checkpoint, UriReader(client))
     plan = plan_upload(checkpoint, list_with_checksums(destination, checkpoint.names()), settings.part_size)
     _settle_extra(destination, plan, remove_extra)

@@ -19,7 +19,15 @@ REMEDIES = {
     "SlowDown": "S3 limits the rate: run again later, or use fewer workers.",
 }
 TRANSIENT_CODES = frozenset(
-    {"BadDigest", "InternalError", "RequestTimeout", "ServiceUnavailable", "SlowDown", "ThrottlingException"}
+    {
+        "BadDigest",  # this and the next: a bit flipped on the way
+        "XAmzContentSHA256Mismatch",
+        "InternalError",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ThrottlingException",
+    }
 )
 
 

@@ -64,3 +64,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "config.json").write_bytes(b'{"model_type": "mistral"}')
     (folder / "merges.txt").write_bytes(b"")
     return folder
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: minutes of work; run with -m slow")
