@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 from airflow.sdk._shared.module_loading import import_string
@@ -16,12 +17,13 @@ class FakeTaskInstance:
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.first_reschedule_date: datetime | None = None
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = json.loads(json.dumps(value))
 
-    def get_first_reschedule_date(self, context: Any) -> None:
-        return None
+    def get_first_reschedule_date(self, context: Any) -> datetime | None:
+        return self.first_reschedule_date
 
 
 def rebuild(trigger: Any) -> Any:

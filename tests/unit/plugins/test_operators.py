@@ -114,6 +114,12 @@ def test_nothing_is_adopted_unless_it_is_known_to_be_the_same(bedrock: FakeBedro
         run_task(operator(**kwargs))
 
 
+def test_an_untagged_job_is_not_taken_for_the_same_as_an_untagged_request(bedrock: FakeBedrock) -> None:
+    bedrock.tags[bedrock.add_job("capitals-1", "InProgress")["jobArn"]] = {}
+    with pytest.raises(ModelImportJobNameTakenError):
+        run_task(operator(import_job_kwargs={}))
+
+
 @IN_BOTH_MODES
 def test_a_job_whose_answer_was_lost_is_found_again(bedrock: FakeBedrock, deferrable: bool) -> None:
     bedrock.lose_answers = True

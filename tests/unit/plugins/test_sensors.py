@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskDeferred
+from airflow.sdk.exceptions import AirflowException, AirflowRescheduleException, AirflowSkipException, TaskDeferred
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from bedrock_import.exceptions import (
@@ -132,6 +133,18 @@ def test_soft_fail_skips_instead_of_every_failure(bedrock: FakeBedrock, deferrab
 def test_soft_fail_skips_instead_of_a_refusal(bedrock: FakeBedrock, deferrable: bool) -> None:
     with pytest.raises(AirflowSkipException):
         run_task(job_sensor("no-such-job", deferrable=deferrable, soft_fail=True))
+
+
+def test_a_rescheduled_sensor_counts_from_its_first_start(
+    bedrock: FakeBedrock, task_instance: FakeTaskInstance
+) -> None:
+    bedrock.add_job("capitals-1", "InProgress")
+    sensor = job_sensor(mode="reschedule", timeout=60)
+    with pytest.raises(AirflowRescheduleException):
+        sensor.execute({"ti": task_instance})
+    task_instance.first_reschedule_date = datetime.now(UTC) - timedelta(minutes=2)
+    with pytest.raises(ModelImportJobTimeoutError, match="2m00s"):
+        sensor.execute({"ti": task_instance})
 
 
 def test_a_trigger_that_died_fails_with_its_own_error(bedrock: FakeBedrock) -> None:

@@ -141,6 +141,21 @@ def test_failed_polls_in_a_row_are_made_ever_more_rarely(bedrock: FakeBedrock, m
     assert all(0.8 * usual <= pause <= 1.2 * usual for pause, usual in zip(pauses, expected, strict=True))
 
 
+def test_an_answer_brings_the_usual_pause_back(bedrock: FakeBedrock, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def no_sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(triggers.asyncio, "sleep", no_sleep)
+    bedrock.add_job("capitals-1", "InProgress")
+    bedrock.upcoming_states = ["InProgress", "InProgress", "InProgress", "Completed"]
+    bedrock.faults["get_model_import_job"] = [aws_error("ThrottlingException")] * 2
+    asyncio.run(first_event(job_trigger(3600, waiter_delay=10)))
+    assert [round(pause, -1) for pause in pauses[-1:]] == [10]
+    assert len(pauses) == 3
+
+
 def test_the_wait_for_a_slot_does_not_ask_at_once(bedrock: FakeBedrock) -> None:
     now = time.time()
     trigger = triggers.BedrockModelImportSlotTrigger(started_at=now, deadline=now + 5, waiter_delay=0.2)
