@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 OWN_PATH = "/_local_aws/"
-BEDROCK_SERVICES = ("bedrock", "bedrock-runtime", "bedrock-agent")
-"""All of them sign as "bedrock"; moto tells them apart by path."""
+BEDROCK_SERVICES = ("bedrock", "bedrockruntime", "bedrockagent")
+"""moto's names of the services that sign as "bedrock"; it tells them apart by path."""
 
 
 class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]

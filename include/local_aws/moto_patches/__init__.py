@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from include.local_aws.moto_patches import model_registry, policy_simulator, requests, service_quotas
+from include.local_aws.moto_patches import (
+    bucket_policies,
+    bucket_templates,
+    model_registry,
+    policy_simulator,
+    requests,
+    role_templates,
+    service_quotas,
+)
 from include.local_aws.s3 import moto_storage, responses
 from include.local_aws.s3.stored_bytes import ByteStore
 from include.local_aws.settings import Settings
@@ -12,6 +20,9 @@ def apply(byte_store: ByteStore, settings: Settings) -> None:
     """Correct moto in this process. Objects of S3 keep their bytes in the store."""
     requests.install()
     model_registry.install()
+    bucket_templates.install()
+    bucket_policies.install()
+    role_templates.install()
     policy_simulator.install()
     service_quotas.install(settings.max_imported_models)
     moto_storage.install(byte_store)

@@ -16,7 +16,8 @@ def install(max_imported_models: int) -> None:
 
     def get_service_quota(self: ServiceQuotasBackend, service_code: str, quota_code: str) -> dict[str, Any]:
         if (service_code, quota_code) != ("bedrock", IMPORTED_MODELS):
-            return _moto_service_quota(self, service_code, quota_code)
+            known: dict[str, Any] = _moto_service_quota(self, service_code, quota_code)
+            return known
         return {
             "ServiceCode": "bedrock",
             "ServiceName": "Amazon Bedrock",

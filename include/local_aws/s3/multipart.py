@@ -80,20 +80,22 @@ def upload_checksum(algorithm: str | None, type_: str | None) -> UploadChecksum:
 
 
 def check_part(number: int, upload: UploadChecksum, sent: Algorithm | None) -> None:
-    """Raise unless a part of this number, with a checksum of the algorithm `sent`, fits the upload."""
+    """Raise unless a part of this number, with a checksum of the algorithm `sent`, fits the upload.
+
+    An upload created without an algorithm takes parts with any: botocore adds CRC32 to them of its own accord.
+    """
     if not 1 <= number <= MOST_PARTS:
         raise InvalidArgumentError(
             f"Part number must be an integer between 1 and {MOST_PARTS}, inclusive",
             ArgumentName="partNumber",
             ArgumentValue=str(number),
         )
-    expected = upload.algorithm if upload.named else None
-    if sent == expected or (sent is None and upload.type == FULL_OBJECT):
-        return
-    names = [algorithm.name.lower() if algorithm else "null" for algorithm in (expected, sent)]
-    raise InvalidRequestError(
-        f"Checksum Type mismatch occurred, expected checksum Type: {names[0]}, actual checksum Type: {names[1]}"
-    )
+    optional = upload.type == FULL_OBJECT
+    if upload.named and sent != upload.algorithm and not (optional and sent is None):
+        raise InvalidRequestError(
+            f"Checksum Type mismatch occurred, expected checksum Type: {upload.algorithm.name.lower()}, "
+            f"actual checksum Type: {sent.name.lower() if sent else 'null'}"
+        )
 
 
 def completed_parts(xml: bytes) -> list[CompletedPart]:

@@ -13,7 +13,7 @@ from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult
 from moto.s3.responses import S3Response
 
-from include.local_aws.s3.checksums import MD5
+from include.local_aws.s3.checksums import MD5, encoded
 from include.local_aws.s3.errors import (
     InvalidArgumentError,
     NoSuchKeyError,
@@ -42,10 +42,12 @@ class MultipartResponses(S3Response):  # type: ignore[misc]
     def upload_part(self) -> TYPE_RESPONSE:
         """UploadPart: the body's own checksums were verified by the guard."""
         upload, number = self._upload(), self._part_number()
-        check_part(number, upload.checksum, announced_integrity(self.sent_headers).algorithm)
+        sent = announced_integrity(self.sent_headers).algorithm
+        check_part(number, upload.checksum, sent)
         part = self._store_part(upload, number, self.received)
         headers = self._get_cors_headers_other() | part.response_dict
-        headers[checksum_header(upload.checksum.algorithm)] = part.checksum_value
+        shown = sent or upload.checksum.algorithm
+        headers[checksum_header(shown)] = encoded(self.received.digest(shown))
         headers["content-length"] = "0"
         return 200, headers, ""
 
@@ -58,13 +60,6 @@ class MultipartResponses(S3Response):  # type: ignore[misc]
         part = self._store_part(upload, number, source.value[wanted])
         result = {"ETag": part.etag, "LastModified": part.last_modified_ISO8601, **_checksum_members(part)}
         return self._serialized_as("UploadPartCopy", {"CopyPartResult": result})
-
-    def abort_multipart_upload(self) -> TYPE_RESPONSE:
-        """AbortMultipartUpload: moto forgets the parts and keeps their bytes."""
-        upload = self._upload()
-        answer = super().abort_multipart_upload()
-        upload.dispose()
-        return answer
 
     def list_parts(self) -> TYPE_RESPONSE:
         """ListParts, with checksums, from the part number after the marker."""
