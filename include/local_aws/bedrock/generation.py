@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,8 +18,7 @@ from include.local_aws.bedrock.inference import (
     TextAssembler,
 )
 from include.local_aws.bedrock.loaded_model import LoadedModel
-
-OnText = Callable[[str, int], bool]
+from include.local_aws.bedrock.streaming import OnText
 
 
 def encode_prompt(loaded: LoadedModel, request: InferenceRequest) -> list[int]:

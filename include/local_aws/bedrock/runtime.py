@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Event, Thread
 from typing import Any
 
 from flask import Response
@@ -23,23 +19,13 @@ from include.local_aws.bedrock.inference import Finish, Inference, InferenceRequ
 from include.local_aws.bedrock.scope import Scope
 from include.local_aws.bedrock.service import Bedrock
 from include.local_aws.bedrock.state import ImportedModel
-
-logger = logging.getLogger(__name__)
+from include.local_aws.bedrock.streaming import OnText, Prepared, as_it_comes
 
 Params = Mapping[str, Any]
-OnText = Callable[[str, int], bool]
 
 MODEL_ARN = re.compile(r"arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:imported-model/[a-z0-9]{12}")
 CONTENT_TYPES = ("application/json", "application/octet-stream")
 ACCEPTED = ("application/json", "*/*")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An inference that may begin: the model is in memory and the prompt fits."""
-
-    prompt_tokens: int
-    run: Callable[[OnText], Inference]
 
 
 def invoke_model(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
@@ -152,7 +138,7 @@ def _media_type(header: str | None) -> str:
 def _chunks(body: Body, prepared: Prepared, started: float) -> Iterator[dict[str, Any]]:
     prompt_tokens: int | None = prepared.prompt_tokens
     first_byte: int | None = None
-    for item in _as_it_comes(prepared):
+    for item in as_it_comes(prepared):
         first_byte = _milliseconds(started) if first_byte is None else first_byte
         if isinstance(item, Inference):
             last = body.piece(Piece("", item.generated_tokens, prompt_tokens, item))
@@ -173,38 +159,11 @@ def _metrics(inference: Inference, latency: int, first_byte: int) -> dict[str, i
 
 def _conversation_events(prepared: Prepared, started: float) -> Iterator[converse.Event]:
     yield from converse.opening_events()
-    for item in _as_it_comes(prepared):
+    for item in as_it_comes(prepared):
         if isinstance(item, Inference):
             yield from converse.closing_events(item, _milliseconds(started))
         else:
             yield converse.text_event(item[0])
-
-
-def _as_it_comes(prepared: Prepared) -> Iterator[tuple[str, int] | Inference]:
-    """Yield each new text with the tokens so far, and last the whole. A reader who goes away ends the generation."""
-    items: SimpleQueue[tuple[str, int] | Inference | Exception] = SimpleQueue()
-    gone = Event()
-
-    def on_text(text: str, tokens: int) -> bool:
-        items.put((text, tokens))
-        return not gone.is_set()
-
-    def work() -> None:
-        try:
-            items.put(prepared.run(on_text))
-        except Exception as error:
-            logger.exception("The generation failed")
-            items.put(error)
-
-    Thread(target=work, name="generate", daemon=True).start()
-    try:
-        while not isinstance(item := items.get(), Inference):
-            if isinstance(item, Exception):
-                raise item
-            yield item
-        yield item
-    finally:
-        gone.set()
 
 
 def _event_stream(events: Iterable[bytes]) -> Response:

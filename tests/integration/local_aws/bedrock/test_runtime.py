@@ -13,7 +13,7 @@ import pytest
 import torch
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from tests.bedrock_stand_in import ACCOUNT, REGION, Aws, error_code, when_ready
 from tests.tiny_mistral import change_json
@@ -268,6 +268,22 @@ def test_a_model_without_a_template_takes_prompts_and_no_messages(aws: Aws, spee
     ):
         with pytest.raises(runtime.exceptions.ValidationException):
             call()
+
+
+def test_an_architecture_that_is_not_documented_for_converse_takes_messages_all_the_same(
+    aws: Aws, model: str, checkpoint: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, folder)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    Qwen2ForCausalLM(Qwen2Config(vocab_size=98, num_key_value_heads=2, **sizes)).save_pretrained(folder)
+    arn = aws.import_model(aws.upload(folder, "qwen"), "qwen")
+    assert aws.client("bedrock").get_imported_model(modelIdentifier=arn)["instructSupported"] is False
+    with pytest.raises(ClientError, match="doesn't support the model"):
+        converse(aws, arn)
+    answer = when_ready(lambda: invoke(aws, arn, messages=CHAT, max_tokens=3))
+    assert answer["usage"]["completion_tokens"] == 3
+    aws.client("bedrock").delete_imported_model(modelIdentifier=arn)
 
 
 @pytest.mark.parametrize(
