@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.providers.amazon.aws.utils.mixins import AwsHookType
 from airflow.providers.common.compat.sdk import conf
@@ -38,6 +39,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
     """
 
     endings: ClassVar[Mapping[str, Ending]]
+    console_link: ClassVar[type[BaseAwsLink]]
     ui_color = "#66c3ff"
 
     def __init__(
@@ -58,10 +60,6 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         """Name or ARN of what is waited for."""
 
     @abstractmethod
-    def persist_link(self, context: Context) -> None:
-        """Store the link to the console before the wait begins."""
-
-    @abstractmethod
     def make_trigger(self, **wait: Any) -> BedrockPollingTrigger:
         """Return the trigger that waits instead of this sensor."""
 
@@ -76,7 +74,8 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
         self._started_at = self._first_start(context)
-        self.persist_link(context)
+        self.console_link.persist(context, self, self.hook.conn_region_name, self.hook.conn_partition)
+        BedrockImportHelpLink.persist_for(context, self)
         if self.deferrable:
             self._defer()
         try:

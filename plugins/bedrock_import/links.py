@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from bedrock_import.exceptions import BedrockModelImportError
 
+IMPORT_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-import-model.html"
 _BEDROCK_IMPORTS = BASE_AWS_CONSOLE_LINK + "/bedrock/home?region={region_name}#/import-models"
 
 
@@ -58,17 +59,17 @@ class SageMakerModelRegistryLink(BaseAwsLink):
 
 
 class BedrockImportHelpLink(BaseAwsLink):
-    """Helper class for the link to AWS's page about a failure. Persist it with ``see``."""
+    """Helper class for the link to AWS's page about a failure; until there is one, to the page about imports."""
 
     name = "What To Do"
     key = "bedrock_import_help"
     format_str = "{see}"
 
     @classmethod
-    def persist_for(cls, context: Context, operator: Any, error: BedrockModelImportError) -> None:
-        """Store the page that an error points at, if it points at one."""
-        if error.see:
-            cls.persist(context, operator, region_name="", aws_partition="", see=error.see)
+    def persist_for(cls, context: Context, operator: Any, error: BedrockModelImportError | None = None) -> None:
+        """Store the page that an error points at."""
+        see = error.see if error else None
+        cls.persist(context, operator, region_name="", aws_partition="", see=see or IMPORT_GUIDE)
 
 
 def console_url(resource: str) -> str | None:

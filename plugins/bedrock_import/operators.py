@@ -108,7 +108,10 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start or adopt the job, and wait for it if asked to."""
-        S3PrefixLink.persist(context, self, self.hook.conn_region_name, self.hook.conn_partition, s3_uri=self.s3_uri)
+        place = (self.hook.conn_region_name, self.hook.conn_partition)
+        S3PrefixLink.persist(context, self, *place, s3_uri=self.s3_uri)
+        BedrockModelImportJobLink.persist(context, self, *place)
+        BedrockImportHelpLink.persist_for(context, self)
         return self.execute_create(context, started_at=time.time())
 
     def execute_create(self, context: Context, started_at: float, event: Event | None = None) -> dict[str, Any]:
@@ -122,8 +125,6 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
                     raise self._with_help(context, problem) from error
                 self.log.info("Bedrock accepts no job for the moment (%s); waiting.", error_code(error))
             self._pause(started_at)
-        hook = self.hook
-        BedrockModelImportJobLink.persist(context, self, hook.conn_region_name, hook.conn_partition)
         self.log.info("%s model import job %s", "Adopted" if started.adopted else "Created", started.job_arn)
         return self._await_completion(context, asdict(started)) if self.wait_for_completion else asdict(started)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -24,9 +24,6 @@ from bedrock_import.outcomes import (
     progress,
 )
 from bedrock_import.triggers import BedrockImportedModelReadyTrigger, BedrockModelImportJobCompletedTrigger
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 #: A model of any body format answers this with one token.
 ONE_TOKEN_PROMPT: dict[str, Any] = {"prompt": "Hello", "max_tokens": 1}
@@ -48,6 +45,7 @@ class BedrockModelImportJobCompletedSensor(BedrockImportBaseSensor[BedrockModelI
 
     aws_hook_class = BedrockModelImportHook
     template_fields: Sequence[str] = aws_template_fields("job_identifier", "usual_seconds")
+    console_link = BedrockModelImportJobLink
     operator_extra_links = (BedrockModelImportJobLink(), BedrockImportHelpLink())
     endings = JOB_ENDINGS
 
@@ -67,11 +65,6 @@ class BedrockModelImportJobCompletedSensor(BedrockImportBaseSensor[BedrockModelI
     def resource(self) -> str:
         """The job's name or ARN."""
         return self.job_identifier
-
-    def persist_link(self, context: Context) -> None:
-        """Store the link to Bedrock's import jobs."""
-        hook = self.hook
-        BedrockModelImportJobLink.persist(context, self, hook.conn_region_name, hook.conn_partition)
 
     def make_trigger(self, **wait: Any) -> BedrockModelImportJobCompletedTrigger:
         """Return the trigger that waits for this job."""
@@ -110,6 +103,7 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
 
     aws_hook_class = BedrockRuntimeHook
     template_fields: Sequence[str] = aws_template_fields("imported_model_arn", "body")
+    console_link = BedrockImportedModelLink
     operator_extra_links = (BedrockImportedModelLink(), BedrockImportHelpLink())
     endings = MODEL_ENDINGS
 
@@ -132,11 +126,6 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
     def resource(self) -> str:
         """The model's ARN."""
         return self.imported_model_arn
-
-    def persist_link(self, context: Context) -> None:
-        """Store the link to Bedrock's imported models."""
-        hook = self.hook
-        BedrockImportedModelLink.persist(context, self, hook.conn_region_name, hook.conn_partition)
 
     def make_trigger(self, **wait: Any) -> BedrockImportedModelReadyTrigger:
         """Return the trigger that waits for this model."""

@@ -162,6 +162,7 @@ def test_waiting_for_a_slot_holds_no_worker(bedrock: FakeBedrock, task_instance:
     with pytest.raises(TaskDeferred):
         operator(deferrable=True).execute({"ti": task_instance})
     assert task_instance.xcoms["s3_prefix"]["s3_uri"] == "s3://models/capitals/f1/checkpoint/"
+    assert set(task_instance.xcoms) == {link.key for link in BedrockCreateModelImportJobOperator.operator_extra_links}
 
 
 def test_the_wait_for_a_slot_ends_when_the_running_job_does(bedrock: FakeBedrock) -> None:

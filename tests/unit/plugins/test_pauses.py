@@ -8,6 +8,8 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
 from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger
+from tests.unit.plugins.fake_bedrock import FakeBedrock
+from tests.unit.plugins.task_run import FakeTaskInstance
 
 JOB_ARN = "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl"
 
@@ -38,10 +40,13 @@ def test_without_a_first_delay_polls_come_evenly() -> None:
     ],
 )
 def test_the_sensors_backoff_reaches_the_triggerer(
-    arguments: dict[str, Any], first: float | None, longest: float, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, Any],
+    first: float | None,
+    longest: float,
+    bedrock: FakeBedrock,
+    task_instance: FakeTaskInstance,
 ) -> None:
     sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier=JOB_ARN, deferrable=True, **arguments)
-    monkeypatch.setattr(sensor, "persist_link", lambda context: None)
     with pytest.raises(TaskDeferred) as deferred:
-        sensor.execute({})
+        sensor.execute({"ti": task_instance})
     assert (deferred.value.trigger.first_delay, deferred.value.trigger.waiter_delay) == (first, longest)

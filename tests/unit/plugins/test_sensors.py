@@ -184,11 +184,13 @@ def test_links_are_there_before_the_wait_and_help_after_a_failure(
     sensor = job_sensor(deferrable=deferrable, timeout=0)
     with pytest.raises((TaskDeferred, ModelImportJobTimeoutError)):
         sensor.execute({"ti": task_instance})
-    assert set(task_instance.xcoms) == {"bedrock_model_import_job"}
-    bedrock.upcoming_states = ["Failed"]
-    with pytest.raises(ModelImportJobFailedError):
+    assert set(task_instance.xcoms) == {"bedrock_model_import_job", "bedrock_import_help"}
+    general_page = task_instance.xcoms["bedrock_import_help"]["see"]
+    denied = aws_error("AccessDeniedException", "not allowed", "GetModelImportJob")
+    bedrock.faults["get_model_import_job"] = [denied]
+    with pytest.raises(BedrockRequestRefusedError):
         run_task(sensor, task_instance)
-    assert task_instance.xcoms["bedrock_import_help"]["see"].startswith("https://docs.aws.amazon.com/")
+    assert task_instance.xcoms["bedrock_import_help"]["see"] not in (general_page, None)
 
 
 def test_the_usual_duration_may_come_from_a_template(bedrock: FakeBedrock) -> None:
