@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from include.checkpoint.reading import split_s3_uri
-from include.checkpoint.segments import Pin, Segment
+from include.checkpoint.reading import S3_SCHEME, split_s3_uri
+from include.checkpoint.segments import Checkpoint, Pin, Segment
 from include.delivery.destination import Destination
 from include.delivery.errors import ManifestUnreadableError
 from include.delivery.remote import list_objects
@@ -31,13 +32,17 @@ class DeliveredFile(BaseModel, frozen=True):
 
 
 class Manifest(BaseModel, frozen=True):
-    """A whole delivery. It is written after all of its objects, so it stands for all of them."""
+    """A whole delivery. It is written after all of its objects, so it stands for all of them.
+
+    ``sha256`` names the local files that conversion and merge wrote, of which segments are made.
+    """
 
     fingerprint: str
     s3_uri: str
     files: tuple[DeliveredFile, ...]
     pins: tuple[Pin, ...]
     notes: tuple[str, ...]
+    sha256: Mapping[str, str]
     proof: Mapping[str, Any] | None
     created_at: AwareDatetime
     versions: Mapping[str, str]
@@ -73,6 +78,16 @@ def read_manifest(client: Any, bucket: str, manifest_key: str) -> Manifest | Non
         return None
     except ValidationError as error:
         raise ManifestUnreadableError(uri, str(error)) from error
+
+
+def digests_of_written(checkpoint: Checkpoint) -> dict[str, str]:
+    """The sha256 of each local file that was written for this checkpoint: those whose ranges carry a checksum."""
+    segments = [segment for file in checkpoint.files for segment in file.segments if segment.crc64nvme is not None]
+    found = {}
+    for uri in sorted({segment.uri for segment in segments if not segment.uri.startswith(S3_SCHEME)}):
+        with open(uri, "rb") as file:  # noqa: PTH123  # a URI of a Segment is text
+            found[uri] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def installed_versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from include.checkpoint.segments import Checkpoint, CheckpointFile
@@ -42,8 +42,13 @@ class UploadPlan:
     extra: tuple[str, ...]
 
 
-def plan_upload(checkpoint: Checkpoint, remote: Iterable[RemoteObject], part_size: int) -> UploadPlan:
-    """Return what is left to do so that the prefix holds the checkpoint's files and nothing else."""
+def plan_upload(
+    checkpoint: Checkpoint, remote: Iterable[RemoteObject], part_size: int, checksums: Mapping[str, int]
+) -> UploadPlan:
+    """Return what is left to do so that the prefix holds the checkpoint's files and nothing else.
+
+    ``checksums`` are the CRC64NVME of the files, as far as they are known before anything is read.
+    """
     there = {found.name: found for found in remote}
     names = set(checkpoint.names())
     files: list[FilePlan] = []
@@ -51,11 +56,12 @@ def plan_upload(checkpoint: Checkpoint, remote: Iterable[RemoteObject], part_siz
     for file in checkpoint.files:
         found = there.get(file.name)
         recipe = recipe_of(file, checkpoint)
-        if found and is_same(found, file.size, file.crc64nvme, recipe):
+        crc = checksums.get(file.name)
+        if found and is_same(found, file.size, crc, recipe):
             reused.append(found)
         else:
             parts = plan_parts(file, part_size)
-            files.append(FilePlan(file.name, file.size, file.crc64nvme, recipe, parts, found.etag if found else None))
+            files.append(FilePlan(file.name, file.size, crc, recipe, parts, found.etag if found else None))
     return UploadPlan(tuple(files), tuple(reused), tuple(sorted(there.keys() - names)))
 
 

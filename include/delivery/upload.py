@@ -11,13 +11,15 @@ from typing import Any
 
 from include.checkpoint.progress import Progress
 from include.checkpoint.reading import UriReader, verify_pins
-from include.checkpoint.segments import Checkpoint
+from include.checkpoint.segments import Checkpoint, Segment
+from include.delivery.derivation import derive_checksums
 from include.delivery.destination import Destination
 from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
-from include.delivery.manifest import DeliveredFile, Manifest, installed_versions
+from include.delivery.manifest import DeliveredFile, Manifest, digests_of_written, installed_versions
 from include.delivery.open_uploads import abort, list_open_uploads
 from include.delivery.part_store import PartStore
 from include.delivery.plan import RemoteObject, UploadPlan, plan_upload
+from include.delivery.relocation import relocate
 from include.delivery.remote import list_objects, list_with_checksums
 from include.delivery.tally import Tally
 from include.delivery.transfer import Transfer, TransferSettings
@@ -57,11 +59,15 @@ def upload(
     tags: Mapping[str, str] | None = None,
     settings: TransferSettings = DEFAULT_SETTINGS,
     remove_extra: bool = False,
+    read_ranges: Iterable[Segment] = (),
+    earlier: Iterable[Manifest] = (),
 ) -> DeliveryReport:
     """Bring the checkpoint's files under ``prefix``, prove it, then write the manifest; return what it took.
 
     Files and parts that are there already are not sent again, whoever sent them. Ranges that lie in S3 are copied
-    inside S3. ``progress`` is called as each part is done, from several threads, one at a time.
+    inside S3. ``progress`` is called as each part is done, from several threads, one at a time. ``read_ranges`` are
+    what a ReadLedger kept of the base: with them the checksum of a merged object is known before it exists. What lies
+    in the whole deliveries ``earlier`` is copied from there.
 
     Raises:
         SourceChangedError: a source is not the one that was prepared.
@@ -75,8 +81,11 @@ def upload(
     if manifest_key.startswith(f"{prefix}/"):
         raise ManifestInsidePrefixError(manifest_key, prefix)
     destination = Destination(client, bucket, prefix, kms_key_id, expected_bucket_owner, tags or {}, settings.attempts)
+    checkpoint = relocate(checkpoint, earlier)
     verify_pins(checkpoint, UriReader(client))
-    plan = plan_upload(checkpoint, list_with_checksums(destination, checkpoint.names()), settings.part_size)
+    checksums = derive_checksums(client, checkpoint, read_ranges)
+    remote = list_with_checksums(destination, checkpoint.names())
+    plan = plan_upload(checkpoint, remote, settings.part_size, checksums)
     _settle_extra(destination, plan, remove_extra)
     tally = Tally(progress, len(checkpoint.files), checkpoint.size)
     tally.add(reused=sum(found.size for found in plan.reused), files=len(plan.reused))
@@ -122,6 +131,7 @@ def _manifest(
         files=tuple(_delivered_file(checkpoint, found) for found in sorted(delivered, key=lambda it: it.name)),
         pins=checkpoint.pins,
         notes=checkpoint.notes,
+        sha256=digests_of_written(checkpoint),
         proof=proof,
         created_at=datetime.now(UTC),
         versions=installed_versions(),

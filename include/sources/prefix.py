@@ -60,17 +60,22 @@ def _checksum(client: Any, name: str, pin: Pin, memory: ChecksumMemory) -> int:
     state = f"{pin.size} bytes, ETag {pin.version}"
     crc = memory.recall(name, state)
     if crc is None:
-        crc = _ask_checksum(client, pin)
+        crc = ask_checksum(client, pin)
+        crc = _read_checksum(client, pin) if crc is None else crc
         memory.remember(name, state, crc)
     return crc
 
 
-def _ask_checksum(client: Any, pin: Pin) -> int:
+def ask_checksum(client: Any, pin: Pin) -> int | None:
+    """Return the CRC64NVME that S3 holds of the whole object; None where it holds none."""
+    answer = _head(client, pin.uri)
+    whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+    return decode(answer["ChecksumCRC64NVME"]) if whole and "ChecksumCRC64NVME" in answer else None
+
+
+def _read_checksum(client: Any, pin: Pin) -> int:
     from awscrt.checksums import crc64nvme
 
-    answer = _head(client, pin.uri)
-    if answer.get("ChecksumCRC64NVME") and answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT":
-        return decode(answer["ChecksumCRC64NVME"])
     crc = 0
     for chunk in stream_object(client, pin):
         crc = crc64nvme(chunk, crc)

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from awscrt.checksums import crc64nvme
 
 from include.checkpoint.errors import SourceChangedError
 from include.checkpoint.progress import no_progress
-from include.checkpoint.reading import LocalReader
+from include.checkpoint.reading import LocalReader, UriReader
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
 from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
 from include.delivery.manifest import find_delivered
@@ -135,10 +137,48 @@ def test_ranges_that_lie_in_s3_are_copied_there(s3: Any, folder: Path) -> None:
         Segment(uri=str(changed), offset=0, length=7 * 2**20),
         Segment(uri=uri, offset=16 * 2**20, length=16 * 2**20),
     )
-    report = deliver(s3, Checkpoint(files=(CheckpointFile(name="model.safetensors", segments=segments),)))
+    pin = UriReader(s3).pin(uri)
+    file = CheckpointFile(name="model.safetensors", segments=segments)
+    report = deliver(s3, Checkpoint(files=(file,), pins=(pin,)))
     assert (report.bytes_sent, report.bytes_copied) == (7 * 2**20, 25 * 2**20)
     expected = base[: 9 * 2**20] + changed.read_bytes()[: 7 * 2**20] + base[16 * 2**20 :]
     assert stored(s3) == {"model.safetensors": expected}
+
+
+def test_the_manifest_names_what_was_written_for_this_checkpoint_by_sha256(s3: Any, folder: Path) -> None:
+    overlay = folder / "merge.overlay"
+    overlay.write_bytes(b"merged")
+    file = CheckpointFile(
+        name="config.json",
+        segments=(Segment(uri=str(overlay), offset=0, length=6, crc64nvme=crc64nvme(b"merged")),),
+    )
+    deliver(s3, Checkpoint(files=(file,)))
+    manifest = find_delivered(s3, BUCKET, MANIFEST)
+    assert manifest
+    assert manifest.sha256 == {str(overlay): hashlib.sha256(b"merged").hexdigest()}
+
+
+def test_what_an_earlier_version_holds_is_copied_from_it(s3: Any, folder: Path) -> None:
+    deliver(s3, checkpoint_of(folder))
+    earlier = find_delivered(s3, BUCKET, MANIFEST)
+    assert earlier
+    (folder / "config.json").write_bytes(b'{"model_type": "llama"}')
+    small = (folder / "model-00002-of-00002.safetensors").stat().st_size
+    report = upload(
+        s3,
+        checkpoint_of(folder),
+        BUCKET,
+        "capitals/5678/checkpoint",
+        manifest_key="capitals/5678/manifest.json",
+        fingerprint="56" * 32,
+        proof=None,
+        progress=no_progress,
+        earlier=[earlier],
+    )
+    assert (report.bytes_sent, report.bytes_copied) == (23 + small, 21 * 2**20 + 17)
+    key = "capitals/5678/checkpoint/model-00001-of-00002.safetensors"
+    copied = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert copied == contents(folder)["model-00001-of-00002.safetensors"]
 
 
 def test_a_delivery_is_found_while_every_object_is_as_it_was(s3: Any, folder: Path) -> None:

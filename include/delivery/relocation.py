@@ -1,0 +1,79 @@
+"""Finding in earlier deliveries the bytes that would otherwise be sent again."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from include.checkpoint.reading import S3_SCHEME
+from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
+from include.delivery.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Bytes of a source that lie, in the same order, in an object of an earlier delivery."""
+
+    start: int
+    end: int
+    uri: str
+    offset: int
+
+
+def relocate(checkpoint: Checkpoint, earlier: Iterable[Manifest]) -> Checkpoint:
+    """Return the checkpoint with its local segments pointing to S3 where an earlier delivery put the same bytes.
+
+    The same bytes are those of the same range of the same pinned source, and those of the same length and CRC64NVME.
+    ``earlier`` are deliveries that are still whole (see ``find_delivered``), the preferred ones first.
+    """
+    delivered = _Delivered(checkpoint, earlier)
+    files = tuple(
+        CheckpointFile(name=file.name, segments=tuple(delivered.place_of(segment) for segment in file.segments))
+        for file in checkpoint.files
+    )
+    used = {segment.uri for file in files for segment in file.segments}
+    pins = (*checkpoint.pins, *(pin for uri, pin in delivered.pins.items() if uri in used))
+    return Checkpoint(files=files, pins=tuple(dict.fromkeys(pins)), notes=checkpoint.notes)
+
+
+class _Delivered:
+    def __init__(self, checkpoint: Checkpoint, earlier: Iterable[Manifest]) -> None:
+        self.pins: dict[str, Pin] = {}
+        self._by_content: dict[tuple[int, int], Segment] = {}
+        by_source: dict[str, list[_Stretch]] = {}
+        versions = set(checkpoint.pins)
+        for manifest in earlier:
+            same_sources = {pin.uri for pin in manifest.pins if pin in versions}
+            for file in manifest.files:
+                uri = f"{manifest.s3_uri}{file.name}"
+                self.pins.setdefault(uri, Pin(uri=uri, size=file.size, version=file.etag))
+                self._add(uri, file.segments, same_sources, by_source)
+        self._by_source = {uri: sorted(found, key=lambda it: it.start) for uri, found in by_source.items()}
+
+    def _add(
+        self, uri: str, segments: Iterable[Segment], same_sources: set[str], by_source: dict[str, list[_Stretch]]
+    ) -> None:
+        position = 0
+        for it in segments:
+            if it.crc64nvme is not None:
+                there = Segment(uri=uri, offset=position, length=it.length, crc64nvme=it.crc64nvme)
+                self._by_content.setdefault((it.length, it.crc64nvme), there)
+            if it.uri in same_sources:
+                stretch = _Stretch(it.offset, it.offset + it.length, uri, position)
+                by_source.setdefault(it.uri, []).append(stretch)
+            position += it.length
+
+    def place_of(self, segment: Segment) -> Segment:
+        """The segment in an earlier delivery, or as it is."""
+        if segment.uri.startswith(S3_SCHEME):
+            return segment
+        if segment.crc64nvme is not None and (found := self._by_content.get((segment.length, segment.crc64nvme))):
+            return found
+        stretches = self._by_source.get(segment.uri, [])
+        at = bisect_right(stretches, segment.offset, key=lambda it: it.start)
+        for stretch in reversed(stretches[:at]):
+            if segment.offset + segment.length <= stretch.end:
+                offset = stretch.offset + segment.offset - stretch.start
+                return segment.model_copy(update={"uri": stretch.uri, "offset": offset})
+        return segment
