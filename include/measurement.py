@@ -12,11 +12,12 @@ from typing import Any
 from include.evaluation.dataset import Dataset, read_dataset
 from include.evaluation.invocation import evaluate
 from include.evaluation.report import EvaluationReport, build_report
+from include.evaluation.responses import RequestFormat
 from include.plan import ImportPlan
 
 log = logging.getLogger(__name__)
 
-BODY_FORMAT = "OpenAICompletion"
+BODY_FORMAT: RequestFormat = "OpenAICompletion"
 
 
 def _report_key(plan: ImportPlan, model_arn: str, dataset: Dataset) -> str:

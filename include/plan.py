@@ -56,11 +56,6 @@ class ImportPlan(BaseModel):
         return project_path(self.config.base)
 
     @property
-    def adapter_folder(self) -> Path | None:
-        """The adapter's folder, if there is one."""
-        return project_path(self.config.adapter) if self.config.adapter else None
-
-    @property
     def dataset_path(self) -> Path:
         """The evaluation set."""
         return project_path(self.config.evaluation.dataset)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import asdict
 from typing import Any
 
-from include.plan import ImportPlan
+from include.plan import ImportPlan, project_path
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def convert(plan: ImportPlan) -> dict[str, Any]:
     from include.checkpoint.progress import LogProgress
 
     overlay = plan.workspace_file("converted")
-    checkpoint = convert_checkpoint(plan.base_folder, overlay, progress=LogProgress())
+    checkpoint = convert_checkpoint(plan.base_folder, overlay, progress=LogProgress("Converting"))
     checkpoint.save(plan.workspace_file(CONVERTED))
     return {"files": len(checkpoint.files), "bytes": checkpoint.size, "notes": list(checkpoint.notes)}
 
@@ -49,11 +50,13 @@ def merge(plan: ImportPlan) -> dict[str, Any]:
     from include.checkpoint.merging import merge as merge_checkpoint
     from include.checkpoint.progress import LogProgress
 
-    overlay = plan.workspace_file("merged")
-    result = merge_checkpoint(_base_checkpoint(plan), plan.adapter_folder, overlay, progress=LogProgress())
+    overlay, adapter = plan.workspace_file("merged"), project_path(str(plan.config.adapter))
+    result = merge_checkpoint(_base_checkpoint(plan), adapter, overlay, progress=LogProgress("Merging"))
+    log.info("%s", result.checkpoint.notes[-1])
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
     result.checkpoint.save(plan.workspace_file(MERGED))
-    return {"files": len(result.checkpoint.files), "bytes": result.checkpoint.size, "proof": result.proof}
+    summary = {name: value for name, value in result.proof.items() if name != "tensors"}
+    return {"files": len(result.checkpoint.files), "bytes": result.checkpoint.size, "proof": summary}
 
 
 def validate(plan: ImportPlan) -> dict[str, Any]:
@@ -68,6 +71,7 @@ def validate(plan: ImportPlan) -> dict[str, Any]:
 
 def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
     """Bring the checkpoint to its prefix, or find it there; return what was sent."""
+    from include.checkpoint.progress import LogProgress
     from include.delivery.upload import upload
 
     if plan.delivered:
@@ -82,9 +86,10 @@ def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
         manifest_key=plan.manifest_key,
         fingerprint=plan.fingerprint,
         proof=json.loads(proof.read_text()) if proof.exists() else None,
+        progress=LogProgress("Uploading"),
         kms_key_id=plan.config.account.kms_key_id,
     )
-    return report.model_dump(mode="json")
+    return asdict(report)
 
 
 def clear(plan: ImportPlan) -> None:

@@ -21,7 +21,7 @@ def decide(plan: ImportPlan, evaluation: Mapping[str, Any], sagemaker: Any) -> d
         fingerprint=plan.fingerprint,
         scores=evaluation["scores"],
         dataset_digest=evaluation["dataset_digest"],
-        thresholds=dict(plan.config.evaluation.thresholds),
+        thresholds=plan.config.evaluation.thresholds,
         champion=champion,
         promotion=plan.config.promotion,
     )

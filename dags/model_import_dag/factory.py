@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, chain
+from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, chain
 
+from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
 from include.config import ModelConfig
+from include.errors import ModelImportError
+from include.evaluation.errors import ModelUnavailableError
+from include.sources.errors import S3RequestError
 from model_import_dag import tasks
 from model_import_dag.params import form_params
 
@@ -24,6 +28,18 @@ Content that was imported before is found again and nothing is made twice. Press
 is described there. The scores are in the XCom of `evaluate_model`, the decision with its reasons in that of
 `decide_promotion`.
 """
+
+
+def _retry_policy() -> ExceptionRetryPolicy:
+    """Retry what may pass; an error that would come back at once fails the run at once."""
+    passing: list[type[BaseException] | str] = [S3RequestError, ModelUnavailableError]
+    lasting: list[type[BaseException] | str] = [ModelImportError, BedrockModelImportError]
+    return ExceptionRetryPolicy(
+        rules=[
+            RetryRule(exception=passing, action=RetryAction.RETRY),
+            RetryRule(exception=lasting, action=RetryAction.FAIL),
+        ]
+    )
 
 
 def _planned(entry: str) -> str:
@@ -63,7 +79,6 @@ def _wait_for_import() -> BedrockModelImportJobCompletedSensor:
         exponential_backoff=True,
         max_wait=timedelta(minutes=1),
         deferrable=True,
-        retries=0,  # a failed job stays failed; passing trouble is waited out inside
         **_aws(),
     )
 
@@ -91,7 +106,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
         params=form_params(config),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"retries": 1, "retry_delay": timedelta(seconds=10)},
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": _retry_policy()},
     ) as dag:
         upload, register = tasks.upload_checkpoint(), tasks.register_version()
         upload.operator.operator_extra_links = (S3PrefixLink(),)

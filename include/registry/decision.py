@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from include.config import Metric
 from include.registry.versions import ApprovalStatus, ModelVersion
 
 DEFAULT_METRIC = "f1"
@@ -23,7 +24,7 @@ class PromotionDecision(BaseModel):
     reasons: tuple[str, ...]
 
 
-def _shortfalls(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> tuple[str, ...]:
+def _shortfalls(scores: Mapping[str, float], thresholds: Mapping[Metric, float]) -> tuple[str, ...]:
     return tuple(
         f"{metric} {scores[metric]:.3f} is below the threshold {least:.3f}"
         for metric, least in thresholds.items()
@@ -44,7 +45,7 @@ def decide_promotion(
     fingerprint: str,
     scores: Mapping[str, float],
     dataset_digest: str,
-    thresholds: Mapping[str, float],
+    thresholds: Mapping[Metric, float],
     champion: ModelVersion | None,
     promotion: Literal["auto", "manual", "never"],
 ) -> PromotionDecision:
