@@ -7,20 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from include.config import ModelConfig
-from include.delivery.upload import find_delivered
+from include.delivery.manifest import find_delivered
 from include.naming import import_names
 from include.plan import PREPARATION_VERSION, ImportPlan, project_path
-from include.preflight.account_checks import AwsClients, check_account, check_model_slots
-from include.preflight.findings import Finding, raise_on_errors
+from include.preflight.account_checks import check_account
+from include.preflight.asking import AwsClients, Check, guarded
+from include.preflight.findings import Finding, Severity, raise_on_errors
 from include.preflight.input_checks import check_inputs
+from include.preflight.name_checks import check_names
+from include.preflight.quota_checks import check_quotas
+from include.preflight.workspace_checks import check_workspace
 from include.sources.fingerprint import describe_folder, fingerprint
 
 log = logging.getLogger(__name__)
+_LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 def _log(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
-        (log.warning if finding.severity == "warning" else log.error)("%s", finding.line())
+        log.log(_LEVELS[finding.severity], "%s", finding.line())
 
 
 def content_fingerprint(config: ModelConfig) -> str:
@@ -51,13 +56,19 @@ def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenan
         PreflightFailedError: names everything that is wrong, with its remedy.
     """
     account = config.account
-    findings = (*check_inputs(config), *check_account(clients, account))
+    findings = (*check_inputs(config), *check_names(config, provenance), *check_account(clients, config))
+    if any(finding.severity == "error" for finding in findings):
+        findings = (*findings, *_check_room(config, clients, workspace, None))
     _log(findings)
     raise_on_errors(findings)
     bucket, role_arn = str(account.bucket), str(account.role_arn)
     digest = content_fingerprint(config)
     names = import_names(config.model_name, digest, bucket, account.prefix.strip("/"))
-    _log(tuple(check_model_slots(clients.bedrock, names.imported_model_name)))
+    kind, delivered = source_kind(project_path(config.base)), find_delivered(clients.s3, bucket, names.manifest_key)
+    writes = None if delivered else kind
+    room = tuple(_check_room(config, clients, workspace, names.imported_model_name, writes))
+    _log(room)
+    raise_on_errors(room)
     return ImportPlan(
         config=config,
         fingerprint=digest,
