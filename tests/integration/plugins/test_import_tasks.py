@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -181,6 +180,7 @@ def test_an_endpoint_that_is_down_is_waited_for_until_the_timeout(
 
 
 def test_a_triggerer_that_was_killed_finds_the_job_ended(aws: Aws) -> None:
+    aws.script("hold-imports")
     created = run_task(aws.create(aws.new_name()))
     with pytest.raises(TaskDeferred) as deferred:
         aws.wait(created["job_arn"], deferrable=True).execute({"ti": FakeTaskInstance()})
@@ -190,5 +190,6 @@ def test_a_triggerer_that_was_killed_finds_the_job_ended(aws: Aws) -> None:
 
     with pytest.raises(TimeoutError):
         asyncio.run(killed(deferred.value.trigger))
-    time.sleep(1)
+    aws.script("release-imports")
+    run_task(aws.wait(created["job_arn"]))
     assert asyncio.run(first_event(rebuild(deferred.value.trigger)))["status"] == "success"
