@@ -41,6 +41,17 @@ class RetentionConfig(_Part):
     """Which old versions stay imported."""
 
     keep: int = Field(default=2, ge=1, le=100, description="How many of the newest imported versions to keep.")
+    younger_than_days: int = Field(
+        default=0, ge=0, le=3650, description="Imported versions younger than this many days are kept too."
+    )
+    delete_checkpoint: bool = Field(
+        default=False, description="Delete the checkpoint in S3 together with the imported model."
+    )
+    make_room: bool = Field(
+        default=False,
+        description="When the account's quota of imported models is full, retire an old version of this model "
+        "before the import; otherwise preflight fails and names what could go.",
+    )
 
 
 class AccountConfig(_Part):

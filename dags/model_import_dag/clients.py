@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from include.plan import ImportPlan
-from include.preflight.account_checks import AwsClients
+from include.preflight.asking import AWS_SERVICES, AwsClients
 
 #: A cold model answers its first call only after minutes.
 RUNTIME_READ_TIMEOUT = 300
@@ -31,4 +31,4 @@ def client(plan: ImportPlan, client_type: str) -> Any:
 
 def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
     """Return the clients that preflight asks; without a region, the connection's."""
-    return AwsClients(*(_client(aws_conn_id, region_name, name) for name in ("s3", "iam", "bedrock")))
+    return AwsClients(*(_client(aws_conn_id, region_name, name) for name in AWS_SERVICES))

@@ -1,34 +1,21 @@
-"""Preflight of the AWS side: region, bucket, import role and quota, as the caller may see them."""
+"""Preflight of the AWS side: region, bucket, encryption, import role and the caller's own rights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from include.config import AccountConfig
+from include.config import AccountConfig, ModelConfig
 from include.limits import load_limits
+from include.preflight.asking import AwsClients, Check, error_code, guarded
+from include.preflight.encryption_checks import check_encryption
 from include.preflight.findings import Finding
+from include.preflight.identity import Identity, connection_in_use, identify, policy_source_arn
+from include.preflight.permissions import Target, needs_of_caller
+from include.preflight.role_checks import check_role
+from include.preflight.simulation import Subject, check_needs
 
-#: Error codes with which AWS says that the caller has no right to ask.
-NO_RIGHT_TO_ASK = {"AccessDenied", "AccessDeniedException", "403", "Forbidden"}
 _SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or the parameter {field} of this run."
-
-
-class AwsClients(NamedTuple):
-    """The boto3 clients that preflight asks; all of one region and one set of credentials."""
-
-    s3: Any
-    iam: Any
-    bedrock: Any
-
-    @property
-    def region_name(self) -> str:
-        """The region they ask."""
-        return str(self.bedrock.meta.region_name)
-
-
-def _error_code(error: Any) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def required_settings(account: AccountConfig) -> Iterator[Finding]:
@@ -43,82 +30,96 @@ def check_region(region_name: str) -> Iterator[Finding]:
     regions = load_limits().regions
     if region_name not in regions.names:
         known = ", ".join(regions.names)
-        yield Finding(
-            "error",
-            "region",
-            region_name,
-            f"Custom Model Import was offered in {known} (as of {regions.as_of})",
-            "Choose one of these regions for the connection, or update include/limits.yaml.",
-        )
+        found = f"Custom Model Import was offered in {known} (as of {regions.as_of})"
+        remedy = "Choose one of these regions for the connection, or update include/limits.yaml."
+        yield Finding("error", "region", region_name, found, remedy)
 
 
-def check_bucket(s3: Any, bucket: str, region_name: str) -> Iterator[Finding]:
-    """Yield what is wrong with the bucket: missing, not readable, or in another region."""
+def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Check[None]:
+    """Yield what is wrong with the bucket: missing, in another region, or somebody else's."""
     try:
         head = s3.head_bucket(Bucket=bucket)
     except s3.exceptions.ClientError as error:
-        code = _error_code(error)
-        if code in NO_RIGHT_TO_ASK:
-            yield Finding("error", "bucket", bucket, "the caller may not see it", "Grant s3:ListBucket on it.")
-        else:
-            yield Finding("error", "bucket", bucket, f"S3 answers {code}", "Create it, or correct its name.")
+        if error_code(error) not in ("404", "NoSuchBucket"):
+            raise
+        yield Finding("error", "bucket", bucket, "there is no such bucket", "Create it, or correct its name.")
         return
     found = head.get("BucketRegion", region_name)
     if found != region_name:
-        yield Finding(
-            "error", "bucket", bucket, f"it lies in {found}, the import runs in {region_name}", "Use a bucket there."
-        )
-
-
-def check_role(iam: Any, role_arn: str) -> Iterator[Finding]:
-    """Yield what is wrong with the import role; no right to ask is a warning."""
-    role_name = role_arn.rpartition("/")[2]
+        moved = f"it lies in {found}, the import runs in {region_name}"
+        yield Finding("error", "bucket", bucket, moved, f"Use a bucket in {region_name}, or import in {found}.")
     try:
-        role = iam.get_role(RoleName=role_name)["Role"]
-    except iam.exceptions.ClientError as error:
-        code = _error_code(error)
-        if code in NO_RIGHT_TO_ASK:
-            yield Finding(
-                "warning", "import role", role_arn, "the caller may not read it", "Grant iam:GetRole to check."
-            )
-        else:
-            yield Finding(
-                "error", "import role", role_arn, f"IAM answers {code}", "Deploy include/aws/model_import.yaml."
-            )
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account_id)
+    except s3.exceptions.ClientError:
+        found = f"it does not belong to the run's account {account_id}"
+        yield Finding("error", "bucket", bucket, found, "Use a bucket of this account.")
+
+
+def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> str:
+    """Return the policies of bucket and key as one text; what cannot be read counts as empty."""
+    policies = []
+    for call, key, arguments in (
+        (clients.s3.get_bucket_policy, "Policy", {"Bucket": bucket}),
+        (clients.kms.get_key_policy, "Policy", {"KeyId": key_arn, "PolicyName": "default"}),
+    ):
+        try:
+            policies += [call(**arguments)[key]] if all(arguments.values()) else []
+        except clients.s3.exceptions.ClientError:
+            continue
+    return "\n".join(policies)
+
+
+def _check_caller(clients: AwsClients, identity: Identity, target: Target, policies: str) -> Check[None]:
+    check = "caller permissions"
+    if identity.is_root:
+        found = "the account's root user may do everything, so there is nothing to check"
+        yield Finding("info", check, identity.arn, found, "Use a role with fewer rights for anything but a trial.")
         return
-    if role["Arn"] != role_arn:
-        yield Finding("error", "import role", role_arn, f"the role's ARN is {role['Arn']}", "Use that ARN.")
-    statements = role["AssumeRolePolicyDocument"].get("Statement", [])
-    if not any("bedrock.amazonaws.com" in str(statement.get("Principal", "")) for statement in statements):
-        yield Finding(
-            "error",
-            "import role",
-            role_arn,
-            "its trust policy does not name bedrock.amazonaws.com",
-            "Add a statement that lets this service call sts:AssumeRole.",
-        )
+    source = policy_source_arn(clients, identity)
+    if source is None:
+        found = "not checked: IAM holds no policies of this kind of caller"
+        yield Finding("warning", check, identity.arn, found, "Use the credentials of a role or a user.")
+        return
+    yield from check_needs(clients.iam, Subject(check, source, policies), needs_of_caller(target))
 
 
-def check_model_slots(bedrock: Any, imported_model_name: str) -> Iterator[Finding]:
-    """Yield a warning when the default quota of imported models is used up by others."""
-    pages = bedrock.get_paginator("list_imported_models").paginate()
-    names = [summary["modelName"] for page in pages for summary in page["modelSummaries"]]
-    quota = load_limits().quotas
-    if imported_model_name not in names and len(names) >= quota.imported_models:
-        yield Finding(
-            "warning",
-            "imported models",
-            ", ".join(sorted(names)),
-            f"{len(names)} are imported, the default quota is {quota.imported_models} (as of {quota.as_of})",
-            "Delete one that is not needed, or have the quota raised.",
-        )
-
-
-def check_account(clients: AwsClients, account: AccountConfig) -> Iterator[Finding]:
-    """Yield every finding about the account's region, bucket and role."""
+def check_account(clients: AwsClients, config: ModelConfig) -> Check[None]:
+    """Yield every finding about the account's region, bucket, keys, role and caller."""
+    account = config.account
     yield from required_settings(account)
     yield from check_region(clients.region_name)
+    asked = _identify(clients, account.aws_conn_id)
+    identity = yield from guarded("credentials", account.aws_conn_id, "sts:GetCallerIdentity", asked)
+    if identity is not None:
+        yield from _check_as(identity, clients, config)
+
+
+def _identify(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:
+    identity = identify(clients)
+    yield connection_in_use(clients, aws_conn_id, identity)
+    return identity
+
+
+def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> Check[None]:
+    account = config.account
     if account.bucket:
-        yield from check_bucket(clients.s3, account.bucket, clients.region_name)
-    if account.role_arn:
-        yield from check_role(clients.iam, account.role_arn)
+        bucket = check_bucket(clients.s3, account.bucket, clients.region_name, identity.account_id)
+        yield from guarded("bucket", account.bucket, "s3:ListBucket on it", bucket)
+    key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
+    if not (account.bucket and account.role_arn):
+        return
+    target = Target(
+        partition=identity.partition,
+        region_name=clients.region_name,
+        account_id=identity.account_id,
+        bucket=account.bucket,
+        prefix=account.prefix.strip("/"),
+        model_name=config.model_name,
+        role_arn=account.role_arn,
+        kms_key_arn=key_arn,
+        deletes_checkpoints=config.retention.delete_checkpoint,
+    )
+    policies = _resource_policies(clients, account.bucket, key_arn)
+    yield from guarded("import role", account.role_arn, "iam:GetRole", check_role(clients.iam, target, policies))
+    caller = _check_caller(clients, identity, target, policies)
+    yield from guarded("caller permissions", identity.arn, "iam:SimulatePrincipalPolicy", caller)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, NamedTuple
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple
 
 from include.errors import ModelImportError
 
+Severity = Literal["error", "warning", "info"]
+
 
 class Finding(NamedTuple):
-    """One thing that is wrong, or might be."""
+    """One thing that is wrong, might be, or (``info``) is worth knowing."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     check: str
     which: str
     found: str
-    remedy: str
+    remedy: str = ""
 
     def line(self) -> str:
         """The finding as one line for the log."""
-        return f"{self.severity.upper()} {self.check} ({self.which}): {self.found}. {self.remedy}"
+        line = f"{self.severity.upper()} {self.check} ({self.which}): {self.found}"
+        return f"{line}. {self.remedy}" if self.remedy else line
 
 
 class PreflightFailedError(ModelImportError):
@@ -38,3 +42,8 @@ def raise_on_errors(findings: Iterable[Finding]) -> None:
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise PreflightFailedError(errors)
+
+
+def statement_text(statement: Mapping[str, Any]) -> str:
+    """Return a policy statement as a remedy shows it: JSON to copy."""
+    return json.dumps(statement)

@@ -1,0 +1,80 @@
+"""Ask AWS, and turn what it refuses into findings."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, NamedTuple, TypeVar
+
+from include.preflight.findings import Finding
+
+T = TypeVar("T")
+#: What a check is: it yields findings, and may return what it learnt.
+Check = Generator[Finding, None, T]
+
+#: Error codes with which AWS says that the caller has no right to ask.
+NO_RIGHT_TO_ASK = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "UnauthorizedOperation"}
+#: Error codes with which AWS says that the credentials themselves are no good.
+BAD_CREDENTIALS = {
+    "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException",
+    "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
+}  # fmt: skip
+
+
+class AwsClients(NamedTuple):
+    """The boto3 clients that preflight asks; all of one region and one set of credentials."""
+
+    s3: Any
+    iam: Any
+    bedrock: Any
+    sts: Any
+    kms: Any
+    sagemaker: Any
+    service_quotas: Any
+
+    @property
+    def region_name(self) -> str:
+        """The region they ask."""
+        return str(self.bedrock.meta.region_name)
+
+
+#: The services of ``AwsClients``, as boto3 names them, in the order of its fields.
+AWS_SERVICES = ("s3", "iam", "bedrock", "sts", "kms", "sagemaker", "service-quotas")
+
+
+def error_code(error: Any) -> str:
+    """Return the code of a ClientError."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T | None]:
+    """Yield the findings of a check; when AWS refuses to answer, a finding that says so takes the place of the rest.
+
+    Args:
+        check: what is checked.
+        which: the name or ARN it is about.
+        right: the action that the caller needs in order to ask; without it the check is skipped with a warning.
+        findings: the check, which asks AWS as it goes. What it returns is returned.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return (yield from findings)
+    except ClientError as error:
+        yield _refusal(check, which, right, error)
+    except BotoCoreError as error:
+        found = f"it cannot be asked: {error}"
+        yield Finding("error", check, which, found, "Check the connection's endpoint and the network.")
+    return None
+
+
+def _refusal(check: str, which: str, right: str, error: Any) -> Finding:
+    code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
+    if code in NO_RIGHT_TO_ASK:
+        return Finding("warning", check, which, f"not checked: the caller may not ask ({code})", f"Grant {right}.")
+    return Finding("error", check, which, f"{error.operation_name} answers {code}: {message}", _remedy(code))
+
+
+def _remedy(code: str) -> str:
+    if code in BAD_CREDENTIALS:
+        return "Renew the credentials of the Airflow connection."
+    return "Run again; if it persists, see the AWS documentation of this error."

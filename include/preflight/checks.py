@@ -1,0 +1,88 @@
+"""Preflight as a whole: every check, all findings at once, in the log and in one error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from include.config import ModelConfig
+from include.plan import project_path
+from include.preflight.account_checks import check_account
+from include.preflight.asking import AwsClients, guarded
+from include.preflight.findings import Finding, Severity, raise_on_errors
+from include.preflight.input_checks import check_inputs
+from include.preflight.name_checks import check_names
+from include.preflight.quota_checks import check_quotas
+from include.preflight.workspace_checks import check_workspace
+
+log = logging.getLogger(__name__)
+
+_LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: Mapping[str, str]) -> None:
+    """Check, without reading any weights, all that a run needs; log what was found.
+
+    Args:
+        config: the run's configuration, complete with the account's settings.
+        clients: whom to ask about the account.
+        workspace: the folder in which this run may write; it is made.
+        tags: tags of the import.
+
+    Raises:
+        PreflightFailedError: names everything that is wrong, with its remedy.
+    """
+    findings = [*check_inputs(config), *check_names(config, tags), *check_account(clients, config)]
+    if any(finding.severity == "error" for finding in findings):
+        # What depends on the content comes later otherwise; a failure tells all at once.
+        findings += _of_content(config, clients, workspace, None, converts=False, delivered=False)
+    _tell(findings)
+
+
+def preflight_content(
+    config: ModelConfig,
+    clients: AwsClients,
+    workspace: Path,
+    imported_model_name: str,
+    *,
+    converts: bool,
+    delivered: bool,
+) -> None:
+    """Check what depends on the content, which is known by now: a slot for the model, and room in the workspace.
+
+    Args:
+        config: the run's configuration.
+        clients: whom to ask.
+        workspace: the folder in which this run may write.
+        imported_model_name: the name under which this content is imported.
+        converts: whether the base is converted to the Hugging Face layout.
+        delivered: whether the checkpoint is in S3 already, so that nothing is written here.
+
+    Raises:
+        PreflightFailedError: there is no room, and what to do.
+    """
+    _tell([*_of_content(config, clients, workspace, imported_model_name, converts=converts, delivered=delivered)])
+
+
+def _tell(findings: list[Finding]) -> None:
+    for finding in findings:
+        log.log(_LEVELS[finding.severity], "%s", finding.line())
+    raise_on_errors(findings)
+
+
+def _of_content(
+    config: ModelConfig,
+    clients: AwsClients,
+    workspace: Path,
+    imported_model_name: str | None,
+    *,
+    converts: bool,
+    delivered: bool,
+) -> Iterator[Finding]:
+    quotas = check_quotas(clients, config, imported_model_name)
+    right = "bedrock:ListImportedModels, bedrock:ListModelImportJobs"
+    yield from guarded("imported models", config.model_name, right, quotas)
+    if not delivered:
+        adapter = project_path(config.adapter) if config.adapter else None
+        yield from check_workspace(workspace, project_path(config.base), adapter, converts)

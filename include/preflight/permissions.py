@@ -1,0 +1,176 @@
+"""What the import role and the caller must be allowed to do, as data; IAM itself is asked whether they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+BEDROCK_PRINCIPAL = "bedrock.amazonaws.com"
+_PROBE_ID = "preflight000"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Actions needed on one resource.
+
+    ``probe`` is the ARN that IAM is asked about and ``context`` the condition keys of the request; ``resource`` and
+    ``condition`` are those of the statement that would allow it.
+    """
+
+    purpose: str
+    actions: tuple[str, ...]
+    resource: str
+    probe: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+    condition: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def statement(self, actions: tuple[str, ...]) -> dict[str, Any]:
+        """Return the policy statement that allows these of the actions."""
+        statement: dict[str, Any] = {"Effect": "Allow", "Action": list(actions), "Resource": self.resource}
+        return statement | ({"Condition": dict(self.condition)} if self.condition else {})
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the run writes and imports: what the ARNs are made of. ``prefix`` has no slashes at its ends."""
+
+    partition: str
+    region_name: str
+    account_id: str
+    bucket: str
+    prefix: str
+    model_name: str
+    role_arn: str
+    kms_key_arn: str | None
+    deletes_checkpoints: bool
+
+    @property
+    def bucket_arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    @property
+    def objects(self) -> str:
+        """The ARN pattern of everything under the prefix."""
+        return f"{self.bucket_arn}/{self.prefix}/*" if self.prefix else f"{self.bucket_arn}/*"
+
+    @property
+    def key_prefix(self) -> str:
+        """A key prefix of this model's checkpoints."""
+        return "/".join(part for part in (self.prefix, self.model_name, _PROBE_ID, "checkpoint/") if part)
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource in the region and account."""
+        return f"arn:{self.partition}:{service}:{self.region_name}:{self.account_id}:{resource}"
+
+
+def trust_statement(target: Target) -> dict[str, Any]:
+    """Return the trust statement that lets this account's import jobs, and nobody else's, assume the role."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": BEDROCK_PRINCIPAL},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": target.account_id},
+            "ArnLike": {"aws:SourceArn": target.arn("bedrock", "model-import-job/*")},
+        },
+    }
+
+
+def needs_of_role(target: Target) -> tuple[Need, ...]:
+    """Return what the import role must be allowed to do."""
+    owned = {"aws:ResourceAccount": target.account_id}
+    under = {"StringLike": {"s3:prefix": [target.prefix, f"{target.prefix}/*"]}} if target.prefix else {}
+    needs = (
+        Need(
+            "list the checkpoint",
+            ("s3:ListBucket",),
+            target.bucket_arn,
+            context={**owned, "s3:prefix": target.key_prefix},
+            condition={"StringEquals": owned, **under},
+        ),
+        Need(
+            "read the checkpoint",
+            ("s3:GetObject",),
+            target.objects,
+            probe=f"{target.bucket_arn}/{target.key_prefix}config.json",
+            context=owned,
+            condition={"StringEquals": owned},
+        ),
+    )
+    if target.kms_key_arn is None:
+        return needs
+    return (*needs, Need("decrypt the checkpoint", ("kms:Decrypt",), target.kms_key_arn))
+
+
+def needs_of_caller(target: Target) -> tuple[Need, ...]:
+    """Return what the run's own credentials must be allowed to do."""
+    return (
+        Need(
+            "hand the import role to Bedrock",
+            ("iam:PassRole",),
+            target.role_arn,
+            context={"iam:PassedToService": BEDROCK_PRINCIPAL},
+            condition={"StringEquals": {"iam:PassedToService": BEDROCK_PRINCIPAL}},
+        ),
+        *_bedrock_needs(target),
+        *_storage_needs(target),
+        *_registry_needs(target),
+    )
+
+
+def _bedrock_needs(target: Target) -> tuple[Need, ...]:
+    models, jobs = target.arn("bedrock", "imported-model/"), target.arn("bedrock", "model-import-job/")
+    return (
+        Need("find jobs and models", ("bedrock:ListModelImportJobs", "bedrock:ListImportedModels"), "*"),
+        Need(
+            "start and follow import jobs",
+            ("bedrock:CreateModelImportJob", "bedrock:GetModelImportJob", "bedrock:TagResource",
+             "bedrock:ListTagsForResource"),
+            f"{jobs}*",
+            probe=f"{jobs}{_PROBE_ID}",
+        ),
+        Need(
+            "use and retire imported models",
+            ("bedrock:GetImportedModel", "bedrock:InvokeModel", "bedrock:TagResource", "bedrock:ListTagsForResource",
+             "bedrock:DeleteImportedModel"),
+            f"{models}*",
+            probe=f"{models}{_PROBE_ID}",
+        ),
+    )  # fmt: skip
+
+
+def _storage_needs(target: Target) -> tuple[Need, ...]:
+    deletes = ("s3:DeleteObject",) if target.deletes_checkpoints else ()
+    objects = Need(
+        "write the checkpoint",
+        ("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", *deletes),
+        target.objects,
+        probe=f"{target.bucket_arn}/{target.key_prefix}config.json",
+        context={"aws:ResourceAccount": target.account_id},
+    )
+    bucket = Need(
+        "list the bucket",
+        ("s3:ListBucket", "s3:ListBucketMultipartUploads"),
+        target.bucket_arn,
+        context={"aws:ResourceAccount": target.account_id, "s3:prefix": target.key_prefix},
+    )
+    if target.kms_key_arn is None:
+        return bucket, objects
+    return bucket, objects, Need("encrypt the checkpoint", ("kms:GenerateDataKey", "kms:Decrypt"), target.kms_key_arn)
+
+
+def _registry_needs(target: Target) -> tuple[Need, ...]:
+    group = target.arn("sagemaker", f"model-package-group/{target.model_name}")
+    versions = target.arn("sagemaker", f"model-package/{target.model_name}/")
+    return (
+        Need("find registry groups", ("sagemaker:ListModelPackageGroups",), "*"),
+        Need("keep a registry group", ("sagemaker:CreateModelPackageGroup", "sagemaker:ListModelPackages"), group),
+        Need(
+            "register versions",
+            ("sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"),
+            f"{versions}*",
+            probe=f"{versions}1",
+        ),
+    )

@@ -1,0 +1,59 @@
+"""Delete the checkpoint in S3 from which a retired model was imported."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from include.errors import ModelImportError
+from include.naming import SHORT_FINGERPRINT_LENGTH
+from include.retention.models import ImportedModel
+from include.sources.s3_requests import request
+
+log = logging.getLogger(__name__)
+
+
+class CheckpointNotDeletedError(ModelImportError):
+    """S3 kept some objects of a checkpoint."""
+
+    def __init__(self, s3_uri: str, found: str) -> None:
+        super().__init__(
+            "S3 did not delete the whole checkpoint", s3_uri, found=found, remedy="Grant s3:DeleteObject, run again."
+        )
+
+
+def delete_checkpoint(s3: Any, model: ImportedModel) -> int:
+    """Delete a model's checkpoint and its manifest; return how many objects went.
+
+    The manifest goes first, so that no import takes half a checkpoint for a whole one. Reports beside the checkpoint
+    stay, since the registry points at them. A prefix that is not laid out as this project does it is left alone.
+
+    Raises:
+        CheckpointNotDeletedError: S3 kept some objects.
+        S3RequestError: S3 refused the request.
+    """
+    ending = f"/{model.group}/{model.fingerprint[:SHORT_FINGERPRINT_LENGTH]}/checkpoint/"
+    if not model.s3_uri.endswith(ending):
+        log.warning("%s lies elsewhere than this project puts checkpoints: left as it is", model.s3_uri)
+        return 0
+    bucket, _, prefix = model.s3_uri.removeprefix("s3://").partition("/")
+    manifest = prefix.removesuffix("checkpoint/") + "manifest.json"
+    request(s3, "delete_object", f"s3://{bucket}/{manifest}", {"Bucket": bucket, "Key": manifest})
+    deleted = 0
+    while keys := _first_keys(s3, bucket, prefix):
+        _delete(s3, bucket, prefix, keys)
+        deleted += len(keys)
+    return deleted
+
+
+def _first_keys(s3: Any, bucket: str, prefix: str) -> list[str]:
+    page = request(s3, "list_objects_v2", f"s3://{bucket}/{prefix}", {"Bucket": bucket, "Prefix": prefix})
+    return [item["Key"] for item in page.get("Contents", [])]
+
+
+def _delete(s3: Any, bucket: str, prefix: str, keys: list[str]) -> None:
+    objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+    answer = request(s3, "delete_objects", f"s3://{bucket}/{prefix}", {"Bucket": bucket, "Delete": objects})
+    if errors := answer.get("Errors"):
+        found = f"{len(errors)} refused, the first: {errors[0].get('Code')} {errors[0].get('Key')}"
+        raise CheckpointNotDeletedError(f"s3://{bucket}/{prefix}", found)

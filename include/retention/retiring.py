@@ -1,0 +1,149 @@
+"""Retire imported models: delete them, their checkpoints if asked, and note it in the registry."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from include.config import RetentionConfig
+from include.costs import storage_summary
+from include.errors import ModelImportError
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import ModelVersion
+from include.retention.checkpoints import delete_checkpoint
+from include.retention.models import ImportedModel, RetentionClients, list_models
+from include.retention.planning import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
+from include.retention.requests import NOT_FOUND_CODES, error_code, find, request
+
+log = logging.getLogger(__name__)
+
+#: The registry's note that a version's imported model was retired.
+RETIRED_AT = "retired_at"
+
+
+class RetirementFailedError(ModelImportError):
+    """Some models could not be retired; the others were."""
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        found = "\n  " + "\n  ".join(f"{name}: {error}" for name, error in failures.items())
+        super().__init__(
+            f"{len(failures)} imported model(s) could not be retired",
+            found=found,
+            remedy="What was done stays done; run again when the cause is gone.",
+        )
+
+
+class RetiredModel(BaseModel):
+    """One model that is gone; ``version`` is its number in the registry, ``objects_deleted`` its checkpoint's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arn: str
+    reason: str
+    objects_deleted: int
+    version: int | None
+
+
+class RetirementReport(BaseModel):
+    """What was retired, in order, and what that saves."""
+
+    model_config = ConfigDict(frozen=True)
+
+    retired: tuple[RetiredModel, ...]
+    saving: str
+
+    def summary(self) -> str:
+        """Return the report for a reader."""
+        lines = [f"  {model.name}: {model.reason}" for model in self.retired]
+        return "\n".join([f"Retired: {len(self.retired)} ({self.saving})", *lines])
+
+
+def champions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, ModelVersion | None]:
+    """Return the champion of every group among the models."""
+    registry = SageMakerRegistry(sagemaker)
+    return {group: registry.champion(group) for group in sorted({model.group for model in models if model.is_ours})}
+
+
+def retire(plan: RetirementPlan, clients: RetentionClients, now: datetime) -> RetirementReport:
+    """Retire what the plan says; what is gone already counts as retired. One failure does not stop the others.
+
+    The champions are asked again: a version that was promoted since the plan was made stays.
+
+    Raises:
+        RetirementFailedError: names what could not be retired, and why.
+    """
+    champions = champions_of((verdict.model for verdict in plan.retire), clients.sagemaker)
+    retired: list[RetiredModel] = []
+    failures: dict[str, str] = {}
+    for verdict in plan.retire:
+        champion = champions[verdict.model.group]
+        if champion and champion.fingerprint == verdict.model.fingerprint:
+            log.warning("%s has become the champion meanwhile: it stays", verdict.model.name)
+            continue
+        try:
+            retired.append(_retire_one(verdict, clients, now))
+        except Exception as error:  # whatever it is, the others are to be retired
+            log.exception("%s could not be retired", verdict.model.name)
+            failures[verdict.model.name] = str(error)
+    if failures:
+        raise RetirementFailedError(failures)
+    gone = {model.arn for model in retired}
+    saving = storage_summary(verdict.model.cost for verdict in plan.retire if verdict.model.arn in gone)
+    return RetirementReport(retired=tuple(retired), saving=saving)
+
+
+def _retire_one(verdict: Verdict, clients: RetentionClients, now: datetime) -> RetiredModel:
+    model = verdict.model
+    _delete_model(clients.bedrock, model.arn)
+    deleted = delete_checkpoint(clients.s3, model) if verdict.delete_checkpoint else 0
+    version = _mark_version(clients.sagemaker, model, now)
+    log.info("retired %s: %s", model.name, verdict.reason)
+    return RetiredModel(name=model.name, arn=model.arn, reason=verdict.reason, objects_deleted=deleted, version=version)
+
+
+def _delete_model(bedrock: Any, arn: str) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        request(bedrock, "delete_imported_model", modelIdentifier=arn)
+    except ClientError as error:
+        gone = error_code(error) in NOT_FOUND_CODES and find(bedrock, "get_imported_model", modelIdentifier=arn) is None
+        if not gone:
+            raise
+        log.info("%s is gone already", arn)
+
+
+def _mark_version(sagemaker: Any, model: ImportedModel, now: datetime) -> int | None:
+    """Note the retirement in the version's metadata, leaving its approval status alone; return its number."""
+    version = SageMakerRegistry(sagemaker).find(model.group, model.fingerprint)
+    if version is None:
+        return None
+    if version.imported_model_arn == model.arn:  # otherwise the version has been imported anew
+        metadata = {**version.metadata, RETIRED_AT: now.astimezone(UTC).isoformat(timespec="seconds")}
+        sagemaker.update_model_package(ModelPackageArn=version.arn, CustomMetadataProperties=metadata)
+    return version.number
+
+
+def plan_for_group(clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementPlan:
+    """Return the plan for the imported versions of one model."""
+    models = list_models(clients.bedrock, group)
+    champions = champions_of(models, clients.sagemaker)
+    return plan_retirement(models, champions, RetentionPolicies(policy), now)
+
+
+def retire_after_promotion(
+    clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime
+) -> RetirementReport:
+    """Retire the old imported versions of a model, after another one was promoted; other models are not touched.
+
+    Raises:
+        RetirementFailedError: names what could not be retired.
+    """
+    plan = plan_for_group(clients, group, policy, now)
+    log.info("%s", plan.summary())
+    return retire(plan, clients, now)

@@ -1,0 +1,39 @@
+"""One stand-in for all tests here; a base model and an adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.preflight.account import Account
+from tests.local_aws_process import LocalAwsProcess
+from tests.tiny_mistral import save_tiny_mistral
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    with LocalAwsProcess(("--import-seconds", "0.1", "--max-running-jobs", "9")) as process:
+        yield process.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_mistral(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from peft import LoraConfig, get_peft_model
+    from transformers import MistralForCausalLM
+
+    folder = tmp_path_factory.mktemp("adapter")
+    model = MistralForCausalLM.from_pretrained(base)
+    get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "v_proj"])).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def account(endpoint: str, tmp_path: Path, base: Path, adapter: Path) -> Account:
+    return Account(endpoint, tmp_path, base, adapter).create()
