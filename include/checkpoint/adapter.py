@@ -54,7 +54,7 @@ class AdapterConfig(BaseModel):
     base_model_name_or_path: str | None = None
     r: int = 8
     lora_alpha: float = 8
-    rank_pattern: dict[str, float] = {}
+    rank_pattern: dict[str, Any] = {}
     alpha_pattern: dict[str, float] = {}
     use_rslora: bool = False
     use_dora: bool = False

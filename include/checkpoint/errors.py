@@ -231,3 +231,10 @@ class CheckpointInvalidError(ModelImportError):
 
     def __init__(self, summary: str, defects: str) -> None:
         super().__init__("The checkpoint has defects", summary, found=defects)
+
+
+class MemoryShortError(ModelImportError):
+    """There is not enough memory for what is about to be loaded."""
+
+    def __init__(self, doing: str, wanted: int, free: int) -> None:
+        super().__init__("Not enough memory", doing, f"{wanted:,} bytes free", f"{free:,}", "Use a larger machine.")

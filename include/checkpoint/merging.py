@@ -11,9 +11,10 @@ from include.checkpoint.adapter import Adapter, read_adapter
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
-from include.checkpoint.merge_plan import MergePlan, TensorChange, plan_merge, refuse_unmergeable
+from include.checkpoint.merge_plan import MergePlan, TensorChange, is_plain_lora, plan_merge, refuse_unmergeable
 from include.checkpoint.merge_proof import ChangeCount, TensorProof, prove_merge, prove_tensor
 from include.checkpoint.overlay import Overlay, overlay, pin_of
+from include.checkpoint.peft_merge import merged_by_peft
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.safetensors_header import DTYPE_BYTES, Header, read_header
@@ -46,12 +47,16 @@ def merge(
 
     Writes ``merge.overlay`` in ``overlay_dir``. Memory stays at one block of a tensor and one pair of LoRA matrices.
     Raises AdapterConfigError, AdapterWeightsMissingError, AdapterRefusedError, AdapterBaseMismatchError,
-    AdapterEmptyError, QuantizedBaseError, NonFiniteError, MergeUnprovenError, SourceChangedError, DiskFullError, or the
-    first defect of a weights file.
+    AdapterEmptyError, QuantizedBaseError, MemoryShortError, NonFiniteError, MergeUnprovenError, SourceChangedError,
+    DiskFullError, or the first defect of a weights file.
     """
     adapter = read_adapter(adapter_dir, reader)
     config = read_json_if_any(base, "config.json", reader)
     refuse_unmergeable(adapter, config)
+    if not is_plain_lora(adapter):
+        adapter = merged_by_peft(base, adapter, Path(adapter_dir), Path(overlay_dir), reader)
+        said = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
+        base = base.model_copy(update={"notes": (*base.notes, said)})
     tensors = stored_tensors(base, reader)
     plan = plan_merge(adapter, {name: stored.entry for name, stored in tensors.items()}, config)
     path = Path(overlay_dir) / OVERLAY
@@ -60,7 +65,7 @@ def merge(
         work.write_tensors(out)
         changed_bytes = out.size
         files = tuple(work.file(file, out) for file in base.files)
-        merged = with_tokenizer_of(Path(adapter_dir), Checkpoint(files=files, pins=base.pins, notes=base.notes), reader)
+        merged = with_tokenizer_of(Path(adapter_dir), base.model_copy(update={"files": files}), reader)
         proof = prove_merge(work.proofs, len(tensors), base.size, out.sha256(), changed_bytes)
         verify_pins(base, reader)
     notes = (*merged.notes, *plan.notes, proof.summary())
