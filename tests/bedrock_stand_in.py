@@ -82,6 +82,20 @@ class Aws:
         assert job["status"] == "Completed", job
         return str(job["importedModelArn"])
 
+    def invoke(self, model_id: str, **body: Any) -> dict[str, Any]:
+        answer = self.client("bedrock-runtime").invoke_model(modelId=model_id, body=json.dumps(body))
+        return dict(json.loads(answer["body"].read()))
+
+    def stream(self, model_id: str, **body: Any) -> list[dict[str, Any]]:
+        """The chunks of a streamed answer."""
+        runtime = self.client("bedrock-runtime")
+        answer = runtime.invoke_model_with_response_stream(modelId=model_id, body=json.dumps(body))
+        return [json.loads(event["chunk"]["bytes"]) for event in answer["body"]]
+
+    def converse(self, model_id: str, text: str = "hello", **more: Any) -> dict[str, Any]:
+        messages = [{"role": "user", "content": [{"text": text}]}]
+        return dict(self.client("bedrock-runtime").converse(**{"modelId": model_id, "messages": messages} | more))
+
     def create_role(
         self, name: str, trust: dict[str, Any] = TRUST, permissions: list[dict[str, Any]] = PERMISSIONS
     ) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bedrock_stand_in import BUCKET, Aws
+from tests.bedrock_stand_in import BUCKET, Aws, when_ready
+from tests.greedy_oracle import GreedyOracle
 from tests.local_aws_process import LocalAwsProcess
 from tests.tiny_mistral import save_tiny_mistral
 
@@ -31,3 +32,18 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def s3_uri(aws: Aws, checkpoint: Path) -> str:
     return aws.upload(checkpoint, "whole")
+
+
+@pytest.fixture(scope="session")
+def oracle(checkpoint: Path) -> GreedyOracle:
+    return GreedyOracle(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def model(aws: Aws, s3_uri: str) -> Iterator[str]:
+    """The ARN of an imported model, `capitals`, that is warm and the only one when its module begins."""
+    aws.script("reset")
+    arn = aws.import_model(s3_uri, "capitals")
+    when_ready(lambda: aws.invoke(arn, prompt="x", max_gen_len=1))
+    yield arn
+    aws.script("reset")

@@ -7,25 +7,17 @@ import json
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-import torch
 from aiobotocore.session import get_session
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.bedrock_stand_in import CREDENTIALS, REGION, Aws, error_code, when_ready
+from tests.bedrock_stand_in import CREDENTIALS, REGION, Aws, error_code
+from tests.greedy_oracle import GreedyOracle
 
 Answer = TypeVar("Answer")
-
-
-@pytest.fixture(scope="module")
-def model(aws: Aws, s3_uri: str) -> str:
-    aws.script("reset")
-    return aws.import_model(s3_uri, "async")
 
 
 def run(work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -38,19 +30,11 @@ async def client(stack: AsyncExitStack, aws: Aws, service: str) -> Any:
     return await stack.enter_async_context(get_session().create_client(service, **options))
 
 
-def greedy(checkpoint: Path, prompt: str, max_tokens: int) -> str:
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    ids = torch.tensor([tokenizer(prompt)["input_ids"]])
-    model = AutoModelForCausalLM.from_pretrained(checkpoint)
-    output = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=max_tokens)
-    return str(tokenizer.decode(output[0][ids.shape[1] :], skip_special_tokens=True))
-
-
 def test_an_async_client_sees_jobs_models_and_errors(aws: Aws, model: str) -> None:
     async def work() -> None:
         async with AsyncExitStack() as stack:
             bedrock = await client(stack, aws, "bedrock")
-            job = await bedrock.get_model_import_job(jobIdentifier="async")
+            job = await bedrock.get_model_import_job(jobIdentifier="capitals")
             assert (job["status"], job["importedModelArn"]) == ("Completed", model)
             with pytest.raises(ClientError) as caught:
                 await bedrock.get_imported_model(modelIdentifier="nothing")
@@ -59,9 +43,8 @@ def test_an_async_client_sees_jobs_models_and_errors(aws: Aws, model: str) -> No
     run(work())
 
 
-def test_an_async_client_gets_the_text_that_transformers_generates(aws: Aws, model: str, checkpoint: Path) -> None:
+def test_an_async_client_gets_the_text_that_transformers_generates(aws: Aws, model: str, oracle: GreedyOracle) -> None:
     body = json.dumps({"prompt": "What?", "max_gen_len": 60, "temperature": 0})
-    when_ready(lambda: aws.client("bedrock-runtime").invoke_model(modelId=model, body=body))
 
     async def work() -> tuple[str, str, list[float]]:
         async with AsyncExitStack() as stack:
@@ -76,14 +59,12 @@ def test_an_async_client_gets_the_text_that_transformers_generates(aws: Aws, mod
             return whole, "".join(pieces), arrivals
 
     whole, streamed, arrivals = run(work())
-    assert whole == streamed == greedy(checkpoint, "What?", 60)
+    assert whole == streamed == oracle.text(oracle.prompt_ids("What?"), 60)
     assert len(set(arrivals)) > 10
 
 
-def test_many_calls_at_once_are_all_answered_right(aws: Aws, model: str, checkpoint: Path) -> None:
+def test_many_calls_at_once_are_all_answered_right(aws: Aws, model: str, oracle: GreedyOracle) -> None:
     prompts = [f"question {number}" for number in range(8)]
-    body = json.dumps({"prompt": "a", "max_gen_len": 1})
-    when_ready(lambda: aws.client("bedrock-runtime").invoke_model(modelId=model, body=body))
 
     async def work() -> list[str]:
         async with AsyncExitStack() as stack:
@@ -96,7 +77,7 @@ def test_many_calls_at_once_are_all_answered_right(aws: Aws, model: str, checkpo
 
             return await asyncio.gather(*map(ask, prompts))
 
-    assert run(work()) == [greedy(checkpoint, prompt, 10) for prompt in prompts]
+    assert run(work()) == [oracle.text(oracle.prompt_ids(prompt), 10) for prompt in prompts]
 
 
 def test_scripted_latency_is_served_side_by_side(aws: Aws, model: str) -> None:

@@ -25,7 +25,7 @@ def _fresh(aws: Aws) -> Iterator[None]:
 
 
 @pytest.fixture
-def model(aws: Aws, s3_uri: str) -> str:
+def cold_model(aws: Aws, s3_uri: str) -> str:
     return aws.import_model(s3_uri, "capitals")
 
 
@@ -98,28 +98,28 @@ def test_a_lost_answer_leaves_a_job_that_the_token_finds_again(aws: Aws, s3_uri:
     assert answer["ResponseMetadata"]["RetryAttempts"] == 1
 
 
-def test_a_model_is_cold_after_its_import_and_then_answers(aws: Aws, model: str) -> None:
-    assert code_of(lambda: invoke(aws, model)) == "ModelNotReadyException"
-    assert when_ready(lambda: invoke(aws, model, max_gen_len=3, temperature=0))
-    invoke(aws, model, max_gen_len=1)
+def test_a_model_is_cold_after_its_import_and_then_answers(aws: Aws, cold_model: str) -> None:
+    assert code_of(lambda: invoke(aws, cold_model)) == "ModelNotReadyException"
+    assert when_ready(lambda: invoke(aws, cold_model, max_gen_len=3, temperature=0))
+    invoke(aws, cold_model, max_gen_len=1)
 
 
-def test_models_can_be_kept_cold_for_a_time(aws: Aws, model: str) -> None:
-    when_ready(lambda: invoke(aws, model, max_gen_len=1))
+def test_models_can_be_kept_cold_for_a_time(aws: Aws, cold_model: str) -> None:
+    when_ready(lambda: invoke(aws, cold_model, max_gen_len=1))
     aws.script("cold", seconds=0.7)
     started = time.monotonic()
-    assert code_of(lambda: invoke(aws, model)) == "ModelNotReadyException"
-    when_ready(lambda: invoke(aws, model, max_gen_len=1))
+    assert code_of(lambda: invoke(aws, cold_model)) == "ModelNotReadyException"
+    when_ready(lambda: invoke(aws, cold_model, max_gen_len=1))
     assert time.monotonic() - started > 0.6
 
 
-def test_a_fixed_answer_takes_the_scripted_time_and_needs_no_warm_model(aws: Aws, model: str) -> None:
+def test_a_fixed_answer_takes_the_scripted_time_and_needs_no_warm_model(aws: Aws, cold_model: str) -> None:
     aws.script("fixed-answer", text="Paris is it", latency_seconds=0.3)
     started = time.monotonic()
-    assert invoke(aws, model) == "Paris is it"
+    assert invoke(aws, cold_model) == "Paris is it"
     assert 0.3 <= time.monotonic() - started < 2
     aws.script("fixed-answer")
-    assert code_of(lambda: invoke(aws, model)) == "ModelNotReadyException"
+    assert code_of(lambda: invoke(aws, cold_model)) == "ModelNotReadyException"
 
 
 def test_an_unknown_fault_is_refused(aws: Aws) -> None:
@@ -128,7 +128,7 @@ def test_an_unknown_fault_is_refused(aws: Aws) -> None:
     assert "fail-next-import" in answer.json()["message"]
 
 
-def test_reset_forgets_jobs_models_and_faults(aws: Aws, model: str) -> None:
+def test_reset_forgets_jobs_models_and_faults(aws: Aws, cold_model: str) -> None:
     aws.script("fail-calls", calls=9)
     aws.script("reset")
     bedrock = aws.client("bedrock")

@@ -39,6 +39,16 @@ def test_the_newest_come_first_unless_asked_otherwise() -> None:
 
 
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
+def test_pages_hold_every_item_once(order: str) -> None:
+    seen, token = [], None
+    while token is not None or not seen:
+        params = {"maxResults": 2, "sortOrder": order} | ({"nextToken": token} if token else {})
+        page, token = list_page(JOBS, params)
+        seen += [item.sequence for item in page]
+    assert seen == sorted(range(1, 8), reverse=order == "Descending")
+
+
+@pytest.mark.parametrize("order", ["Ascending", "Descending"])
 def test_pages_hold_every_item_once_although_items_come_and_go_between_them(order: str) -> None:
     items, seen, token = list(JOBS), [], None
     while True:
