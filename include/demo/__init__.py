@@ -1,0 +1,1 @@
+"""The demo's model: a small Mistral base, two LoRA adapters, their questions, and what made them."""

@@ -1,0 +1,1 @@
+"""Evaluation of an imported model: data set, prompts, answers, question-answering scores, report."""
