@@ -28,6 +28,13 @@ class AirflowNotReadyError(ModelImportError):
         super().__init__("Airflow is not ready", what, found=found, remedy=f"Read the logs in {logs}.")
 
 
+class DagImportError(ModelImportError):
+    """Airflow could not read the DAG's file."""
+
+    def __init__(self, dag_id: str, stack_trace: str) -> None:
+        super().__init__("Airflow could not import a DAG", dag_id, found=stack_trace, remedy="Correct the file.")
+
+
 def airflow_environment(
     home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]
 ) -> dict[str, str]:
@@ -112,7 +119,8 @@ class AirflowApi:
         """Return once every component reports itself healthy and the DAG is there.
 
         Raises:
-            AirflowNotReadyError: the deadline passed, or the DAG's file does not import.
+            AirflowNotReadyError: the deadline passed.
+            DagImportError: the DAG's file does not import.
             ProcessDiedError: a component ended.
         """
         deadline = time.monotonic() + timeout
@@ -136,8 +144,11 @@ class AirflowApi:
         if sick:
             return f"not healthy: {', '.join(sick)}"
         known = [dag["dag_id"] for dag in self.get("/dags", limit=100)["dags"]]
-        errors = [error["stack_trace"] for error in self.get("/importErrors")["import_errors"]]
-        return "" if dag_id in known else "\n".join([f"DAG {dag_id} is not there", *errors])
+        if dag_id in known:
+            return ""
+        if errors := [error["stack_trace"] for error in self.get("/importErrors")["import_errors"]]:
+            raise DagImportError(dag_id, errors[0])
+        return f"DAG {dag_id} is not there"
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run of the DAG and return its id."""
