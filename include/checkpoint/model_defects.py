@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from include.checkpoint.defects import Defect
 
-NORMALISE = "Normalise the metadata: python -m include.checkpoint normalise DIR --out DIR."
+NORMALISE = "Normalise the metadata: python -m include.checkpoint normalise --source DIR --out DIR."
 
 
 class ModelTypeMissingError(Defect):

@@ -1,0 +1,100 @@
+"""The commands of ``python -m include.checkpoint``: what each does, and what it has to say."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from include.checkpoint.conversion import convert
+from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.inspection import inspect
+from include.checkpoint.materialize import materialize
+from include.checkpoint.merging import merge
+from include.checkpoint.normalising import normalise
+from include.checkpoint.progress import LogProgress
+from include.checkpoint.reading import S3_SCHEME, RangeReader, UriReader
+from include.checkpoint.segments import Checkpoint
+from include.checkpoint.validation import validate
+
+WORK_SUFFIX = ".work"
+GOOD, DEFECTS = 0, 1
+
+# Exit code, a value for --json, lines for a person.
+Outcome = tuple[int, dict[str, Any], list[str]]
+
+
+def run_inspect(arguments: argparse.Namespace) -> Outcome:
+    """Say what is at a location."""
+    report = inspect(arguments.location, _reader(arguments.location)).model_dump(mode="json")
+    lines = [f"{name}: {_plain(value)}" for name, value in report.items() if value not in (None, {}, ())]
+    return GOOD, report, lines
+
+
+def run_validate(arguments: argparse.Namespace) -> Outcome:
+    """Say every defect of a checkpoint."""
+    reader = _reader(arguments.location)
+    report = validate(checkpoint_of_folder(arguments.location, reader), reader)
+    lines = [f"error: {record.line()}" for record in report.errors]
+    lines += [f"warning: {record.line()}" for record in report.warnings]
+    return DEFECTS if report.errors else GOOD, report.model_dump(mode="json"), [*lines, report.summary]
+
+
+def run_convert(arguments: argparse.Namespace) -> Outcome:
+    """Write a raw Mistral model as a Hugging Face folder."""
+    work = _work_dir(arguments.out)
+    checkpoint = convert(arguments.source, work, progress=LogProgress("Converting"))
+    return _finish(checkpoint, arguments.out, work, {})
+
+
+def run_merge(arguments: argparse.Namespace) -> Outcome:
+    """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
+    work = _work_dir(arguments.out)
+    result = merge(
+        _hf_checkpoint(arguments.base, work), arguments.adapter, work, progress=LogProgress("Merging tensors")
+    )
+    return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
+
+
+def run_normalise(arguments: argparse.Namespace) -> Outcome:
+    """Write a Hugging Face model with metadata that transformers 4.51.3 reads."""
+    work = _work_dir(arguments.out)
+    return _finish(_hf_checkpoint(arguments.source, work), arguments.out, work, {})
+
+
+def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
+    if inspect(location).kind == "raw_mistral":
+        return convert(location, work, progress=LogProgress("Converting"))
+    return checkpoint_of_folder(location)
+
+
+def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:
+    """Normalise, write the folder, and say what validation finds in it."""
+    checkpoint = normalise(checkpoint, work)
+    materialize(checkpoint, out, progress=LogProgress("Writing files"))
+    shutil.rmtree(work, ignore_errors=True)
+    report = validate(checkpoint_of_folder(out))
+    said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}
+    lines = [*checkpoint.notes, *(f"error: {record.line()}" for record in report.errors)]
+    lines += [f"warning: {record.line()}" for record in report.warnings]
+    return DEFECTS if report.errors else GOOD, said, [*lines, f"{out}: {report.summary}"]
+
+
+def _work_dir(out: Path) -> Path:
+    return out.absolute().with_name(out.name + WORK_SUFFIX)
+
+
+def _reader(location: str) -> RangeReader:
+    if not location.startswith(S3_SCHEME):
+        return UriReader()
+    import boto3
+
+    return UriReader(boto3.client("s3"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return json.dumps(value) if isinstance(value, dict) else str(value)
