@@ -68,10 +68,12 @@ class ModelServers:
             now = time.monotonic()
             self._drop_idle(now)
             copy = self._copies.get(model.arn) or self._start_copy(model, now)
+            copy.last_used = now
             if now < copy.ready_at:
                 raise ModelNotReadyError(f"The model {model.arn} is not ready for inference. Wait and try again.")
-            copy.last_used = now
-        return copy.loading.result()
+        loaded = copy.loading.result()
+        copy.last_used = time.monotonic()  # a slow load is no idle time
+        return loaded
 
     def drop(self, model_arn: str) -> None:
         """Forget a deleted model's copy."""
