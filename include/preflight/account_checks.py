@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from include.config import AccountConfig, ModelConfig
@@ -11,7 +11,7 @@ from include.preflight.asking import AwsClients, Check, error_code, guarded
 from include.preflight.encryption_checks import check_encryption
 from include.preflight.findings import Finding
 from include.preflight.identity import Identity, connection_in_use, identify, policy_source_arn
-from include.preflight.permissions import Target, needs_of_caller
+from include.preflight.permissions import Need, Target, needs_of_caller, needs_of_role
 from include.preflight.role_checks import check_role
 from include.preflight.simulation import Subject, check_needs
 
@@ -35,15 +35,15 @@ def check_region(region_name: str) -> Iterator[Finding]:
         yield Finding("error", "region", region_name, found, remedy)
 
 
-def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Check[None]:
-    """Yield what is wrong with the bucket: missing, in another region, or somebody else's."""
+def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Check[bool]:
+    """Yield what is wrong with the bucket: missing, in another region, somebody else's; return whether it is there."""
     try:
         head = s3.head_bucket(Bucket=bucket)
     except s3.exceptions.ClientError as error:
         if error_code(error) not in ("404", "NoSuchBucket"):
             raise
         yield Finding("error", "bucket", bucket, "there is no such bucket", "Create it, or correct its name.")
-        return
+        return False
     found = head.get("BucketRegion", region_name)
     if found != region_name:
         moved = f"it lies in {found}, the import runs in {region_name}"
@@ -53,6 +53,7 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
     except s3.exceptions.ClientError:
         found = f"it does not belong to the run's account {account_id}"
         yield Finding("error", "bucket", bucket, found, "Use a bucket of this account.")
+    return True
 
 
 def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> str:
@@ -69,7 +70,7 @@ def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) ->
     return "\n".join(policies)
 
 
-def _check_caller(clients: AwsClients, identity: Identity, target: Target, policies: str) -> Check[None]:
+def _check_caller(clients: AwsClients, identity: Identity, policies: str, needs: Iterable[Need]) -> Check[None]:
     check = "caller permissions"
     if identity.is_root:
         found = "the account's root user may do everything, so there is nothing to check"
@@ -80,7 +81,7 @@ def _check_caller(clients: AwsClients, identity: Identity, target: Target, polic
         found = "not checked: IAM holds no policies of this kind of caller"
         yield Finding("warning", check, identity.arn, found, "Use the credentials of a role or a user.")
         return
-    yield from check_needs(clients.iam, Subject(check, source, policies), needs_of_caller(target))
+    yield from check_needs(clients.iam, Subject(check, source, policies), needs)
 
 
 def check_account(clients: AwsClients, config: ModelConfig) -> Check[None]:
@@ -101,25 +102,44 @@ def _identify(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:
 
 
 def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> Check[None]:
-    account = config.account
+    account, bucket_found = config.account, None
     if account.bucket:
         bucket = check_bucket(clients.s3, account.bucket, clients.region_name, identity.account_id)
-        yield from guarded("bucket", account.bucket, "s3:ListBucket on it", bucket)
-    key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
-    if not (account.bucket and account.role_arn):
-        return
-    target = Target(
+        bucket_found = yield from guarded("bucket", account.bucket, "s3:ListBucket on it", bucket)
+    key_arn = None
+    if bucket_found is not False:
+        key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
+    if account.bucket and account.role_arn:
+        target = _target(identity, clients.region_name, config, key_arn)
+        yield from _check_permissions(identity, clients, target, bucket_found is not False)
+
+
+def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: str | None) -> Target:
+    account = config.account
+    return Target(
         partition=identity.partition,
-        region_name=clients.region_name,
+        region_name=region_name,
         account_id=identity.account_id,
-        bucket=account.bucket,
+        bucket=str(account.bucket),
         prefix=account.prefix.strip("/"),
         model_name=config.model_name,
-        role_arn=account.role_arn,
+        role_arn=str(account.role_arn),
         kms_key_arn=key_arn,
         deletes_checkpoints=config.retention.delete_checkpoint,
     )
-    policies = _resource_policies(clients, account.bucket, key_arn)
-    yield from guarded("import role", account.role_arn, "iam:GetRole", check_role(clients.iam, target, policies))
-    caller = _check_caller(clients, identity, target, policies)
+
+
+def _check_permissions(identity: Identity, clients: AwsClients, target: Target, bucket_found: bool) -> Check[None]:
+    """Check role and caller; what is not there, or not ours, has been told and is not asked about again."""
+    policies = _resource_policies(clients, target.bucket, target.kms_key_arn)
+    wrong: tuple[str, ...] = () if bucket_found else (target.bucket_arn,)
+    subject = Subject("role permissions", target.role_arn, policies)
+    role = check_role(clients.iam, target, subject, _without(needs_of_role(target), wrong))
+    role_found = yield from guarded("import role", target.role_arn, "iam:GetRole", role)
+    wrong += (target.role_arn,) if role_found is False else ()
+    caller = _check_caller(clients, identity, policies, _without(needs_of_caller(target), wrong))
     yield from guarded("caller permissions", identity.arn, "iam:SimulatePrincipalPolicy", caller)
+
+
+def _without(needs: Iterable[Need], resources: tuple[str, ...]) -> Iterator[Need]:
+    return (need for need in needs if not need.resource.startswith(resources))

@@ -32,7 +32,10 @@ def find_key(clients: AwsClients, key_id: str) -> dict[str, Any] | None:
 
 
 def check_encryption(clients: AwsClients, bucket: str | None, kms_key_id: str | None) -> Check[str | None]:
-    """Yield what is wrong with the keys of the run and the bucket; return the ARN of the key that is used, if any."""
+    """Yield what is wrong with the keys of the run and the bucket; return the ARN of the key that is used, or None.
+
+    A key that the caller may not look up is returned as it was given.
+    """
     default = None
     if bucket:
         asked = _ask_default(clients.s3, bucket)
@@ -42,7 +45,7 @@ def check_encryption(clients: AwsClients, bucket: str | None, kms_key_id: str | 
         return None
     yield from _check_default(clients, bucket, key_id, default)
     known = yield from guarded(CHECK, key_id, "kms:DescribeKey", _check_key(clients, key_id))
-    return known or (key_id if key_id.startswith("arn:") else None)
+    return (known or None) if known is not None else key_id
 
 
 def _ask_default(s3: Any, bucket: str) -> Check[str | None]:
@@ -50,12 +53,13 @@ def _ask_default(s3: Any, bucket: str) -> Check[str | None]:
     return default_key(s3, bucket)
 
 
-def _check_key(clients: AwsClients, key_id: str) -> Check[str | None]:
+def _check_key(clients: AwsClients, key_id: str) -> Check[str]:
+    """Yield what is wrong with the key; return its ARN, empty when there is no such key."""
     metadata = find_key(clients, key_id)
     if metadata is None:
         found = f"there is no such key in {clients.region_name}"
         yield Finding("error", CHECK, key_id, found, "Correct model_import_kms_key_id, or create the key.")
-        return None
+        return ""
     yield from _check_usable(key_id, metadata, clients.region_name)
     return str(metadata["Arn"])
 
@@ -75,7 +79,8 @@ def _compare(clients: AwsClients, bucket: str | None, key_id: str, default: str)
 
 
 def _check_usable(key_id: str, metadata: dict[str, Any], region_name: str) -> Check[None]:
-    state, usage, region = metadata["KeyState"], metadata["KeyUsage"], metadata["Arn"].split(":")[3]
+    state, usage = metadata.get("KeyState", "Enabled"), metadata.get("KeyUsage", "ENCRYPT_DECRYPT")
+    region = metadata["Arn"].split(":")[3]
     if region != region_name:
         yield Finding("error", CHECK, key_id, f"it lies in {region}, the bucket in {region_name}", "Use a key there.")
     if state != "Enabled":

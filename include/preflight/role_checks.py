@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from include.preflight.asking import Check, guarded
 from include.preflight.findings import Finding, statement_text
-from include.preflight.permissions import BEDROCK_PRINCIPAL, Target, needs_of_role, trust_statement
+from include.preflight.permissions import BEDROCK_PRINCIPAL, Need, Target, trust_statement
 from include.preflight.simulation import Subject, allows_assuming, check_needs
 
 CHECK = "import role"
 _DEPLOY = "Correct model_import_role_arn, or deploy include/aws/model_import.yaml, which makes one."
 
 
-def check_role(iam: Any, target: Target, resource_policies: str) -> Check[None]:
-    """Yield what is wrong with the import role; no right to ask is a warning."""
+def check_role(iam: Any, target: Target, subject: Subject, needs: Iterable[Need]) -> Check[bool]:
+    """Yield what is wrong with the import role; return whether it is a role of the account at all."""
     role_arn = target.role_arn
     account = role_arn.split(":")[4]
     if account != target.account_id:
         found = f"it belongs to account {account}, the run uses account {target.account_id}"
         yield Finding("error", CHECK, role_arn, found, "Use a role of the same account: Bedrock takes no other.")
-        return
+        return False
     try:
         role = iam.get_role(RoleName=role_arn.rpartition("/")[2])["Role"]
     except iam.exceptions.NoSuchEntityException:
         yield Finding("error", CHECK, role_arn, "there is no such role", _DEPLOY)
-        return
+        return False
     if role["Arn"] != role_arn:
         yield Finding("error", CHECK, role_arn, f"the role's ARN is {role['Arn']}", "Use that ARN.")
+        return False
     trust = role["AssumeRolePolicyDocument"]
     yield from guarded("trust policy", role_arn, "iam:SimulateCustomPolicy", _check_trust(iam, target, trust))
-    subject = Subject("role permissions", role["Arn"], resource_policies)
-    needs = check_needs(iam, subject, needs_of_role(target))
-    yield from guarded(subject.check, role_arn, "iam:SimulatePrincipalPolicy", needs)
+    asked = check_needs(iam, subject, needs)
+    yield from guarded(subject.check, role_arn, "iam:SimulatePrincipalPolicy", asked)
+    return True
 
 
 def _check_trust(iam: Any, target: Target, document: dict[str, Any]) -> Check[None]:

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,17 @@ class Account:
     @property
     def target(self) -> Target:
         account = self.config.account
-        return Target("aws", REGION, ACCOUNT, self.bucket, "models", MODEL, str(account.role_arn), account.kms_key_id,
-                      deletes_checkpoints=self.config.retention.delete_checkpoint)  # fmt: skip
+        return Target(
+            partition="aws",
+            region_name=REGION,
+            account_id=ACCOUNT,
+            bucket=self.bucket,
+            prefix=account.prefix,
+            model_name=MODEL,
+            role_arn=str(account.role_arn),
+            kms_key_arn=account.kms_key_id,
+            deletes_checkpoints=self.config.retention.delete_checkpoint,
+        )
 
     @property
     def config(self) -> ModelConfig:
@@ -113,12 +123,7 @@ class Account:
         self.admin("iam").update_assume_role_policy(RoleName=self.role, PolicyDocument=policy(*statements))
 
     def clients(self) -> AwsClients:
-        once = Config(retries={"total_max_attempts": 2}, connect_timeout=2)
-        made = (
-            boto3.client(name, endpoint_url=self.endpoint, region_name=self.region, config=once, **self.keys)
-            for name in AWS_SERVICES
-        )
-        return AwsClients(*made)
+        return _clients(self.endpoint, self.region, *self.keys.values())
 
     def errors(self) -> tuple[Finding, ...]:
         """What preflight fails with; empty when it passes."""
@@ -133,6 +138,16 @@ class Account:
         finally:
             self.seconds = time.monotonic() - started
         return ()
+
+
+@cache
+def _clients(endpoint: str, region: str, access_key: str, secret_key: str) -> AwsClients:
+    twice = Config(retries={"total_max_attempts": 2})
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
+    made = (
+        boto3.client(name, endpoint_url=endpoint, region_name=region, config=twice, **keys) for name in AWS_SERVICES
+    )
+    return AwsClients(*made)
 
 
 def _changed(statements: Iterator[dict[str, Any]], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:
