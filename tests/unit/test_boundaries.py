@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,34 +100,3 @@ def ruff(filename: str, source: str) -> int:
 def test_the_linter_refuses_a_heavy_import_at_the_top_of_a_light_module(filename: str, module: str) -> None:
     assert ruff(filename, f"import {module}\n") == 1
     assert ruff(filename, f"def work() -> None:\n    import {module}\n") == 0
-
-
-# Runs in a fresh interpreter, as the DAG processor does it: the dags and plugins folders are on the path.
-PARSE = """
-import json, sys, time
-started = time.process_time()  # not wall time: other processes of a test run must not count
-__import__(sys.argv[1])
-elapsed = time.process_time() - started
-print(json.dumps({"seconds": elapsed, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
-"""
-
-
-def parse(dag_module: str, *folders: Path) -> tuple[float, set[str]]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *folders)))}
-    command = [sys.executable, "-c", PARSE, dag_module]
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    answer = json.loads(run.stdout.splitlines()[-1])
-    return answer["seconds"], set(answer["modules"])
-
-
-def test_reading_the_dag_files_loads_nothing_heavy_and_costs_less_than_a_second(tmp_path: Path) -> None:
-    (tmp_path / "empty_dag.py").write_text(
-        "from airflow.sdk import DAG\nwith DAG('empty', schedule=None):\n    pass\n", encoding="utf-8"
-    )
-    seconds, modules = parse("import_models", ROOT / "dags", ROOT / "plugins")
-    assert "bedrock_import" in modules
-    assert modules & set(HEAVY) == set()
-    seconds = min([seconds, *(parse("import_models", ROOT / "dags", ROOT / "plugins")[0] for _ in range(2))])
-    empty = min(parse("empty_dag", tmp_path)[0] for _ in range(3))
-    assert seconds - empty < 1.0, f"{seconds:.2f} s against {empty:.2f} s for an empty DAG"
