@@ -1,56 +1,101 @@
-"""Reading a whole S3 object in order, several ranges at a time, in little memory."""
+"""Reading a whole S3 object, several ranges at a time, in little memory."""
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
 from include.checkpoint.reading import split_s3_uri
 from include.checkpoint.segments import Pin
-from include.sources.rate import UNLIMITED, RateLimit
+from include.sources.checksums import combine
+from include.sources.rate import RateLimit
 from include.sources.s3_requests import patiently
 
-CHUNK_SIZE = 8 * 2**20
+T = TypeVar("T")
+
+RANGE_SIZE = 8 * 2**20
+PIECE_SIZE = 256 * 2**10
 WORKERS = 8
 
 
-def stream_object(
-    client: Any, pin: Pin, limit: RateLimit = UNLIMITED, chunk_size: int = CHUNK_SIZE, workers: int = WORKERS
-) -> Iterator[bytes]:
-    """Yield the object's bytes in order; memory is about ``chunk_size`` x ``workers``.
+class ObjectStream:
+    """One object in S3, as it was when it was pinned.
 
-    Raises:
-        SourceChangedError: the object is no longer the pinned one.
-        SourceUnreadableError: S3 refused a request or went on failing.
+    Its methods raise SourceChangedError when it is another one now, and SourceUnreadableError when S3 refused a request
+    or went on failing.
     """
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="download") as pool:
-        try:
-            for offset in range(0, pin.size, chunk_size):
-                waiting.append(pool.submit(_read_range, client, pin, limit, offset, min(chunk_size, pin.size - offset)))
-                if len(waiting) >= workers:
+
+    def __init__(self, client: Any, pin: Pin, limit: RateLimit) -> None:
+        self._client = client
+        self._pin = pin
+        self._limit = limit
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes in order; memory is about RANGE_SIZE x WORKERS."""
+        waiting: deque[Future[bytes]] = deque()
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
+            try:
+                for offset, length in self._ranges():
+                    waiting.append(pool.submit(self._with_body, offset, length, lambda body: body.read()))
+                    if len(waiting) >= WORKERS:
+                        yield waiting.popleft().result()
+                while waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def download(self, path: Path) -> int:
+        """Write the object to ``path`` and return its CRC64NVME; memory is about PIECE_SIZE x WORKERS."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            os.ftruncate(descriptor, self._pin.size)  # filling a file is faster than extending it
+            with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
+                ranges = list(self._ranges())
+                try:
+                    crcs = list(pool.map(lambda it: self._with_body(it[0], it[1], _writer(descriptor, it[0])), ranges))
+                finally:
+                    pool.shutdown(cancel_futures=True)
         finally:
-            pool.shutdown(cancel_futures=True)
+            os.close(descriptor)
+        return combine((crc, length) for crc, (_, length) in zip(crcs, ranges, strict=True))
+
+    def _ranges(self) -> Iterator[tuple[int, int]]:
+        for offset in range(0, self._pin.size, RANGE_SIZE):
+            yield offset, min(RANGE_SIZE, self._pin.size - offset)
+
+    def _with_body(self, offset: int, length: int, use: Callable[[Any], T]) -> T:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self._limit.take(length)
+        bucket, key = split_s3_uri(self._pin.uri)
+        asked = {"Bucket": bucket, "Key": key, "IfMatch": self._pin.version}
+        asked["Range"] = f"bytes={offset}-{offset + length - 1}"
+        try:
+            return patiently(lambda: use(self._client.get_object(**asked)["Body"]))
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "PreconditionFailed":
+                raise SourceChangedError(self._pin.uri, f"version {self._pin.version}", "another one") from error
+            raise SourceUnreadableError(self._pin.uri, str(error)) from error
+        except BotoCoreError as error:
+            raise SourceUnreadableError(self._pin.uri, str(error)) from error
 
 
-def _read_range(client: Any, pin: Pin, limit: RateLimit, offset: int, length: int) -> bytes:
-    from botocore.exceptions import BotoCoreError, ClientError
+def _writer(descriptor: int, offset: int) -> Callable[[Any], int]:
+    """What writes a body to its place in the file and returns its CRC64NVME."""
+    from awscrt.checksums import crc64nvme
 
-    limit.take(length)
-    bucket, key = split_s3_uri(pin.uri)
-    asked = {"Bucket": bucket, "Key": key, "Range": f"bytes={offset}-{offset + length - 1}", "IfMatch": pin.version}
-    try:
-        data: bytes = patiently(lambda: client.get_object(**asked)["Body"].read())
-    except ClientError as error:
-        if error.response["Error"].get("Code") == "PreconditionFailed":
-            raise SourceChangedError(pin.uri, f"version {pin.version}", "another one") from error
-        raise SourceUnreadableError(pin.uri, str(error)) from error
-    except BotoCoreError as error:
-        raise SourceUnreadableError(pin.uri, str(error)) from error
-    return data
+    def write(body: Any) -> int:
+        crc, position = 0, offset
+        while piece := memoryview(body.read(PIECE_SIZE)):
+            crc = crc64nvme(piece, crc)
+            while piece:
+                written = os.pwrite(descriptor, piece, position)
+                piece, position = piece[written:], position + written
+        return crc
+
+    return write

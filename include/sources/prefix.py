@@ -11,7 +11,8 @@ from include.checkpoint.segments import Pin
 from include.sources.checksum_memory import ChecksumMemory
 from include.sources.checksums import decode
 from include.sources.fingerprint import SourceFile
-from include.sources.object_stream import stream_object
+from include.sources.object_stream import ObjectStream
+from include.sources.rate import UNLIMITED
 from include.sources.s3_requests import request
 
 HEAD_WORKERS = 16
@@ -77,7 +78,7 @@ def _read_checksum(client: Any, pin: Pin) -> int:
     from awscrt.checksums import crc64nvme
 
     crc = 0
-    for chunk in stream_object(client, pin):
+    for chunk in ObjectStream(client, pin, UNLIMITED).chunks():
         crc = crc64nvme(chunk, crc)
     return crc
 

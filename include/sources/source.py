@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from include.sources.errors import ClientMissingError, SourceDownloadError, Sour
 from include.sources.finding import find_checkpoint
 from include.sources.fingerprint import SourceFile, describe_folder, fingerprint
 from include.sources.location import FolderLocation, Location, S3Location, SageMakerLocation
-from include.sources.object_stream import stream_object
+from include.sources.object_stream import ObjectStream
 from include.sources.prefix import describe_objects, list_prefix, pin_object
 from include.sources.rate import RateLimit
 from include.sources.sagemaker import locate
@@ -31,12 +31,13 @@ WHOLE_FILE_SUFFIXES = (".pth", ".bin")
 class Source:
     """A source as its metadata tells it.
 
-    ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects to download
-    where it cannot be read where it is, and empty otherwise.
+    ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects in S3 that
+    hold it. ``in_place``: it can be read by range where it is.
     """
 
     uri: str
     files: tuple[SourceFile, ...]
+    in_place: bool
     pins: tuple[Pin, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -77,18 +78,24 @@ def describe_source(
 
 
 def fetch_source(
-    source: Source, cache: SourceCache, *, s3: Any = None, bytes_per_second: float | None = None
+    source: Source,
+    cache: SourceCache,
+    *,
+    s3: Any = None,
+    as_folder: bool = False,
+    bytes_per_second: float | None = None,
 ) -> ReadableSource:
     """Return from where the source's files can be read by range; archives and pickles are brought into the cache.
 
-    ``bytes_per_second`` limits the download, where a link is shared.
+    ``as_folder`` brings everything there: an adapter is small, and read whole. ``bytes_per_second`` limits the
+    download, where a link is shared.
 
     Raises:
         HostileArchiveError, ArchiveUnreadableError: an archive is refused.
         SourceChangedError, SourceDownloadError: what arrived is not what was described.
         CacheFullError, DiskFullError: there is no room.
     """
-    if not source.pins:
+    if not source.pins or (source.in_place and not as_folder):
         return ReadableSource(source.uri, source.notes)
     key = fingerprint(source.files, (), {})[:32]
     entry = cache.get(
@@ -104,21 +111,21 @@ def _describe_local(path: Path, cache_dir: Path | None) -> Source:
     paths = [str(found.relative_to(root)) for found in root.rglob("*") if found.is_file()]
     found = find_checkpoint(str(path), paths)
     folder = root / found.folder
-    return Source(str(folder), describe_folder(folder, cache_dir), notes=(found.note(),))
+    return Source(str(folder), describe_folder(folder, cache_dir), in_place=True, notes=(found.note(),))
 
 
 def _describe_s3(location: S3Location, s3: Any, cache_dir: Path | None) -> Source:
     if location.is_archive:
         pin = pin_object(s3, location.uri)
         name = location.uri.rpartition("/")[2]
-        return Source(location.uri, describe_objects(s3, location.uri, {name: pin}, cache_dir), (pin,))
+        return Source(location.uri, describe_objects(s3, location.uri, {name: pin}, cache_dir), False, (pin,))
     listed = list_prefix(s3, location.uri)
     found = find_checkpoint(location.uri, listed)
     uri = f"{location.uri}/{found.folder}".rstrip("/")
     pins = {name: listed[f"{found.folder}/{name}".lstrip("/")] for name in found.names}
     whole = any(name.endswith(WHOLE_FILE_SUFFIXES) for name in found.names)
     files = describe_objects(s3, uri, pins, cache_dir)
-    return Source(uri, files, tuple(pins.values()) if whole else (), (found.note(),))
+    return Source(uri, files, not whole, tuple(pins.values()), (found.note(),))
 
 
 def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
@@ -127,7 +134,7 @@ def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -
             return _unpack(folder, source, max_bytes, downloads)
         by_name = {pin.uri.rpartition("/")[2]: pin for pin in source.pins}
         for file in source.files:
-            _write(folder / file.name, downloads.read(by_name[file.name], file), file.size)
+            downloads.write(by_name[file.name], file, folder)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -138,7 +145,7 @@ def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -
 
 def _unpack(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
     unpacked = folder / "unpacked"
-    names = unpack(source.uri, downloads.read(source.pins[0], source.files[0]), unpacked, UnpackLimits(max_bytes))
+    names = unpack(source.uri, downloads.chunks(source.pins[0], source.files[0]), unpacked, UnpackLimits(max_bytes))
     found = find_checkpoint(source.uri, names)
     for name in found.names:
         (unpacked / found.folder / name).rename(folder / name)
@@ -146,24 +153,26 @@ def _unpack(folder: Path, source: Source, max_bytes: int, downloads: _Downloads)
     return (found.note(),)
 
 
-def _write(path: Path, chunks: Iterable[bytes], size: int) -> None:
-    with path.open("xb") as file:
-        file.truncate(size)  # filling a file is faster than extending it
-        file.writelines(chunks)
-
-
 @dataclass(frozen=True)
 class _Downloads:
     s3: Any
     limit: RateLimit
 
-    def read(self, pin: Pin, file: SourceFile) -> Iterator[bytes]:
+    def chunks(self, pin: Pin, file: SourceFile) -> Iterator[bytes]:
         """The object's bytes; raises SourceDownloadError when, in the end, they are not the described ones."""
         from awscrt.checksums import crc64nvme
 
         crc = 0
-        for chunk in stream_object(self.s3, pin, self.limit):
+        for chunk in ObjectStream(self.s3, pin, self.limit).chunks():
             crc = crc64nvme(chunk, crc)
             yield chunk
-        if crc != file.crc64nvme:
-            raise SourceDownloadError(pin.uri, encode(file.crc64nvme), encode(crc))
+        _check(pin, file, crc)
+
+    def write(self, pin: Pin, file: SourceFile, folder: Path) -> None:
+        """Write the object into the folder; raises SourceDownloadError when it is not the described one."""
+        _check(pin, file, ObjectStream(self.s3, pin, self.limit).download(folder / file.name))
+
+
+def _check(pin: Pin, file: SourceFile, crc: int) -> None:
+    if crc != file.crc64nvme:
+        raise SourceDownloadError(pin.uri, encode(file.crc64nvme), encode(crc))

@@ -170,7 +170,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(s3: Any, tmp_path: Path, monkey
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("include.sources.source._write", full)
+    monkeypatch.setattr("os.ftruncate", full)
     with pytest.raises(DiskFullError, match=str(tmp_path)):
         fetch_source(source, SourceCache(tmp_path / "cache", 10**9), s3=s3)
     assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []

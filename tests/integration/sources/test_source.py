@@ -4,6 +4,7 @@ import io
 import os
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,13 @@ def test_a_checkpoint_in_s3_is_read_where_it_is(s3: Any, cache: SourceCache, tmp
     assert not (tmp_path / "cache").exists()
 
 
+def test_an_adapter_in_s3_is_brought_to_this_machine_when_asked(s3: Any, cache: SourceCache) -> None:
+    files = {"adapter_config.json": b"{}", "adapter_model.safetensors": os.urandom(1000)}
+    source = describe_source(parse_location(put_prefix(s3, "adapter", files)), s3=s3)
+    folder = Path(fetch_source(source, cache, s3=s3, as_folder=True).uri)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
 def test_an_object_that_s3_has_another_checksum_of_is_read_once(
     s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,9 +199,8 @@ def test_a_hostile_or_changed_archive_leaves_nothing(s3: Any, cache: SourceCache
     put_archive(s3, "changed/model.tar.gz", {**FILES, "config.json": b"[]"})
     with pytest.raises(SourceChangedError):
         fetch_source(source, cache, s3=s3)
-    damaged = Source(
-        source.uri, (source.files[0]._replace(crc64nvme=1),), describe_source(parse_location(uri), s3=s3).pins
-    )
+    now = describe_source(parse_location(uri), s3=s3)
+    damaged = replace(now, files=(now.files[0]._replace(crc64nvme=1),))
     with pytest.raises(SourceDownloadError):
         fetch_source(damaged, cache, s3=s3)
     assert [path for path in (tmp_path / "cache").rglob("*") if not path.name.endswith(".lock")] == []
