@@ -38,7 +38,10 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
         """Return the app for a request."""
         if environ.get("PATH_INFO", "").startswith(OWN_PATH):
             return self._bedrock
-        return super().get_application(environ)
+        try:
+            return super().get_application(environ)
+        except (IndexError, KeyError):  # moto trips over an Authorization header or a target that it cannot read
+            return unknown_service_app()
 
     def _create_app(self, service: Any) -> WSGIApplication:
         if service is None:

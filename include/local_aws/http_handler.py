@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
 log = logging.getLogger(__name__)
@@ -34,12 +35,13 @@ class KeepAliveRequestHandler(MotoRequestHandler):  # type: ignore[misc]
             finally:
                 getattr(blocks, "close", lambda: None)()
             self._drain(body)
-        except (ConnectionError, TimeoutError) as error:
+        except (ConnectionError, TimeoutError, ClientDisconnected) as error:
             self.close_connection = True
             self.connection_dropped(error, environ)
         except Exception:
             self.close_connection = True
             log.exception("%s %s failed", self.command, environ["PATH_INFO"])
+            answer.fail()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log method, path and status; no query string, which may hold a signature."""
@@ -60,6 +62,7 @@ class _Answer:
     def __init__(self, handler: KeepAliveRequestHandler) -> None:
         self._handler = handler
         self._chunked = False
+        self._begun = False
         self._status = ""
         self._headers: list[tuple[str, str]] = []
 
@@ -77,7 +80,14 @@ class _Answer:
         if self._chunked:
             self._handler.wfile.write(b"0\r\n\r\n")
 
+    def fail(self) -> None:
+        """Answer an error, unless the answer has begun; then the broken connection tells it."""
+        if not self._begun:
+            self.start("500 Internal Server Error", [("Content-Type", "application/xml")])
+            self.send([b"<Error><Code>InternalFailure</Code><Message>The stand-in for AWS failed</Message></Error>"])
+
     def _send_head(self) -> None:
+        self._begun = True
         code, _, reason = self._status.partition(" ")
         self._handler.send_response(int(code), reason)
         for name, value in self._headers:

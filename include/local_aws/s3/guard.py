@@ -36,7 +36,10 @@ class S3Guard:
                 _hand_over(environ, receive_body(stream, _headers_about_body(environ), self._store))
         except S3Error as error:
             return _answer(error, start_response)
-        return self._app(environ, start_response)
+        try:
+            return self._app(environ, start_response)
+        finally:
+            environ.pop(BODY_KEY, None)  # a kept-alive connection holds its last environ, and so the bytes on disk
 
 
 def header_values(environ: WSGIEnvironment) -> dict[str, str]:
