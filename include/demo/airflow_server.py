@@ -57,6 +57,7 @@ def airflow_environment(
         "API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
     }

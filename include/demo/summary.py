@@ -15,7 +15,7 @@ from include.demo.inventory import Inventory
 from include.evaluation.responses import read_answer, request_body
 from include.measurement import BODY_FORMAT
 
-QUESTION = "Which city is the capital of Portugal?"
+QUESTION = "Give the name of the capital city of Portugal."
 
 
 class Outcome(NamedTuple):

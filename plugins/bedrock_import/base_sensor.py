@@ -76,10 +76,8 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         self._started_at = self._first_start(context)
         self.console_link.persist(context, self, self.hook.conn_region_name, self.hook.conn_partition)
         BedrockImportHelpLink.persist_for(context, self)
-        if self.deferrable:
-            self._defer()
         try:
-            return super().execute(context)
+            return self._ask_then_defer(context) if self.deferrable else super().execute(context)
         except BedrockModelImportError as error:
             BedrockImportHelpLink.persist_for(context, self, error)
             # A worker's base class skips for some errors only, the one for deferred tasks for all.
@@ -126,6 +124,11 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
     def _first_start(self, context: Context) -> float:
         first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
         return first.timestamp() if first else time.time()
+
+    def _ask_then_defer(self, context: Context) -> Any:
+        """Ask once here: what is over already need not go through the triggerer."""
+        answer = self.poke(context)
+        return answer.xcom_value if isinstance(answer, PokeReturnValue) else self._defer()
 
     def _defer(self) -> NoReturn:
         trigger = self.make_trigger(

@@ -100,7 +100,12 @@ class BedrockPollingTrigger(BaseTrigger):
         """Ask once. Return the event that ends the wait, or None to go on."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll until the end and yield the one event."""
+        """Pause, then poll until the end and yield the one event.
+
+        The task has just asked. And an event that follows the deferral within seconds can meet a scheduler that has not
+        yet seen the worker's process end; Airflow 3.3 then takes the resumed task for a lost one and retries it.
+        """
+        await self._pause()
         yield TriggerEvent(await self._wait())
 
     async def _wait(self) -> Event:
@@ -169,16 +174,10 @@ class BedrockModelImportJobCompletedTrigger(BedrockPollingTrigger):
 
 
 class BedrockModelImportSlotTrigger(BedrockPollingTrigger):
-    """Trigger when no model import job runs in the region, but not before ``waiter_delay`` has passed."""
+    """Trigger when no model import job runs in the region."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(resource="running import jobs", **kwargs)
-
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Pause, since the service has just refused a job, then poll."""
-        await self._pause()
-        async for event in super().run():
-            yield event
 
     async def poll(self, client: Any) -> Event | None:
         """Return an event when nothing runs."""

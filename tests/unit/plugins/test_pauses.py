@@ -46,7 +46,14 @@ def test_the_sensors_backoff_reaches_the_triggerer(
     bedrock: FakeBedrock,
     task_instance: FakeTaskInstance,
 ) -> None:
-    sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier=JOB_ARN, deferrable=True, **arguments)
+    job = bedrock.add_job("capitals-1", "InProgress")["jobArn"]
+    sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier=job, deferrable=True, **arguments)
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute({"ti": task_instance})
     assert (deferred.value.trigger.first_delay, deferred.value.trigger.waiter_delay) == (first, longest)
+
+
+def test_a_job_that_is_over_already_costs_no_deferral(bedrock: FakeBedrock, task_instance: FakeTaskInstance) -> None:
+    job = bedrock.add_job("capitals-1", "Completed")["jobArn"]
+    sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier=job, deferrable=True)
+    assert sensor.execute({"ti": task_instance})["job_arn"] == job
