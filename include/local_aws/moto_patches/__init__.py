@@ -7,8 +7,8 @@ from include.local_aws.moto_patches import (
     bucket_templates,
     model_registry,
     policy_simulator,
+    policy_templates,
     requests,
-    role_templates,
     service_quotas,
 )
 from include.local_aws.s3 import moto_storage, responses
@@ -22,7 +22,7 @@ def apply(byte_store: ByteStore, settings: Settings) -> None:
     model_registry.install()
     bucket_templates.install()
     bucket_policies.install()
-    role_templates.install()
+    policy_templates.install()
     policy_simulator.install()
     service_quotas.install(settings.max_imported_models)
     moto_storage.install(byte_store)

@@ -1,7 +1,7 @@
-"""CloudFormation of roles.
+"""CloudFormation of roles and keys.
 
-moto keeps the documents of inline Policies as Python's repr instead of as JSON, leaves out ManagedPolicyArns, and
-changes neither trust policy nor Policies when a stack is updated.
+moto keeps the documents of a role's inline Policies and of a key's KeyPolicy as Python objects instead of as JSON,
+leaves out ManagedPolicyArns, and changes neither trust policy nor Policies when a stack is updated.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.iam.models import Role, iam_backends
+from moto.kms.models import KmsBackend
 from moto.utilities.utils import get_partition
 
 
 def install() -> None:
-    """Correct moto's IAM in this process."""
+    """Correct moto's IAM and KMS in this process."""
     create, update = Role.create_from_cloudformation_json.__func__, Role.update_from_cloudformation_json.__func__
     Role.create_from_cloudformation_json = classmethod(_created(create))
     Role.update_from_cloudformation_json = classmethod(_updated(update))
+    KmsBackend.create_key = _with_json_policy(KmsBackend.create_key)
 
 
 def _created(create: Callable[..., Role]) -> Callable[..., Role]:
@@ -54,6 +56,13 @@ def _with_policies(role: Role, properties: dict[str, Any], account_id: str, regi
     for arn in properties.get("ManagedPolicyArns", []):
         backend.attach_role_policy(arn, role.name)
     return role
+
+
+def _with_json_policy(create_key: Callable[..., Any]) -> Callable[..., Any]:
+    def create_key_with_json_policy(self: KmsBackend, policy: Any, *args: Any, **options: Any) -> Any:
+        return create_key(self, policy and _json(policy), *args, **options)
+
+    return create_key_with_json_policy
 
 
 def _json(document: Any) -> str:
