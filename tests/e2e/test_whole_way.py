@@ -68,13 +68,13 @@ def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(system: System,
     assert system.approved_versions() == [1]
 
 
-def test_a_failed_import_fails_the_run_with_bedrocks_message_and_changes_no_version(
+def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedrocks_message(
     system: System, finished: dict[str, object]
 ) -> None:
     versions = system.inventory().versions
     system.script_fault("fail-next-import", message="The weights are written in invisible ink")
     with pytest.raises(RunFailedError) as failed:
-        system.run(adapter=None)
+        system.run_with_deferred_import(adapter=None)
     assert "wait_for_import" in str(failed.value)
     assert "ModelImportJobFailedError" in str(failed.value)
     assert "invisible ink" in str(failed.value)
@@ -82,12 +82,19 @@ def test_a_failed_import_fails_the_run_with_bedrocks_message_and_changes_no_vers
     assert system.approved_versions() == [1]
 
 
+def test_the_next_run_imports_under_the_next_name_and_completes_through_the_triggerer(system: System) -> None:
+    base = system.run_with_deferred_import(adapter=None)
+    assert base["create_import_job"]["job_name"].endswith("-2")
+    assert base["evaluate_model"]["scores"]["f1"] <= 0.1
+    assert base["register_version"]["status"] == "Rejected"
+    assert system.approved_versions() == [1]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"evaluation_max_tokens": 0}, {"promotion": "always"}, {"base": ""}, {"role_arn": "admin"}]
 )
 def test_a_run_with_a_wrong_parameter_is_not_even_started(system: System, wrong: dict[str, object]) -> None:
-    airflow = system.environment.airflow
-    airflow.log_in()
+    airflow = system.airflow()
     with pytest.raises(requests.HTTPError) as refused:
         airflow.trigger(DAG_ID, wrong)
     assert refused.value.response.status_code == requests.codes.bad_request
