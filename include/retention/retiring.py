@@ -72,24 +72,24 @@ def champions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, M
 def retire(plan: RetirementPlan, clients: RetentionClients, now: datetime) -> RetirementReport:
     """Retire what the plan says; what is gone already counts as retired. One failure does not stop the others.
 
-    The champions are asked again: a version that was promoted since the plan was made stays.
+    The registry is read again: a version that has been promoted since the plan was made stays.
 
     Raises:
         RetirementFailedError: names what could not be retired, and why.
     """
-    champions = champions_of((verdict.model for verdict in plan.retire), clients.sagemaker)
+    registry = SageMakerRegistry(clients.sagemaker)
+    groups = {verdict.model.group for verdict in plan.retire}
+    versions = {group: tuple(registry.versions(group)) for group in groups}
     retired: list[RetiredModel] = []
     failures: dict[str, str] = {}
     for verdict in plan.retire:
-        champion = champions[verdict.model.group]
-        if champion and champion.fingerprint == verdict.model.fingerprint:
-            log.warning("%s has become the champion meanwhile: it stays", verdict.model.name)
-            continue
         try:
-            retired.append(_retire_one(verdict, clients, now))
+            done = _retire_one(verdict, versions[verdict.model.group], clients, now)
         except Exception as error:  # whatever it is, the others are to be retired
             log.exception("%s could not be retired", verdict.model.name)
             failures[verdict.model.name] = str(error)
+            continue
+        retired += [done] if done else []
     if failures:
         raise RetirementFailedError(failures)
     gone = {model.arn for model in retired}
@@ -97,13 +97,35 @@ def retire(plan: RetirementPlan, clients: RetentionClients, now: datetime) -> Re
     return RetirementReport(retired=tuple(retired), saving=saving)
 
 
-def _retire_one(verdict: Verdict, clients: RetentionClients, now: datetime) -> RetiredModel:
+def _retire_one(
+    verdict: Verdict, versions: tuple[ModelVersion, ...], clients: RetentionClients, now: datetime
+) -> RetiredModel | None:
+    """Retire one model; return None when it has become the champion. ``versions`` are its group's, newest first."""
     model = verdict.model
+    version = next((known for known in versions if known.fingerprint == model.fingerprint), None)
+    if version and version == next((known for known in versions if known.status == "Approved"), None):
+        log.warning("%s has become the champion meanwhile: it stays", model.name)
+        return None
     _delete_model(clients.bedrock, model.arn)
     deleted = delete_checkpoint(clients.s3, model) if verdict.delete_checkpoint else 0
-    version = _mark_version(clients.sagemaker, model, now)
+    if version and version.imported_model_arn == model.arn:  # otherwise its content has been imported anew
+        _mark_retired(clients.sagemaker, version, now)
     log.info("retired %s: %s", model.name, verdict.reason)
-    return RetiredModel(name=model.name, arn=model.arn, reason=verdict.reason, objects_deleted=deleted, version=version)
+    return RetiredModel(
+        name=model.name,
+        arn=model.arn,
+        reason=verdict.reason,
+        objects_deleted=deleted,
+        version=version.number if version else None,
+    )
+
+
+def _mark_retired(sagemaker: Any, version: ModelVersion, now: datetime) -> None:
+    """Note the retirement in the version's metadata; its approval status stays as it is."""
+    retired_at = now.astimezone(UTC).isoformat(timespec="seconds")
+    sagemaker.update_model_package(
+        ModelPackageArn=version.arn, CustomerMetadataProperties={**version.metadata, RETIRED_AT: retired_at}
+    )
 
 
 def _delete_model(bedrock: Any, arn: str) -> None:
@@ -116,17 +138,6 @@ def _delete_model(bedrock: Any, arn: str) -> None:
         if not gone:
             raise
         log.info("%s is gone already", arn)
-
-
-def _mark_version(sagemaker: Any, model: ImportedModel, now: datetime) -> int | None:
-    """Note the retirement in the version's metadata, leaving its approval status alone; return its number."""
-    version = SageMakerRegistry(sagemaker).find(model.group, model.fingerprint)
-    if version is None:
-        return None
-    if version.imported_model_arn == model.arn:  # otherwise the version has been imported anew
-        metadata = {**version.metadata, RETIRED_AT: now.astimezone(UTC).isoformat(timespec="seconds")}
-        sagemaker.update_model_package(ModelPackageArn=version.arn, CustomMetadataProperties=metadata)
-    return version.number
 
 
 def plan_for_group(clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementPlan:

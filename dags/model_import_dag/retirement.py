@@ -1,0 +1,147 @@
+"""The DAG that retires old imported models: list, plan, retire."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, Param, Variable, task
+
+from include.config import RetentionConfig, read_model_file
+from model_import_dag.loader import MODELS_FOLDER
+from model_import_dag.params import VARIABLE_PREFIX
+
+if TYPE_CHECKING:
+    from include.retention.models import RetentionClients
+    from include.retention.planning import RetentionPolicies
+
+log = logging.getLogger(__name__)
+
+DOC = """
+Shows which imported models could go and what they cost to keep; with **dry_run** off it retires them.
+
+Kept are each model's champion, its newest versions, those with a tag `keep`, young ones, and everything that this
+project did not import. All reasons are in the log and XCom of `plan`, what was retired in those of `retire`.
+"""
+_FILES_SAY = "Empty: what each model's file says under `retention`."
+
+
+def _params() -> dict[str, Param]:
+    keep, young = (RetentionConfig.model_json_schema()["properties"][name] for name in ("keep", "younger_than_days"))
+    number: dict[str, Any] = {"default": None, "type": ["null", "integer"]}
+    return {
+        "dry_run": Param(True, type="boolean", description="Only show what would go; nothing is changed."),
+        "keep": Param(
+            **number,
+            minimum=keep["minimum"],
+            maximum=keep["maximum"],
+            description=f"How many of each model's newest versions to keep. {_FILES_SAY}",
+        ),
+        "younger_than_days": Param(
+            **number,
+            minimum=young["minimum"],
+            maximum=young["maximum"],
+            description=f"Keep versions younger than this many days. {_FILES_SAY}",
+        ),
+        "delete_checkpoint": Param(
+            False,
+            type="boolean",
+            description="Delete the checkpoints in S3 too; off: only of models whose file says so.",
+        ),
+    }
+
+
+def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
+    """Return each model file's policy, and the default one, both changed by the parameters of the run.
+
+    Raises:
+        ModelFileInvalidError: a model's file cannot be read, so its policy is not known.
+    """
+    from include.retention.planning import RetentionPolicies
+
+    given = {name: params[name] for name in ("keep", "younger_than_days") if params[name] is not None}
+    given |= {"delete_checkpoint": True} if params["delete_checkpoint"] else {}
+
+    def changed(policy: RetentionConfig) -> RetentionConfig:
+        return RetentionConfig.model_validate({**policy.model_dump(), **given})
+
+    files = sorted(path for path in MODELS_FOLDER.iterdir() if path.suffix in {".yaml", ".yml"})
+    configs = [read_model_file(path) for path in files]
+    return RetentionPolicies(
+        default=changed(RetentionConfig()),
+        by_group={config.model_name: changed(config.retention) for config in configs},
+    )
+
+
+def retention_clients(aws_conn_id: str, region_name: str | None) -> RetentionClients:
+    """Return clients of a connection that wait when they are throttled, as hundreds of models need."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from botocore.config import Config
+
+    from include.retention.models import RetentionClients
+
+    patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10})
+    hooks = (
+        AwsBaseHook(aws_conn_id=aws_conn_id, region_name=region_name, client_type=service, config=patient)
+        for service in ("bedrock", "s3", "sagemaker")
+    )
+    return RetentionClients(*(hook.get_conn() for hook in hooks))
+
+
+def _clients() -> RetentionClients:
+    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default="aws_default")
+    return retention_clients(aws_conn_id, Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None)
+
+
+@task
+def list_models() -> list[dict[str, Any]]:
+    """List the imported models of the account and region."""
+    from include.retention.models import list_models as list_imported
+
+    return [model.model_dump(mode="json") for model in list_imported(_clients().bedrock)]
+
+
+@task
+def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Decide which models stay and which go, and say why and what each costs."""
+    from include.retention.models import ImportedModel
+    from include.retention.planning import plan_retirement
+    from include.retention.retiring import champions_of
+
+    listed = [ImportedModel.model_validate(model) for model in models]
+    champions = champions_of(listed, _clients().sagemaker)
+    planned = plan_retirement(listed, champions, retention_policies(params or {}), datetime.now(UTC))
+    log.info("%s", planned.summary())
+    return {"summary": planned.summary(), **planned.model_dump(mode="json")}
+
+
+@task
+def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Retire what the plan says, unless it is a dry run."""
+    from include.retention.planning import RetirementPlan
+    from include.retention.retiring import retire as retire_planned
+
+    what = RetirementPlan.model_validate(planned)
+    if (params or {})["dry_run"]:
+        return {"summary": f"Dry run: nothing was retired, {len(what.retire)} could go", "retired": []}
+    report = retire_planned(what, _clients(), datetime.now(UTC))
+    return {"summary": report.summary(), **report.model_dump(mode="json")}
+
+
+def build_retirement_dag() -> DAG:
+    """Return the DAG that shows, once a week, what could go, and retires it when told to."""
+    with DAG(
+        "retire_imported_models",
+        description="Retires imported models that their policy no longer keeps",
+        schedule="@weekly",
+        catchup=False,
+        max_active_runs=1,
+        params=_params(),
+        tags=["bedrock", "model-import"],
+        doc_md=DOC,
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+    ) as dag:
+        retire(plan(list_models()))
+    return dag

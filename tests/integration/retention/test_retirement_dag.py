@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.registry.sagemaker import SageMakerRegistry
+from model_import_dag.retirement import build_retirement_dag
+from tests.bedrock_stand_in import CREDENTIALS, REGION
+from tests.integration.retention.conftest import Imports
+
+
+@pytest.fixture
+def dag(imports: Imports, monkeypatch: pytest.MonkeyPatch) -> DAG:
+    extra = {"region_name": REGION, "endpoint_url": imports.aws.endpoint}
+    login, password = CREDENTIALS.values()
+    connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_RETENTION", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_VAR_MODEL_IMPORT_AWS_CONN_ID", "aws_retention")
+    return build_retirement_dag()
+
+
+def run(dag: DAG, **conf: Any) -> dict[str, Any]:
+    """What the tasks return, one after the other, each given what crossed the task border as JSON."""
+    params = {**dag.params.dump(), **conf}
+    models = call(dag, "list_models")
+    planned = call(dag, "plan", models, params=params)
+    return {"plan": planned, "retire": call(dag, "retire", planned, params=params)}
+
+
+def call(dag: DAG, task_id: str, *arguments: Any, **keywords: Any) -> Any:
+    return json.loads(json.dumps(dag.get_task(task_id).python_callable(*arguments, **keywords)))
+
+
+def test_by_default_the_dag_shows_what_could_go_and_changes_nothing(dag: DAG, imports: Imports) -> None:
+    imports.add("first", "second", "third")
+    results = run(dag)
+    assert imports.left() == {"first", "second", "third"}
+    assert results["retire"]["summary"] == "Dry run: nothing was retired, 1 could go"
+    name = imports.names("first").imported_model_name
+    assert f"{name}: 2 newer version(s)" in results["plan"]["summary"]
+    assert "To retire: 1 (1.95 USD storage a month for 1 model(s))" in results["plan"]["summary"]
+
+
+def test_told_to_the_dag_retires_and_says_what(dag: DAG, imports: Imports) -> None:
+    imports.add("first", "second", "third")
+    imports.register("first", "Approved")
+    results = run(dag, dry_run=False, keep=1, delete_checkpoint=True)
+    assert imports.left() == {"first", "third"}
+    assert imports.keys("second") == []
+    assert f"  {imports.names('second').imported_model_name}: 1 newer" in results["retire"]["summary"]
+    assert SageMakerRegistry(imports.clients.sagemaker).champion(imports.group) is not None
+
+
+def test_the_young_stay_when_the_form_says_so(dag: DAG, imports: Imports) -> None:
+    imports.add("first", "second", "third")
+    run(dag, dry_run=False, keep=1, younger_than_days=1)
+    assert imports.left() == {"first", "second", "third"}
+
+
+def test_a_repeated_retire_task_finishes_what_it_began(dag: DAG, imports: Imports) -> None:
+    imports.add("first", "second", "third")
+    planned = run(dag)["plan"]
+    imports.clients.bedrock.delete_imported_model(modelIdentifier=imports.arns["first"])
+    params = {"dry_run": False}
+    again = dag.get_task("retire").python_callable(planned, params=params)
+    assert [model["name"] for model in again["retired"]] == [imports.names("first").imported_model_name]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("keep", 0), ("keep", "two"), ("younger_than_days", -1), ("dry_run", "maybe")]
+)
+def test_the_form_refuses_what_is_no_policy(dag: DAG, field: str, value: object) -> None:
+    with pytest.raises(ParamValidationError):
+        dag.params[field] = value
+
+
+def test_the_dag_runs_weekly_and_dry_unless_told_otherwise(dag: DAG) -> None:
+    assert dag.schedule == "@weekly"
+    assert dag.params["dry_run"] is True
+    assert [task.task_id for task in dag.topological_sort()] == ["list_models", "plan", "retire"]
