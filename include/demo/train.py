@@ -145,7 +145,7 @@ def measure_f1(folder: Path) -> dict[str, float]:
     f1 = {}
     with tempfile.TemporaryDirectory() as merged:
         for name in F1_RANGES:
-            checkpoint_dir = folder / "base" if name == "base" else _merge(folder, name, Path(merged))
+            checkpoint_dir = folder / "base" if name == "base" else merge(folder, name, Path(merged))
             f1[name] = local_scores(checkpoint_dir, records, PROMPT_TEMPLATE, MAX_TOKENS)["f1"]
             log.info("%s: mean F1 %.3f over %d questions", name, f1[name], len(records))
             lowest, highest = F1_RANGES[name]
@@ -154,7 +154,8 @@ def measure_f1(folder: Path) -> dict[str, float]:
     return f1
 
 
-def _merge(folder: Path, adapter: str, merged: Path) -> Path:
+def merge(folder: Path, adapter: str, merged: Path) -> Path:
+    """Return a new folder in ``merged`` with the base and ``adapter`` of ``folder`` in one, by peft itself."""
     base = MistralForCausalLM.from_pretrained(folder / "base", torch_dtype=torch.bfloat16)
     PeftModel.from_pretrained(base, folder / "adapters" / adapter).merge_and_unload().save_pretrained(merged / adapter)
     for tokenizer_file in (folder / "base").glob("*token*.json"):
