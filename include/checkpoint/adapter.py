@@ -163,7 +163,7 @@ class _SafetensorsWeights:
 
     def tensor(self, name: str) -> torch.Tensor:
         stored = self._stored[name]
-        data = bytearray(stored.read(0, stored.entry.size, self._reader))
+        data = stored.read(0, stored.entry.size, self._reader)
         return tensor_from_bytes(data, stored.entry.dtype, stored.entry.shape)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 
 import numpy as np
 import torch
@@ -10,12 +12,13 @@ from pydantic import BaseModel
 
 from include.checkpoint.adapter import Adapter
 from include.checkpoint.errors import AdapterEmptyError, MergeUnprovenError, NonFiniteError
-from include.checkpoint.lora_math import BlockChange, is_finite, row_blocks
+from include.checkpoint.lora_math import BlockChange, bits, is_finite, row_blocks
 from include.checkpoint.merge_plan import ChangeKind, TensorChange
 from include.checkpoint.tensor_changes import RowReader
 from include.checkpoint.torch_tensors import bytes_of
 
 SAMPLED_ROWS = 4
+BLOCKS_AHEAD = 8
 # Unit roundoff of a dtype, and the spacing below which it has no smaller numbers.
 _ROUNDOFF = {"F32": 2.0**-24, "F16": 2.0**-11, "BF16": 2.0**-8}
 _SMALLEST = {"F32": 2.0**-149, "F16": 2.0**-24, "BF16": 2.0**-133}
@@ -59,16 +62,33 @@ class ChangeCount:
         self._change = change
         self.elements = self.changed = 0
 
-    def blocks(self, apply: BlockChange, base: RowReader) -> Iterator[memoryview]:
-        """The merged tensor's bytes, block by block; raises NonFiniteError."""
-        for start, rows in row_blocks(self._change.shape):
+    def blocks(self, apply: BlockChange, base: RowReader, pool: Executor) -> Iterator[memoryview]:
+        """The merged tensor's bytes, block by block, computed in ``pool``; raises NonFiniteError."""
+
+        def block(start: int, rows: int) -> tuple[torch.Tensor, int]:
             before = base(start, rows)
             after = apply(before, start)
             if not is_finite(after):
                 raise NonFiniteError(self._change.name, f"NaN or infinity in rows {start} to {start + rows}")
+            return after, int(np.count_nonzero(bits(after) != bits(before)))
+
+        for after, changed in _ahead(pool, block, row_blocks(self._change.shape)):
             self.elements += after.numel()
-            self.changed += int(torch.count_nonzero(after != before))
+            self.changed += changed
             yield bytes_of(after)
+
+
+def _ahead(
+    pool: Executor, block: Callable[[int, int], tuple[torch.Tensor, int]], spans: Iterator[tuple[int, int]]
+) -> Iterator[tuple[torch.Tensor, int]]:
+    """The blocks in order, a few of them computed ahead."""
+    pending: deque[Future[tuple[torch.Tensor, int]]] = deque()
+    for start, rows in spans:
+        pending.append(pool.submit(block, start, rows))
+        if len(pending) > BLOCKS_AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 def prove_tensor(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from include.checkpoint.adapter import Adapter, read_adapter
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
+from include.checkpoint.lora_math import one_torch_thread
 from include.checkpoint.merge_plan import MergePlan, TensorChange, is_plain_lora, plan_merge, refuse_unmergeable
 from include.checkpoint.merge_proof import ChangeCount, TensorProof, prove_merge, prove_tensor
 from include.checkpoint.overlay import Overlay, overlay, pin_of
@@ -25,6 +28,7 @@ from include.checkpoint.token_rows import write_token_rows
 from include.checkpoint.tokenizer_choice import with_tokenizer_of
 
 OVERLAY = "merge.overlay"
+MAX_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -88,10 +92,15 @@ class _Merge:
         self._adapter, self._tensors, self._plan = adapter, tensors, plan
         self._reader, self._progress = reader, progress
         self._written: dict[str, tuple[Segment, ...]] = {}
+        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS))
         self.proofs: list[TensorProof] = []
 
     def write_tensors(self, out: Overlay) -> None:
         """Write all changed tensors, in the order of the base's bytes."""
+        with one_torch_thread(), self._pool:
+            self._write_tensors(out)
+
+    def _write_tensors(self, out: Overlay) -> None:
         changes = sorted(self._plan.changes.values(), key=self._place)
         total = sum(_size(change) for change in changes)
         done = 0
@@ -123,7 +132,7 @@ class _Merge:
         base = base_rows(self._adapter, change, source, self._reader)
         refuse_other_embedding(self._adapter, change, base)
         count = ChangeCount(change)
-        segment = out.append_all(count.blocks(apply, base))
+        segment = out.append_all(count.blocks(apply, base, self._pool))
         if change.shape != source.entry.shape:
             count.changed = count.elements
         merged = stored_rows(change.dtype, change.shape, lambda at, length: out.read(segment, at, length))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
+
+# Tensors over bytes are only read here.
+warnings.filterwarnings("ignore", message="The given buffer is not writable")
 
 DTYPES = {
     "F64": torch.float64,
@@ -21,11 +26,11 @@ DTYPES = {
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def tensor_from_bytes(data: bytes | bytearray, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
+def tensor_from_bytes(data: bytes, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
     """A tensor over ``data``, without a copy; ``dtype`` is safetensors' name."""
     if not data:
         return torch.empty(shape, dtype=DTYPES[dtype])
-    return torch.frombuffer(bytearray(data) if isinstance(data, bytes) else data, dtype=DTYPES[dtype]).reshape(shape)
+    return torch.frombuffer(data, dtype=DTYPES[dtype]).reshape(shape)
 
 
 def bytes_of(tensor: torch.Tensor) -> memoryview:

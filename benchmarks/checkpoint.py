@@ -1,0 +1,190 @@
+"""Conversion and merge against ``cp -r`` and peft, paired, in one run.
+
+    python benchmarks/checkpoint.py [--rounds 3] [--work DIR]
+
+Each measurement is a process of its own; what ``python -c "import torch, numpy"`` takes in the same run is subtracted
+from ours, and what importing peft and transformers as well takes from peft's. Ratios are medians over rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LAYERS = 5
+QV = ("self_attn.q_proj", "self_attn.v_proj")
+
+OUR_START = "import sys; sys.path.insert(0, {root!r}); import torch, numpy; from pathlib import Path\n"
+MERGE = """
+from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.crc_memory import with_crcs
+from include.checkpoint.merging import merge
+base = with_crcs(checkpoint_of_folder({base!r}), {crcs!r})
+result = merge(base, {adapter!r}, {out!r})
+result.checkpoint.save({out!r} + "/checkpoint.json")
+"""
+CONVERT = """
+from include.checkpoint.conversion import convert
+from include.checkpoint.crc_memory import with_crcs
+checkpoint = with_crcs(convert({raw!r}, {out!r}), {crcs!r})
+checkpoint.save({out!r} + "/checkpoint.json")
+"""
+MATERIALIZE = """
+from include.checkpoint.materialize import materialize
+materialize({value}, Path({out!r} + "/model"))
+"""
+WITHOUT_DIGESTS = """
+import include.checkpoint.overlay as overlay
+class NoHash:
+    def update(self, data): pass
+    def hexdigest(self): return ""
+overlay.hashlib = type("hashlib", (), {"sha256": NoHash})
+overlay.crc64nvme = lambda data: 0
+"""
+PEFT = """
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+model = AutoModelForCausalLM.from_pretrained({base!r}, torch_dtype="auto")
+PeftModel.from_pretrained(model, {adapter!r}).merge_and_unload().save_pretrained({out!r} + "/model")
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one process took."""
+
+    seconds: float
+    peak_mib: float
+    cpu_seconds: float
+
+
+def measure(command: list[str]) -> Run:
+    """Run a command and wait for it."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.stderr.read() if process.stderr else b""
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command[:2]} failed:\n{error.decode()[-2000:]}")
+    return Run(time.monotonic() - start, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
+
+
+def python(code: str) -> list[str]:
+    """A command that runs ``code``."""
+    return [sys.executable, "-W", "ignore", "-c", code]
+
+
+class Bench:
+    """The inputs in ``work`` and a fresh output folder for each measurement."""
+
+    def __init__(self, work: Path, layers: int) -> None:
+        sys.path.insert(0, str(ROOT))
+        from benchmarks.checkpoint_model import LINEAR, make_adapter, make_base, make_raw
+
+        self.work, self.out = work, work / "out"
+        self.base, self.raw, self.crcs = work / "base", work / "raw", work / "crcs"
+        make_base(self.base, layers)
+        make_raw(self.raw, layers)
+        make_adapter(work / "qv", layers, QV, 16)
+        make_adapter(work / "seven", layers, tuple(LINEAR), 64)
+
+    def fill(self, code: str, adapter: str = "qv") -> str:
+        """The code with the folders in place."""
+        parts = {"base": self.base, "raw": self.raw, "crcs": self.crcs, "adapter": self.work / adapter, "out": self.out}
+        for name, path in parts.items():
+            code = code.replace(f"{{{name}!r}}", repr(str(path)))
+        return OUR_START.format(root=str(ROOT)) + code
+
+    def run(self, command: list[str]) -> Run:
+        """One measurement with an empty output folder and a quiet disk."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir()
+        os.sync()
+        return measure(command)
+
+
+def subjects(bench: Bench) -> dict[str, Callable[[], list[str]]]:
+    """Name → command of everything that is measured in each round."""
+
+    def ours(code: str, adapter: str = "qv") -> Callable[[], list[str]]:
+        return lambda: python(bench.fill(code, adapter))
+
+    merged = MATERIALIZE.replace("{value}", "result.checkpoint")
+    converted = MATERIALIZE.replace("{value}", "checkpoint")
+    return {
+        "cp -r of the base": lambda: ["cp", "-r", str(bench.base), str(bench.out)],
+        "import torch, numpy": ours(""),
+        "import of peft and transformers too": ours("import peft; from transformers import AutoModelForCausalLM"),
+        "merge q,v r=16": ours(MERGE),
+        "merge seven linears r=64": ours(MERGE, "seven"),
+        "convert": ours(CONVERT),
+        "merge q,v r=16, materialised": ours(MERGE + merged),
+        "merge seven linears r=64, materialised": ours(MERGE + merged, "seven"),
+        "convert, materialised": ours(CONVERT + converted),
+        "merge seven linears r=64, without digests": ours(WITHOUT_DIGESTS + MERGE, "seven"),
+        "peft, q,v r=16": ours(PEFT),
+        "peft, seven linears r=64": ours(PEFT, "seven"),
+    }
+
+
+def table(runs: dict[str, list[Run]], base_bytes: int) -> list[str]:
+    """The rows of the result, as Markdown."""
+    copy = "cp -r of the base"
+    lines = [
+        f"Base of {base_bytes / 1e9:.2f} GB in bf16, {len(runs[copy])} rounds, {os.cpu_count()} cores.",
+        "",
+        "| | seconds beyond imports | x `cp -r` | CPU s | peak MiB |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in runs.items():
+        imports = _imports(name)
+        beyond = [run.seconds - (runs[imports][i].seconds if imports else 0) for i, run in enumerate(found)]
+        ratios = [value / runs[copy][i].seconds for i, value in enumerate(beyond)]
+        lines.append(
+            f"| {name} | {statistics.median(beyond):.2f} | {statistics.median(ratios):.2f} "
+            f"({min(ratios):.2f}-{max(ratios):.2f}) | {statistics.median(run.cpu_seconds for run in found):.1f} "
+            f"| {max(run.peak_mib for run in found):.0f} |"
+        )
+    return lines
+
+
+def _imports(name: str) -> str | None:
+    if name.startswith(("cp", "import")):
+        return None
+    return "import of peft and transformers too" if name.startswith("peft") else "import torch, numpy"
+
+
+def main() -> None:
+    """Make the inputs, measure, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=LAYERS)
+    parser.add_argument("--work", type=Path, help="folder for the models, on the disk to measure")
+    parser.add_argument("--only", default="", help="measure only what holds this text, beside cp and imports")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
+        bench = Bench(Path(folder), arguments.layers)
+        commands = {n: c for n, c in subjects(bench).items() if arguments.only in n or n.startswith(("cp", "import"))}
+        bench.run(python(bench.fill(MERGE)))
+        bench.run(python(bench.fill(CONVERT)))
+        runs: dict[str, list[Run]] = {name: [] for name in commands}
+        for number in range(arguments.rounds):
+            for name, command in commands.items():
+                runs[name].append(bench.run(command()))
+                print(f"round {number + 1}: {name}: {runs[name][-1].seconds:.2f} s", file=sys.stderr, flush=True)
+        size = sum(path.stat().st_size for path in bench.base.iterdir())
+        print("\n".join(table(runs, size)))
+
+
+if __name__ == "__main__":
+    main()
