@@ -19,7 +19,7 @@ from moto.core.utils import camelcase_to_underscores, get_service_model, method_
 from include.local_aws.aws_errors import AwsError, unsupported_operation
 from include.local_aws.request_validation import validate_input, validation_message
 
-VALIDATION_CODES = {"sns": "InvalidParameter"}
+VALIDATION_CODES = {"sns": "InvalidParameter", "cloudwatch": "InvalidParameterValue"}
 CODES_BY_PROTOCOL = {"query": "ValidationError", "ec2": "ValidationError"}
 
 

@@ -36,7 +36,7 @@ Client = Any
             "cloudwatch",
             "put_metric_data",
             {"Namespace": ":AWS/Mine", "MetricData": [{"MetricName": "m", "Value": 1.0}]},
-            "ValidationError",
+            "InvalidParameterValue",
             "namespace",
         ),
         (
