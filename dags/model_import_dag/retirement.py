@@ -127,6 +127,7 @@ def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> 
     if (params or {})["dry_run"]:
         return {"summary": f"Dry run: nothing was retired, {len(what.retire)} could go", "retired": []}
     report = retire_planned(what, _clients(), datetime.now(UTC))
+    log.info("%s", report.summary())
     return {"summary": report.summary(), **report.model_dump(mode="json")}
 
 

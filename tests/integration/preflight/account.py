@@ -141,9 +141,9 @@ class Account:
 
 
 @cache
-def _clients(endpoint: str, region: str, access_key: str, secret_key: str) -> AwsClients:
+def _clients(endpoint: str, region: str, access_key: str, secret_key: str, token: str | None = None) -> AwsClients:
     twice = Config(retries={"total_max_attempts": 2})
-    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": token}
     made = (
         boto3.client(name, endpoint_url=endpoint, region_name=region, config=twice, **keys) for name in AWS_SERVICES
     )

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bedrock_stand_in import BUCKET, Aws
+from tests.integration.preflight.account import ACCOUNT, ADMIN, MODEL, Account, policy
+
+QUOTA = 3
+
+
+@pytest.fixture
+def aws(endpoint: str) -> Iterator[Aws]:
+    """Bedrock beside the account under test; its models are gone afterwards."""
+    aws = Aws(endpoint)
+    bedrock, s3 = aws.client("bedrock"), aws.client("s3")
+    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=BUCKET)
+        aws.create_role("import")
+    yield aws
+    aws.script("clear-faults")
+    for job in bedrock.list_model_import_jobs(statusEquals="InProgress")["modelImportJobSummaries"]:
+        aws.finished_job(job["jobArn"])
+    for model in bedrock.list_imported_models()["modelSummaries"]:
+        bedrock.delete_imported_model(modelIdentifier=model["modelArn"])
+
+
+def fill(aws: Aws, base: Path, group: str) -> list[str]:
+    """Import as many models as there may be."""
+    uri = aws.upload(base, f"full/{group}")
+    names = [f"{group}-{number}" for number in range(QUOTA)]
+    for name in names:
+        tags = [{"key": "model_name", "value": group}, {"key": "fingerprint", "value": name}]
+        aws.import_model(uri, name, importedModelTags=tags)
+    return names
+
+
+def test_a_full_quota_fails_naming_what_the_policy_would_retire(account: Account, aws: Aws, base: Path) -> None:
+    account.values["retention"] = {"keep": 2}
+    oldest = fill(aws, base, MODEL)[0]
+    [finding] = account.errors()
+    assert finding.check == "imported models"
+    assert f"the quota is {QUOTA}" in finding.found
+    assert f"Set make_room in this model's retention, or delete one that its policy would retire: {oldest}:" in (
+        finding.remedy
+    )
+    account.values["retention"] = {"keep": 2, "make_room": True}
+    assert account.errors() == ()
+
+
+def test_a_quota_filled_by_other_models_fails_until_one_is_deleted(account: Account, aws: Aws, base: Path) -> None:
+    account.values["retention"] = {"keep": 1, "make_room": True}
+    name = fill(aws, base, "rivers")[0]
+    [finding] = account.errors()
+    assert name in finding.found
+    assert "delete an imported model that nobody needs" in finding.remedy
+    aws.client("bedrock").delete_imported_model(modelIdentifier=name)
+    assert account.errors() == ()
+
+
+def test_a_running_import_is_a_warning(
+    account: Account, aws: Aws, base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    aws.script("hold-imports")
+    aws.create_job(aws.upload(base, "running"), "somebody-elses")
+    with caplog.at_level(logging.INFO):
+        assert account.errors() == ()
+    assert "WARNING running import jobs (somebody-elses): another import runs" in caplog.text
+
+
+def test_endpoint_region_account_and_caller_are_shown(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        account.errors()
+    caller = f"arn:aws:iam::{ACCOUNT}:user/{account.user}"
+    expected = (
+        f"INFO connection (aws_default): {account.endpoint}, region us-east-1, account {ACCOUNT}, caller {caller}"
+    )
+    assert expected in caplog.text
+
+
+def test_the_root_user_may_do_everything_and_is_said_to(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    account.keys = ADMIN
+    with caplog.at_level(logging.INFO):
+        assert account.errors() == ()
+    assert f"INFO caller permissions (arn:aws:iam::{ACCOUNT}:root): the account's root user may do everything" in (
+        caplog.text
+    )
+
+
+def test_the_session_of_a_role_is_judged_by_the_role_wherever_it_lies(account: Account) -> None:
+    iam, path = account.admin("iam"), "/teams/ml/"
+    name = f"{account.user}-role"
+    trust = policy({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})
+    arn = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    document = iam.get_user_policy(UserName=account.user, PolicyName="run")["PolicyDocument"]
+    keys = account.admin("sts").assume_role(RoleArn=arn, RoleSessionName="airflow")["Credentials"]
+    account.keys = {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
+    found = account.errors()
+    assert {(finding.check, finding.which) for finding in found} == {("caller permissions", arn)}
+    iam.put_role_policy(RoleName=name, PolicyName="run", PolicyDocument=policy(*document["Statement"]))
+    assert account.errors() == ()
+
+
+def test_a_trust_policy_without_conditions_is_a_warning(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    account.trust({"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"}, "Action": "sts:AssumeRole"})
+    assert account.errors() == ()
+    assert "confused-deputy" in caplog.text
+
+
+def test_what_the_bucket_policy_may_allow_is_a_warning(account: Account, caplog: pytest.LogCaptureFixture) -> None:
+    account.keep_role_statements(GetObject=None)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": account.target.role_arn},
+        "Action": "s3:GetObject",
+        "Resource": account.target.objects,
+    }
+    account.admin("s3").put_bucket_policy(Bucket=account.bucket, Policy=policy(statement))
+    assert account.errors() == ()
+    assert "the bucket's or the key's own policy names it" in caplog.text
+
+
+def test_a_bucket_that_encrypts_with_another_key_is_a_warning(
+    account: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    default = account.use_key()
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": default}}
+    account.admin("s3").put_bucket_encryption(
+        Bucket=account.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+    assert account.errors() == ()
+    account.use_key()
+    assert account.errors() == ()
+    assert f"encrypts with another key by default, {default}" in caplog.text
+
+
+def test_the_key_that_a_bucket_encrypts_with_by_default_counts_too(account: Account) -> None:
+    key = account.use_key()
+    account.values["account"]["kms_key_id"] = None
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
+    account.admin("s3").put_bucket_encryption(
+        Bucket=account.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+    assert account.errors() == ()
+    account.keep_role_statements()  # those without a key
+    assert {finding.check for finding in account.errors()} == {"role permissions"}
