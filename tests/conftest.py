@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
 # Airflow reads these once, when it is first imported, so they are set before any test module is collected.
@@ -29,3 +31,7 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     PYTHONPATH=str(PROJECT_ROOT),
 )
+
+# Two cores run two tests at once: a single example may take long without anything being wrong.
+settings.register_profile("two-cores", deadline=None)
+settings.load_profile("two-cores")
