@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from include.plan import PROJECT_ROOT
 from tests.bedrock_stand_in import BUCKET, Aws
 from tests.integration.preflight.account import ACCOUNT, ADMIN, MODEL, Account, policy
 
@@ -151,3 +152,26 @@ def test_the_key_that_a_bucket_encrypts_with_by_default_counts_too(account: Acco
     assert account.errors() == ()
     account.keep_role_statements()  # those without a key
     assert {finding.check for finding in account.errors()} == {"role permissions"}
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["S3's own keys", "a KMS key"])
+def test_what_the_cloudformation_template_makes_passes(account: Account, encrypted: bool) -> None:
+    parameters = {"Prefix": "team/models"} | ({"KmsKeyArn": account.use_key()} if encrypted else {})
+    cloudformation = account.admin("cloudformation")
+    cloudformation.create_stack(
+        StackName=account.user,
+        TemplateBody=(PROJECT_ROOT / "include/aws/model_import.yaml").read_text(),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+    [stack] = cloudformation.describe_stacks(StackName=account.user)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    account.bucket = outputs["BucketName"]
+    account.values["account"] |= {
+        "bucket": outputs["BucketName"],
+        "prefix": outputs["Prefix"],
+        "role_arn": outputs["ImportRoleArn"],
+        "kms_key_id": outputs.get("KmsKeyArn"),
+    }
+    account.keep_user_statements()
+    assert account.errors() == ()
