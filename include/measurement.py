@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from include.evaluation.dataset import Dataset, read_dataset
@@ -71,7 +71,7 @@ def measure(plan: ImportPlan, model_arn: str, runtime: Any, s3: Any) -> Mapping[
         runtime: a bedrock-runtime client.
         s3: an S3 client.
     """
-    dataset = read_dataset(plan.dataset_path)
+    dataset = replace(read_dataset(plan.dataset_path), uri=plan.config.evaluation.dataset)
     key = _report_key(plan, model_arn, dataset)
     report = _earlier_report(s3, plan.bucket, key)
     if report is None:
@@ -79,5 +79,5 @@ def measure(plan: ImportPlan, model_arn: str, runtime: Any, s3: Any) -> Mapping[
         s3.put_object(Bucket=plan.bucket, Key=key, Body=report.model_dump_json(indent=1).encode())
     else:
         log.info("This model was measured on this data set before: nothing is asked again")
-    log.info("Evaluation of %s:\n%s", model_arn, report.to_markdown())
+    log.info("Evaluation of %s:\n%s", model_arn, report.scores_as_markdown())
     return _summary(report, f"s3://{plan.bucket}/{key}")

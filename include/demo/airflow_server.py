@@ -35,9 +35,7 @@ class DagImportError(ModelImportError):
         super().__init__("Airflow could not import a DAG", dag_id, found=stack_trace, remedy="Correct the file.")
 
 
-def airflow_environment(
-    home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]
-) -> dict[str, str]:
+def airflow_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of an Airflow that listens on loopback only and reaches AWS through connection ``aws``."""
     url = f"http://{LOOPBACK}:{port}"
     settings = {

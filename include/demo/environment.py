@@ -18,7 +18,7 @@ TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import.yaml"
 STAND_IN_PORT, UI_PORT = 5555, 8080
 STAND_IN_TIMEOUT = 60.0
 #: The stand-in checks no signatures; these are the words its own documentation uses.
-STAND_IN_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+STAND_IN_KEY_ID, STAND_IN_SECRET = "testing", "testing"
 
 
 class Environment(NamedTuple):
@@ -40,7 +40,8 @@ def aws_client(endpoint_url: str, service: str) -> Any:
     """Return a boto3 client of the stand-in."""
     import boto3
 
-    return boto3.client(service, endpoint_url=endpoint_url, region_name=REGION, **STAND_IN_KEYS)
+    session: Any = boto3.Session(STAND_IN_KEY_ID, STAND_IN_SECRET, region_name=REGION)
+    return session.client(service, endpoint_url=endpoint_url)
 
 
 def start_stand_in(group: ProcessGroup, port: int, *options: str) -> str:
@@ -111,7 +112,7 @@ class DemoEnvironment:
     def _connection(endpoint_url: str) -> dict[str, Any]:
         return {
             "conn_type": "aws",
-            "login": STAND_IN_KEYS["aws_access_key_id"],
-            "password": STAND_IN_KEYS["aws_secret_access_key"],
+            "login": STAND_IN_KEY_ID,
+            "password": STAND_IN_SECRET,
             "extra": {"region_name": REGION, "endpoint_url": endpoint_url},
         }

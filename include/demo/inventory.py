@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from include.demo.environment import Environment, aws_client
+from include.registry.sagemaker import SageMakerRegistry
 
 
 class Inventory(NamedTuple):
@@ -35,3 +36,9 @@ def take_inventory(environment: Environment) -> Inventory:
         objects=sum(len(page.get("Contents", ())) for page in objects),
         versions=versions,
     )
+
+
+def champion_version(environment: Environment, model_name: str) -> int | None:
+    """Return the number of the model's champion, as an application looks it up."""
+    champion = SageMakerRegistry(aws_client(environment.aws_endpoint, "sagemaker")).champion(model_name)
+    return champion.number if champion else None

@@ -18,7 +18,7 @@ from include.config import ModelConfig, read_model_file
 from include.demo.airflow_server import USER
 from include.demo.base_score import base_scores
 from include.demo.environment import DemoEnvironment, Environment
-from include.demo.inventory import Inventory, take_inventory
+from include.demo.inventory import Inventory, champion_version, take_inventory
 from include.demo.run_view import RunFailedError, follow_run
 from include.demo.summary import Outcome, ask, show_summary
 from include.errors import ModelImportError
@@ -73,6 +73,7 @@ def _demonstrate(demo: DemoEnvironment, adapter: str, config: ModelConfig, conso
             base_scores=base.result(),
             before=before,
             after=after,
+            champion=champion_version(environment, config.model_name),
             answer=ask(environment, config, results),
         )
     show_summary(outcome, console)
@@ -94,7 +95,7 @@ def _stop(demo: DemoEnvironment, console: Console) -> None:
 def main(argv: list[str]) -> int:
     """Run the command line and return the exit code: 0 done, 1 failed, 130 interrupted."""
     arguments = _arguments(argv)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     demo = DemoEnvironment(FOLDER)
     if arguments.down:
         _stop(demo, console)

@@ -63,7 +63,8 @@ def follow_run(airflow: AirflowApi, dag_id: str, run_id: str, console: Console) 
         RunFailedError: names the task that failed and its error.
         RunTimeoutError: the run did not end in time.
     """
-    began, seen = time.monotonic(), {}
+    began = time.monotonic()
+    seen: dict[str, str] = {}
     path = f"/dags/{dag_id}/dagRuns/{run_id}"
     url = f"{airflow.url}/dags/{dag_id}/runs/{run_id}"
     while True:

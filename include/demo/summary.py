@@ -26,6 +26,7 @@ class Outcome(NamedTuple):
     before: Inventory
     after: Inventory
     answer: str
+    champion: int | None
 
 
 def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any]) -> str:
@@ -49,16 +50,15 @@ def _facts(outcome: Outcome) -> dict[str, str]:
         "Cold start": f"{results['warm_up']['cold_start_seconds']:.1f} s",
         "Registry": f"version {version['version']}, {version['status']}",
         "Decision": "; ".join(decision["reasons"]),
+        "Champion": f"version {outcome.champion}" if outcome.champion else "none",
     }
 
 
 def _made(before: Inventory, after: Inventory) -> str:
-    made = [
-        f"{now - then} {name.replace('_', ' ')}" for name, then, now in zip(after._fields, before, after, strict=True)
-    ]
     if before == after:
         return "Nothing was created (no import job, no object, no version): the run found what was imported before."
-    return f"Created: {', '.join(made)}."
+    made = zip(after._fields, before, after, strict=True)
+    return "Created by this run: " + ", ".join(f"{name.replace('_', ' ')} {now - then}" for name, then, now in made)
 
 
 def _scores(outcome: Outcome) -> Table:
@@ -70,11 +70,10 @@ def _scores(outcome: Outcome) -> Table:
 
 def show_summary(outcome: Outcome, console: Console) -> None:
     """Print what was made, how it scores and what it answers."""
-    facts = Table(show_header=False, box=None)
-    for name, value in _facts(outcome).items():
-        facts.add_row(f"[b]{name}[/]", value)
     console.print()
-    console.print(facts)
+    for name, value in _facts(outcome).items():
+        console.print(f"[b]{name:<15}[/] {value}")
+    console.print()
     console.print(_scores(outcome))
     console.print(f"\nQ: {QUESTION}\nA: [b]{outcome.answer.strip()}[/]\n")
     console.print(_made(outcome.before, outcome.after))

@@ -55,7 +55,13 @@ class EvaluationReport(_Block):
 
     def to_markdown(self) -> str:
         """Return the report as Markdown tables."""
-        return "\n".join((*self._score_table(), "", *self._facts(), "", *self._wrong_answer_table())).rstrip() + "\n"
+        return (
+            "\n".join((self.scores_as_markdown(), "", *self._facts(), "", *self._wrong_answer_table())).rstrip() + "\n"
+        )
+
+    def scores_as_markdown(self) -> str:
+        """Return the scores alone as a Markdown table: nothing of what was asked or answered, so fit for a log."""
+        return "\n".join(self._score_table())
 
     def _score_table(self) -> Iterator[str]:
         yield _row("category", "records", *METRICS)
