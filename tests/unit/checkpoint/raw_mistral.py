@@ -60,11 +60,57 @@ def raw_params(model: PreTrainedModel) -> dict[str, object]:
 
 
 def save_raw(model: PreTrainedModel, folder: Path, kind: str = "safetensors") -> Path:
-    """A raw folder with one consolidated file (``safetensors`` or ``pth``), without a tokenizer."""
+    """A raw folder without a tokenizer, its weights stored in one of the ``WRITERS`` ways."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "params.json").write_text(json.dumps(raw_params(model)))
-    if kind == "safetensors":
-        save_file(raw_state(model), folder / "consolidated.safetensors")
-    else:
-        torch.save(raw_state(model), folder / "consolidated.00.pth")
+    WRITERS[kind](raw_state(model), folder)
     return folder
+
+
+def _one_safetensors(state: dict[str, torch.Tensor], folder: Path) -> None:
+    save_file(state, folder / "consolidated.safetensors")
+
+
+def _one_pth(state: dict[str, torch.Tensor], folder: Path) -> None:
+    torch.save(state, folder / "consolidated.00.pth")
+
+
+def _names_split(state: dict[str, torch.Tensor], folder: Path) -> None:
+    names = list(state)
+    for number, part in enumerate((names[::2], names[1::2])):
+        torch.save({name: state[name] for name in part}, folder / f"consolidated.{number:02d}.pth")
+
+
+def _tensors_split(state: dict[str, torch.Tensor], folder: Path) -> None:
+    """Every matrix cut in two, as for two devices."""
+    for number in range(2):
+        part = {}
+        for name, tensor in state.items():
+            by_columns = re.search(r"tok_embeddings|attention\.wo|feed_forward\.w2", name) is not None
+            whole = tensor.ndim == 1
+            part[name] = tensor if whole else tensor.chunk(2, dim=int(by_columns))[number].contiguous().clone()
+        torch.save(part, folder / f"consolidated.{number:02d}.pth")
+
+
+def _stacked_experts(state: dict[str, torch.Tensor], folder: Path) -> None:
+    """The first Mixtral release: the experts of a layer below each other, w2 turned."""
+    stacked: dict[str, list[torch.Tensor]] = {}
+    plain = {}
+    for name, tensor in state.items():
+        if match := re.fullmatch(r"(layers\.\d+)\.feed_forward\.experts\.\d+\.(w\d)\.weight", name):
+            turned = tensor.T if match[2] == "w2" else tensor
+            stacked.setdefault(f"{match[1]}.block_sparse_moe.{match[2]}", []).append(turned)
+        else:
+            plain[name.replace("feed_forward.gate", "block_sparse_moe.gate")] = tensor
+    merged = plain | {name: torch.cat(parts).contiguous() for name, parts in stacked.items()}
+    for number, part in enumerate((list(merged)[::2], list(merged)[1::2])):
+        torch.save({name: merged[name] for name in part}, folder / f"consolidated.{number:02d}.pt")
+
+
+WRITERS = {
+    "safetensors": _one_safetensors,
+    "pth": _one_pth,
+    "names split": _names_split,
+    "tensors split": _tensors_split,
+    "stacked experts": _stacked_experts,
+}

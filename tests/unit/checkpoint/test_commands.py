@@ -1,0 +1,73 @@
+"""The command line: what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from include.checkpoint.__main__ import main
+from tests.unit.checkpoint.raw_mistral import save_raw
+from tests.unit.checkpoint.tiny_models import equal_bits, load_weights, make_model, make_tokenizer, merged_by_peft
+
+
+def test_merge_writes_a_folder_that_is_pefts_merge(
+    base_dir: Path, adapter_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "merged"
+
+    assert main(["merge", "--base", str(base_dir), "--adapter", str(adapter_dir), "--out", str(out), "--json"]) == 0
+
+    assert equal_bits(load_weights(out), merged_by_peft(base_dir, adapter_dir, tmp_path / "theirs"))
+    said = json.loads(capsys.readouterr().out)
+    assert said["proof"]["changed_tensors"] == 4
+    assert said["validation"]["errors"] == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["merged", "theirs"]
+
+
+def test_convert_writes_a_folder(tmp_path: Path) -> None:
+    save_raw(make_model(), tmp_path / "raw")
+    make_tokenizer().save_pretrained(tmp_path / "raw")
+
+    assert main(["convert", "--source", str(tmp_path / "raw"), "--out", str(tmp_path / "hf")]) == 0
+    assert main(["validate", str(tmp_path / "hf")]) == 0
+
+
+def test_inspect_names_the_layouts_and_what_is_left(
+    own_base: Path, adapter_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_raw(make_model(), own_base)
+    (own_base / "optimizer.pt").write_bytes(b"x")
+    (own_base / "checkpoint-10").mkdir()
+    (own_base / "checkpoint-10" / "model.safetensors").write_bytes(b"x")
+
+    assert main(["inspect", str(own_base), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["kind"], report["layouts"]) == ("hf", ["hf", "raw_mistral"])
+    assert report["left"]["optimizer.pt"] == "optimizer state"
+    assert report["left"]["consolidated.safetensors"] == "Mistral's own layout"
+    assert report["left"]["checkpoint-10/model.safetensors"] == "an intermediate checkpoint"
+    assert report["parameters"] == sum(parameter.numel() for parameter in make_model().parameters())
+
+    assert main(["inspect", str(adapter_dir), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "adapter"
+
+
+def test_defects_exit_with_1_and_an_unusable_input_with_2(
+    own_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_base / "tokenizer.json").unlink()
+
+    assert main(["validate", str(own_base)]) == 1
+    assert "TokenizerMissingError" in capsys.readouterr().out
+    assert main(["inspect", str(tmp_path / "nowhere")]) == 2
+    assert main(["convert", "--source", str(own_base), "--out", str(tmp_path / "out")]) == 2
+
+
+def test_an_output_folder_that_exists_is_not_touched(base_dir: Path, adapter_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+
+    assert main(["merge", "--base", str(base_dir), "--adapter", str(adapter_dir), "--out", str(out)]) == 2
+    assert list(out.iterdir()) == []

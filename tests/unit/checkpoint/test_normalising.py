@@ -1,0 +1,69 @@
+"""Models saved by transformers 5, normalised, are read by 4.51.3 as 5 reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.materialize import materialize
+from include.checkpoint.normalising import normalise, normalise_config
+from include.checkpoint.validation import validate
+
+FIXTURES = Path(__file__).parent / "fixtures" / "transformers5"
+TOKENS = torch.arange(3, 43)[None]
+ROPE = {"mistral": (1e6, None), "llama_scaled": (5e5, "llama3"), "qwen2_tied": (1e6, None)}
+
+
+@pytest.mark.parametrize("name", ROPE)
+def test_a_model_of_transformers_5_is_read_alike(name: str, tmp_path: Path) -> None:
+    source = checkpoint_of_folder(FIXTURES / name)
+    assert validate(source).errors
+
+    normalised = normalise(source, tmp_path / "overlay")
+    materialize(normalised, tmp_path / "model")
+
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model", torch_dtype="auto").eval()
+    with torch.no_grad():
+        assert torch.equal(model(TOKENS).logits, load_file(FIXTURES / name / "expected.logits")["logits"])
+    theta, scaling = ROPE[name]
+    assert model.config.rope_theta == theta
+    assert (getattr(model.config, "rope_scaling", None) or {}).get("rope_type") == scaling
+    assert model.dtype == torch.bfloat16
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert tokenizer.additional_special_tokens == ["[X1]", "[X2]"]
+    assert list(tokenizer("a")) == ["input_ids", "attention_mask"]
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False) == "<s>[INST] a [/INST]"
+    report = validate(normalised)
+    assert not report.errors
+    assert not report.warnings
+
+
+def test_each_change_is_noted(tmp_path: Path) -> None:
+    notes = " ".join(normalise(checkpoint_of_folder(FIXTURES / "llama_scaled"), tmp_path).notes)
+
+    for part in ("rope_theta = 500000.0", "rope_scaling of type llama3", "torch_dtype = bfloat16", "chat_template"):
+        assert part in notes
+
+
+def test_a_model_of_4_51_stays_as_it_is(base_dir: Path, tmp_path: Path) -> None:
+    checkpoint = checkpoint_of_folder(base_dir)
+
+    assert normalise(checkpoint, tmp_path / "overlay") is checkpoint
+    assert not (tmp_path / "overlay").exists()
+
+
+def test_normalising_twice_changes_nothing_more(tmp_path: Path) -> None:
+    once = normalise(checkpoint_of_folder(FIXTURES / "mistral"), tmp_path / "a")
+    assert normalise(once, tmp_path / "b") is once
+
+
+def test_nested_configurations_are_normalised_too() -> None:
+    nested, notes = normalise_config({"text_config": {"dtype": "float16", "rope_parameters": {"rope_theta": 7.0}}})
+
+    assert nested == {"text_config": {"torch_dtype": "float16", "rope_theta": 7.0}}
+    assert all(note.startswith("text_config: ") for note in notes)
