@@ -15,16 +15,22 @@ from tests.seaweedfs_process import ACCESS_KEY, SECRET_KEY, SeaweedFsProcess
 BUCKET = "models"
 
 
-@pytest.fixture(scope="session", params=[LocalAwsProcess, SeaweedFsProcess], ids=["stand-in", "seaweedfs"])
-def s3_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    with request.param() as server:
-        yield server.endpoint_url
-
-
 @pytest.fixture(scope="session")
 def stand_in() -> Iterator[str]:
     with LocalAwsProcess() as server:
         yield server.endpoint_url
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[str]:
+    with SeaweedFsProcess() as server:
+        yield server.endpoint_url
+
+
+@pytest.fixture(params=["stand_in", "seaweedfs"])
+def s3_server(request: pytest.FixtureRequest) -> str:
+    endpoint_url: str = request.getfixturevalue(request.param)
+    return endpoint_url
 
 
 def client_for(endpoint_url: str, **config: Any) -> Any:
