@@ -73,28 +73,31 @@ def upload(
         SourceChangedError: a source is not the one that was prepared.
         StaleObjectsError: the prefix holds other objects, and ``remove_extra`` is false.
         ChecksumMismatchError, DeliveryDiffersError, DeliveryIncompleteError: what arrived is not what was prepared.
-        ManifestInsidePrefixError: Bedrock would import the manifest.
         S3RequestError: S3 refused a request or went on failing. What it stored stays for the next run.
     """
     started = time.monotonic()
     prefix = prefix.strip("/")
-    if manifest_key.startswith(f"{prefix}/"):
-        raise ManifestInsidePrefixError(manifest_key, prefix)
+    _check_manifest_key(manifest_key, prefix)
     destination = Destination(client, bucket, prefix, kms_key_id, expected_bucket_owner, tags or {}, settings.attempts)
-    checkpoint = relocate(checkpoint, earlier)
-    verify_pins(checkpoint, UriReader(client))
-    checksums = derive_checksums(client, checkpoint, read_ranges)
+    relocated = relocate(checkpoint, earlier)
+    verify_pins(relocated, UriReader(client))
+    checksums = derive_checksums(client, relocated, read_ranges)
     remote = list_with_checksums(destination, checkpoint.names())
-    plan = plan_upload(checkpoint, remote, settings.part_size, checksums)
+    plan = plan_upload(relocated, remote, settings.part_size, checksums)
     _settle_extra(destination, plan, remove_extra)
     tally = Tally(progress, len(checkpoint.files), checkpoint.size)
     tally.add(reused=sum(found.size for found in plan.reused), files=len(plan.reused))
-    delivered = [*plan.reused, *_transfer(destination, checkpoint, plan, settings, tally)]
+    delivered = [*plan.reused, *_transfer(destination, relocated, plan, settings, tally)]
     check_delivery(destination.uri(), delivered, list_objects(destination))
     _write_manifest(destination, manifest_key, _manifest(destination, checkpoint, delivered, fingerprint, proof))
     return DeliveryReport(
         destination.uri(), len(delivered), tally.sent, tally.copied, tally.reused, time.monotonic() - started
     )
+
+
+def _check_manifest_key(manifest_key: str, prefix: str) -> None:
+    if manifest_key.startswith(f"{prefix}/"):
+        raise ManifestInsidePrefixError(manifest_key, prefix)
 
 
 def _settle_extra(destination: Destination, plan: UploadPlan, remove_extra: bool) -> None:

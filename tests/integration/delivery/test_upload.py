@@ -176,6 +176,9 @@ def test_what_an_earlier_version_holds_is_copied_from_it(s3: Any, folder: Path) 
         earlier=[earlier],
     )
     assert (report.bytes_sent, report.bytes_copied) == (23 + small, 21 * 2**20 + 17)
+    manifest = find_delivered(s3, BUCKET, "capitals/5678/manifest.json")
+    assert manifest
+    assert {it.uri for file in manifest.files for it in file.segments} == {str(path) for path in folder.iterdir()}
     key = "capitals/5678/checkpoint/model-00001-of-00002.safetensors"
     copied = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     assert copied == contents(folder)["model-00001-of-00002.safetensors"]
