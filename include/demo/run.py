@@ -64,7 +64,7 @@ def _run(environment: Environment, adapter: str, console: Console) -> tuple[dict
 
 def _demonstrate(demo: DemoEnvironment, adapter: str, config: ModelConfig, console: Console) -> None:
     began = time.monotonic()
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         base: Future[dict[str, float]] = pool.submit(base_scores, config)
         environment = _environment(demo, console)
         results, before, after = _run(environment, adapter, console)
