@@ -24,6 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = 5
 QV = ("self_attn.q_proj", "self_attn.v_proj")
 
+MAKE = """
+import sys; sys.path.insert(0, {root!r}); from pathlib import Path
+from benchmarks.checkpoint_model import LINEAR, make_adapter, make_base, make_raw
+work = Path({work!r})
+make_base(work / "base", {layers}); make_raw(work / "raw", {layers})
+make_adapter(work / "qv", {layers}, {qv!r}, 16); make_adapter(work / "seven", {layers}, tuple(LINEAR), 64)
+"""
 OUR_START = "import sys; sys.path.insert(0, {root!r}); import torch, numpy; from pathlib import Path\n"
 MERGE = """
 from include.checkpoint.folder import checkpoint_of_folder
@@ -88,15 +95,10 @@ class Bench:
     """The inputs in ``work`` and a fresh output folder for each measurement."""
 
     def __init__(self, work: Path, layers: int) -> None:
-        sys.path.insert(0, str(ROOT))
-        from benchmarks.checkpoint_model import LINEAR, make_adapter, make_base, make_raw
-
         self.work, self.out = work, work / "out"
         self.base, self.raw, self.crcs = work / "base", work / "raw", work / "crcs"
-        make_base(self.base, layers)
-        make_raw(self.raw, layers)
-        make_adapter(work / "qv", layers, QV, 16)
-        make_adapter(work / "seven", layers, tuple(LINEAR), 64)
+        # In a process of its own: a child's peak memory counts what its parent had when it was started.
+        measure(python(MAKE.format(root=str(ROOT), work=str(work), layers=layers, qv=QV)))
 
     def fill(self, code: str, adapter: str = "qv") -> str:
         """The code with the folders in place."""

@@ -209,4 +209,5 @@ class _Metadata:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    # JSON may hold halves of surrogate pairs, which no report can be written with.
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers import (
     LlamaConfig,
     MistralConfig,
     MixtralConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -29,11 +31,11 @@ SHAPE = {
     "vocab_size": 128,
     "max_position_embeddings": 256,
 }
-CONFIGS = {
-    "mistral": lambda **more: MistralConfig(**SHAPE, sliding_window=None, rope_theta=1e6, **more),
-    "mixtral": lambda **more: MixtralConfig(**SHAPE, num_local_experts=4, **more),
-    "llama": lambda **more: LlamaConfig(**SHAPE, **more),
-    "qwen2": lambda **more: Qwen2Config(**SHAPE, **more),
+CONFIGS: dict[str, Callable[..., PretrainedConfig]] = {
+    "mistral": lambda **more: MistralConfig(**SHAPE | {"sliding_window": None, "rope_theta": 1e6} | more),
+    "mixtral": lambda **more: MixtralConfig(**SHAPE | {"num_local_experts": 4} | more),
+    "llama": lambda **more: LlamaConfig(**SHAPE | more),
+    "qwen2": lambda **more: Qwen2Config(**SHAPE | more),
 }
 TEMPLATE = "{{ bos_token }}{% for m in messages %}[INST] {{ m['content'] }} [/INST]{% endfor %}"
 
