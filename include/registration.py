@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from include.costs import model_cost
 from include.plan import ImportPlan
 from include.registry.decision import PromotionDecision, decide_promotion
 from include.registry.sagemaker import SageMakerRegistry
@@ -45,17 +46,34 @@ def _provenance(plan: ImportPlan, results: Mapping[str, Mapping[str, Any]]) -> d
     }
 
 
+def _served(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[str, str]:
+    """Return what an application and whoever pays need to know of the imported model."""
+    model = bedrock.get_imported_model(modelIdentifier=imported_model_arn)
+    return {
+        "architecture": model.get("modelArchitecture", ""),
+        "converse": str(model.get("instructSupported", False)).lower(),
+        "cost": model_cost(model.get("customModelUnits"), region_name).summary(),
+    }
+
+
 def register(
-    plan: ImportPlan, decision: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]], sagemaker: Any
+    plan: ImportPlan,
+    decision: Mapping[str, Any],
+    results: Mapping[str, Mapping[str, Any]],
+    sagemaker: Any,
+    bedrock: Any,
 ) -> dict[str, Any]:
-    """Record the imported model as a version, or find it; return its number, ARN and approval status.
+    """Record the imported model as a version, or find it; return its number, ARN, approval status and what it costs.
 
     Args:
         plan: what was imported.
         decision: what ``decide`` returned.
         results: what wait_for_import and evaluate_model returned, by task.
         sagemaker: a SageMaker client.
+        bedrock: a Bedrock client.
     """
+    served = _served(results["wait_for_import"]["imported_model_arn"], plan.region_name, bedrock)
+    log.info("%s", served["cost"])
     evaluation = results["evaluate_model"]
     candidate = Candidate(
         group=plan.config.model_name,
@@ -66,7 +84,7 @@ def register(
         dataset_digest=evaluation["dataset_digest"],
         report_uri=evaluation["report_uri"],
         status=PromotionDecision.model_validate(decision).status,
-        provenance=_provenance(plan, results),
+        provenance={**_provenance(plan, results), **served},
     )
     version = SageMakerRegistry(sagemaker).register(candidate)
-    return {"version": version.number, "arn": version.arn, "status": version.status}
+    return {"version": version.number, "arn": version.arn, "status": version.status, **served}

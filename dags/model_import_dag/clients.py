@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.plan import ImportPlan
 from include.preflight.asking import AWS_SERVICES, AwsClients
 
+if TYPE_CHECKING:
+    from include.retention.models import RetentionClients
+
 #: A cold model answers its first call only after minutes.
 RUNTIME_READ_TIMEOUT = 300
+#: Retention asks about hundreds of models one after the other.
+PATIENT_RETRIES = {"mode": "adaptive", "total_max_attempts": 10}
 
 
 def _client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
@@ -32,3 +37,17 @@ def client(plan: ImportPlan, client_type: str) -> Any:
 def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
     """Return the clients that preflight asks; without a region, the connection's."""
     return AwsClients(*(_client(aws_conn_id, region_name, name) for name in AWS_SERVICES))
+
+
+def retention_clients(aws_conn_id: str, region_name: str | None) -> RetentionClients:
+    """Return the clients of retention, which wait when they are throttled; without a region, the connection's."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+    from botocore.config import Config
+
+    from include.retention.models import RetentionClients
+
+    hooks = (
+        AwsBaseHook(aws_conn_id, region_name=region_name, client_type=name, config=Config(retries=PATIENT_RETRIES))
+        for name in ("bedrock", "s3", "sagemaker")
+    )
+    return RetentionClients(*(hook.get_conn() for hook in hooks))

@@ -63,6 +63,7 @@ def _create_import_job() -> BedrockCreateModelImportJobOperator:
         role_arn=_planned("role_arn"),
         s3_uri=_planned("s3_uri"),
         client_request_token=_planned("client_request_token"),
+        trigger_rule="none_failed",
         import_job_kwargs={"jobTags": _tags(), "importedModelTags": _tags()},
         wait_for_completion=False,
         deferrable=True,
@@ -115,12 +116,14 @@ def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
             tasks.merge_lora(),
             tasks.validate_checkpoint(),
             upload,
+            tasks.free_model_slot(),
             _create_import_job(),
             _wait_for_import(),
             _warm_up(),
             tasks.evaluate_model(),
             tasks.decide_promotion(),
             register,
+            tasks.retire_old_versions(),
             tasks.clear_workspace().as_teardown(),
         )
     return dag

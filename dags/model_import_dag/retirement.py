@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Param, Variable, task
 
 from include.config import RetentionConfig, read_model_file
+from model_import_dag.clients import retention_clients
 from model_import_dag.loader import MODELS_FOLDER
 from model_import_dag.params import VARIABLE_PREFIX
 
@@ -73,21 +74,6 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
         default=changed(RetentionConfig()),
         by_group={config.model_name: changed(config.retention) for config in configs},
     )
-
-
-def retention_clients(aws_conn_id: str, region_name: str | None) -> RetentionClients:
-    """Return clients of a connection that wait when they are throttled, as hundreds of models need."""
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-    from botocore.config import Config
-
-    from include.retention.models import RetentionClients
-
-    patient = Config(retries={"mode": "adaptive", "total_max_attempts": 10})
-    hooks = (
-        AwsBaseHook(aws_conn_id=aws_conn_id, region_name=region_name, client_type=service, config=patient)
-        for service in ("bedrock", "s3", "sagemaker")
-    )
-    return RetentionClients(*(hook.get_conn() for hook in hooks))
 
 
 def _clients() -> RetentionClients:

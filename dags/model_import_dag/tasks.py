@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.plan import ImportPlan, run_workspace
-from model_import_dag.clients import aws_clients, client
+from model_import_dag.clients import aws_clients, client, retention_clients
 from model_import_dag.params import run_config
 from model_import_dag.runs import link_to_registry, link_to_s3, provenance
 
 PREFLIGHT = "preflight"
+
+log = logging.getLogger(__name__)
 
 
 def _plan(context: Context) -> ImportPlan:
@@ -74,6 +78,20 @@ def upload_checkpoint(**context: Any) -> dict[str, Any]:
 
 
 @task
+def free_model_slot(**context: Any) -> dict[str, Any]:
+    """Retire an old version of this model when the account has no room for another one."""
+    from include.retention.room import free_slot
+
+    plan = _plan(context)
+    if not plan.config.retention.make_room:
+        raise AirflowSkipException("retention.make_room is off: preflight has seen a free slot")
+    clients = retention_clients(plan.aws_conn_id, plan.region_name)
+    model, group, policy = plan.imported_model_name, plan.config.model_name, plan.config.retention
+    report = free_slot(clients, client(plan, "service-quotas"), model, group, policy, datetime.now(UTC))
+    return {"summary": report.summary() if report else "there was a free slot"}
+
+
+@task
 def evaluate_model(**context: Any) -> dict[str, Any]:
     """Measure the imported model on the evaluation set."""
     from include.measurement import measure
@@ -101,7 +119,21 @@ def register_version(**context: Any) -> dict[str, Any]:
     link_to_registry(context, plan)
     results = {task_id: ti.xcom_pull(task_ids=task_id) for task_id in ("wait_for_import", "warm_up", "evaluate_model")}
     decision = ti.xcom_pull(task_ids="decide_promotion")
-    return register(plan, decision, results, client(plan, "sagemaker"))
+    return register(plan, decision, results, client(plan, "sagemaker"), client(plan, "bedrock"))
+
+
+@task
+def retire_old_versions(**context: Any) -> dict[str, Any]:
+    """Retire versions that the retention policy does not keep, once a version was promoted."""
+    from include.retention.retiring import retire_after_promotion
+
+    plan = _plan(context)
+    if context["ti"].xcom_pull(task_ids="register_version")["status"] != "Approved":
+        raise AirflowSkipException("this version was not promoted: nothing is retired")
+    clients = retention_clients(plan.aws_conn_id, plan.region_name)
+    report = retire_after_promotion(clients, plan.config.model_name, plan.config.retention, datetime.now(UTC))
+    log.info("%s", report.summary())
+    return {"summary": report.summary()}
 
 
 @task(trigger_rule="all_done")

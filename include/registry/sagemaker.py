@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from include.errors import ModelImportError
-from include.registry.versions import ApprovalStatus, Candidate, ModelVersion
+from include.registry.versions import RETIRED_AT, ApprovalStatus, Candidate, ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,12 @@ class SageMakerRegistry:
         known = self.find(candidate.group, candidate.fingerprint)
         if known is not None:
             return self._refresh(known, candidate)
-        return self._create(candidate)
+        try:
+            return self._create(candidate)
+        except self._client.exceptions.ConflictException:  # another run registers the same content at this moment
+            if (known := self.find(candidate.group, candidate.fingerprint)) is None:
+                raise
+            return self._refresh(known, candidate)
 
     def _refresh(self, known: ModelVersion, candidate: Candidate) -> ModelVersion:
         metadata = _checked_metadata(candidate)
@@ -94,7 +100,10 @@ class SageMakerRegistry:
             return known
         log.info("version %s of %s: %s becomes %s", known.number, candidate.group, known.status, status)
         self._client.update_model_package(
-            ModelPackageArn=known.arn, ModelApprovalStatus=status, CustomerMetadataProperties=metadata
+            ModelPackageArn=known.arn,
+            ModelApprovalStatus=status,
+            CustomerMetadataProperties=metadata,
+            CustomerMetadataPropertiesToRemove=[RETIRED_AT] if RETIRED_AT in known.metadata else [],
         )
         return self._describe(known.arn)
 
@@ -110,7 +119,7 @@ class SageMakerRegistry:
             ModelMetrics={
                 "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": candidate.report_uri}}
             },
-            ClientToken=candidate.fingerprint[:32],
+            ClientToken=_client_token(candidate),
         )
         version = self._describe(created["ModelPackageArn"])
         log.info("registered version %s of %s as %s", version.number, candidate.group, version.status)
@@ -124,6 +133,11 @@ class SageMakerRegistry:
         except self._client.exceptions.ClientError:
             if not self._group_exists(group):  # otherwise another run made it a moment ago
                 raise
+
+
+def _client_token(candidate: Candidate) -> str:
+    """Return a token of 32 hexadecimal digits: the same content may be registered once in every group."""
+    return hashlib.sha256(f"{candidate.group}/{candidate.fingerprint}".encode()).hexdigest()[:32]
 
 
 def _checked_metadata(candidate: Candidate) -> dict[str, str]:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 ApprovalStatus = Literal["Approved", "Rejected", "PendingManualApproval"]
 _SCORE_KEY = "score."
+#: Metadata of a version whose imported model was deleted: when, in ISO 8601.
+RETIRED_AT = "retired_at"
 
 
 class ModelVersion(BaseModel):

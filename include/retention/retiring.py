@@ -13,7 +13,7 @@ from include.config import RetentionConfig
 from include.costs import storage_summary
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import ModelVersion
+from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
 from include.retention.models import ImportedModel, RetentionClients, list_models
 from include.retention.planning import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
@@ -21,8 +21,6 @@ from include.retention.requests import NOT_FOUND_CODES, error_code, find, reques
 
 log = logging.getLogger(__name__)
 
-#: The registry's note that a version's imported model was retired.
-RETIRED_AT = "retired_at"
 
 
 class RetirementFailedError(ModelImportError):

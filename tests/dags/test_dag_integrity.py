@@ -13,8 +13,9 @@ from model_import_dag.loader import MODELS_FOLDER, BrokenModelFilesError, load_d
 
 DAGS_FOLDER = MODELS_FOLDER.parent
 CHAIN = [
-    "preflight", "convert_to_hf", "merge_lora", "validate_checkpoint", "upload_checkpoint", "create_import_job",
-    "wait_for_import", "warm_up", "evaluate_model", "decide_promotion", "register_version", "clear_workspace",
+    "preflight", "convert_to_hf", "merge_lora", "validate_checkpoint", "upload_checkpoint",
+    "free_model_slot", "create_import_job", "wait_for_import", "warm_up", "evaluate_model", "decide_promotion",
+    "register_version", "retire_old_versions", "clear_workspace",
 ]  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "safetensors", "numpy", "aiobotocore", "moto"}
 GOOD = {"model_name": "good", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
