@@ -55,6 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     command = add("normalise", commands.run_normalise, "write a model so that transformers 4.51.3 reads its metadata")
     command.add_argument("--source", required=True, help="Hugging Face or raw Mistral folder")
     command.add_argument("--out", required=True, type=Path, help="new folder")
+    command.add_argument(
+        "--dtype", choices=("keep", "bfloat16", "float16"), default="keep", help="format of the weights"
+    )
     return parser
 
 

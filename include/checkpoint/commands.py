@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from include.checkpoint.casting import cast
 from include.checkpoint.conversion import convert
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
@@ -61,7 +62,10 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
 def run_normalise(arguments: argparse.Namespace) -> Outcome:
     """Write a Hugging Face model with metadata that transformers 4.51.3 reads."""
     work = _work_dir(arguments.out)
-    return _finish(_hf_checkpoint(arguments.source, work), arguments.out, work, {})
+    checkpoint = _hf_checkpoint(arguments.source, work)
+    if arguments.dtype != "keep":
+        checkpoint = cast(checkpoint, work, arguments.dtype, progress=LogProgress("Rounding"))
+    return _finish(checkpoint, arguments.out, work, {})
 
 
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
