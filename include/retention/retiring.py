@@ -22,7 +22,6 @@ from include.retention.requests import NOT_FOUND_CODES, error_code, find, reques
 log = logging.getLogger(__name__)
 
 
-
 class RetirementFailedError(ModelImportError):
     """Some models could not be retired; the others were."""
 
