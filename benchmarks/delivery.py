@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.delivery_run import BUCKET, s3_client, upload_boto3
-from benchmarks.delivery_shapes import write_adapter, write_base
 from benchmarks.delivery_tools import ROOT, Took, Tool, tools
 from tests.local_aws_process import LocalAwsProcess
 from tests.seaweedfs_process import SeaweedFsProcess
@@ -57,15 +56,16 @@ def compare(endpoint_url: str, folder: Path, compared: list[Tool], mib: int, rou
     (source / "config.json").write_text("{}")
     for number in range(4):
         (source / f"model-{number}.safetensors").write_bytes(os.urandom(mib * MIB // 4))
+    compared[0].run("upload", endpoint_url, source, "shared")
     took: dict[tuple[str, Tool], list[Took]] = {}
     for number in range(rounds):
         for tool in compared[number % len(compared) :] + compared[: number % len(compared)]:
             prefix = f"round-{number}-{compared.index(tool)}"
             took.setdefault(("upload", tool), []).append(tool.run("upload", endpoint_url, source, prefix))
             target = folder / "target"
-            took.setdefault(("download", tool), []).append(tool.run("download", endpoint_url, target, prefix))
+            took.setdefault(("download", tool), []).append(tool.run("download", endpoint_url, target, "shared"))
             shutil.rmtree(target)
-            empty(client)
+            empty(client, prefix)
     for verb in ("upload", "download"):
         report(verb, {tool: runs for (kind, tool), runs in took.items() if kind == verb}, mib)
 
@@ -84,6 +84,8 @@ def report(verb: str, took: dict[Tool, list[Took]], mib: int) -> None:
 
 
 def merge_in_s3(endpoint_url: str, folder: Path, layers: int, link: float) -> None:
+    from benchmarks.delivery_shapes import write_adapter, write_base  # torch would count in the tools' peak memory
+
     client = s3_client(endpoint_url)
     client.create_bucket(Bucket=BUCKET)
     write_base(folder / "base", layers)
@@ -109,8 +111,8 @@ def run(step: str, endpoint_url: str, folder: Path, link: float) -> dict[str, fl
     return result
 
 
-def empty(client: Any) -> None:
-    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+def empty(client: Any, prefix: str) -> None:
+    for item in client.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", ()):
         client.delete_object(Bucket=BUCKET, Key=item["Key"])
 
 
