@@ -70,6 +70,9 @@ class AccountConfig(_Part):
     workspace: Text = Field(
         default="workspace", description="Folder for files in the making; every worker must see the same one."
     )
+    cache_gigabytes: int = Field(
+        default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
+    )
 
 
 class ModelConfig(_Part):
@@ -84,10 +87,12 @@ class ModelConfig(_Part):
     description: str = Field(default="", max_length=1024, description="What the model does, for the registry.")
     licence: str = Field(default="", max_length=256, description="Licence of the base model and adapter.")
     base: Text = Field(
-        description="Base model: a folder with raw Mistral or Hugging Face weights.", examples=["include/demo/base"]
+        description="Base model, raw Mistral or Hugging Face: a folder, `s3://bucket/prefix` (or a `.tar.gz` there), "
+        "`sagemaker:training-job/NAME`, `sagemaker:model/NAME`, or a SageMaker ARN.",
+        examples=["include/demo/base", "s3://bucket/prefix", "sagemaker:training-job/NAME"],
     )
     adapter: Text | None = Field(
-        default=None, description="LoRA adapter folder to merge into the base; empty: import the base as it is."
+        default=None, description="LoRA adapter to merge, in the same forms; empty: import the base as it is."
     )
     schedule: str | None = Field(default=None, description="Cron expression; empty: only when triggered.")
     evaluation: EvaluationConfig

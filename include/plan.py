@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,15 +44,9 @@ class ImportPlan(BaseModel):
     s3_uri: str
     manifest_key: str
     evaluation_prefix: str
-    source_kind: Literal["hf", "raw_mistral"]
     delivered: bool
     workspace: str
     tags: dict[str, str]
-
-    @property
-    def base_folder(self) -> Path:
-        """The base model's folder."""
-        return project_path(self.config.base)
 
     @property
     def dataset_path(self) -> Path:

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from include.config import ModelConfig
 from include.delivery.manifest import find_delivered
+from include.inputs import describe_inputs
 from include.naming import import_names
-from include.plan import PREPARATION_VERSION, ImportPlan, project_path
+from include.plan import ImportPlan
 from include.preflight.asking import AwsClients
 from include.preflight.checks import preflight, preflight_content
-from include.sources.fingerprint import describe_folder, fingerprint
-
-
-def content_fingerprint(config: ModelConfig) -> str:
-    """Return the 64 hexadecimal digits that name the run's base, adapter and way of preparing them."""
-    cache = project_path(config.account.workspace) / "checksums"
-    base = describe_folder(project_path(config.base), cache)
-    adapter = describe_folder(project_path(config.adapter), cache) if config.adapter else ()
-    return fingerprint(base, adapter, {"preparation": PREPARATION_VERSION})
-
-
-def source_kind(folder: Path) -> Literal["hf", "raw_mistral"]:
-    """Return how the base model is stored: ``hf`` or ``raw_mistral``."""
-    from include.checkpoint.inspection import inspect
-
-    return "raw_mistral" if inspect(str(folder)).kind == "raw_mistral" else "hf"
 
 
 def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenance: Mapping[str, str]) -> ImportPlan:
@@ -45,18 +29,11 @@ def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenan
     account = config.account
     preflight(config, clients, Path(workspace), provenance)
     bucket, role_arn = str(account.bucket), str(account.role_arn)
-    digest = content_fingerprint(config)
+    inputs = describe_inputs(config, clients.s3, clients.sagemaker)
+    digest = inputs.fingerprint
     names = import_names(config.model_name, digest, bucket, account.prefix.strip("/"))
-    kind = source_kind(project_path(config.base))
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
-    preflight_content(
-        config,
-        clients,
-        Path(workspace),
-        names.imported_model_name,
-        converts=kind == "raw_mistral",
-        delivered=delivered,
-    )
+    preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
     return ImportPlan(
         config=config,
         fingerprint=digest,
@@ -70,7 +47,6 @@ def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenan
         s3_uri=names.s3_uri,
         manifest_key=names.manifest_key,
         evaluation_prefix=names.evaluation_prefix,
-        source_kind=kind,
         delivered=delivered,
         workspace=workspace,
         tags={"fingerprint": digest, "model_name": config.model_name, **provenance},

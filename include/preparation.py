@@ -6,65 +6,116 @@ import json
 import logging
 import shutil
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from include.plan import ImportPlan, project_path
+from include.errors import ModelImportError
+from include.inputs import RunInputs, describe_inputs, fetch
+from include.plan import ImportPlan
+
+if TYPE_CHECKING:
+    from include.checkpoint.segments import Checkpoint
+    from include.sources.source import Source
 
 log = logging.getLogger(__name__)
 
-CONVERTED = "converted.json"
+BASE = "base.json"
 MERGED = "merged.json"
 PROOF = "merge-proof.json"
+READ = "read-ranges.json"
+_DELIVERED = "this content is in S3 already"
 
 
-def convert(plan: ImportPlan) -> dict[str, Any]:
-    """Convert the raw Mistral base to a Hugging Face checkpoint; return a summary."""
-    from include.checkpoint.conversion import convert as convert_checkpoint
+class InputsChangedError(ModelImportError):
+    """Base or adapter is not what preflight planned with."""
+
+    def __init__(self, model_name: str, expected: str, found: str) -> None:
+        super().__init__(
+            "The inputs changed since the run began",
+            model_name,
+            expected,
+            found,
+            "Trigger a new run; nothing was sent.",
+        )
+
+
+class NoAdapterError(ModelImportError):
+    """A merge was asked for without an adapter."""
+
+    def __init__(self, model_name: str) -> None:
+        super().__init__("There is no adapter to merge", model_name, remedy="Name one, or skip the merge.")
+
+
+def _planned_inputs(plan: ImportPlan, s3: Any, sagemaker: Any) -> RunInputs:
+    inputs = describe_inputs(plan.config, s3, sagemaker)
+    if inputs.fingerprint != plan.fingerprint:
+        raise InputsChangedError(plan.config.model_name, plan.fingerprint, inputs.fingerprint)
+    return inputs
+
+
+def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
+    """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be.
+
+    Returns a summary; ``changed`` tells whether there was anything to convert or to normalise.
+    """
+    from include.checkpoint.folder import checkpoint_of_folder
+    from include.checkpoint.inspection import inspect
+    from include.checkpoint.normalising import normalise
+    from include.checkpoint.reading import UriReader
+
+    source, reader = _planned_inputs(plan, s3, sagemaker).base, UriReader(s3)
+    found = fetch(source, plan.config, s3, as_folder=False)
+    raw = inspect(found.uri, reader).kind == "raw_mistral"
+    checkpoint = _converted(plan, source, s3) if raw else checkpoint_of_folder(found.uri, reader)
+    prepared = normalise(checkpoint, plan.workspace_file("base"), reader)
+    prepared.save(plan.workspace_file(BASE))
+    notes = [*found.notes, *prepared.notes]
+    return {"changed": raw or prepared != checkpoint, "bytes": prepared.size, "notes": notes}
+
+
+def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
+    from include.checkpoint.conversion import convert
     from include.checkpoint.progress import LogProgress
 
-    overlay = plan.workspace_file("converted")
-    checkpoint = convert_checkpoint(plan.base_folder, overlay, progress=LogProgress("Converting"))
-    checkpoint.save(plan.workspace_file(CONVERTED))
-    return {"files": len(checkpoint.files), "bytes": checkpoint.size, "notes": list(checkpoint.notes)}
+    folder = fetch(source, plan.config, s3, as_folder=True).uri
+    return convert(folder, plan.workspace_file("converted"), progress=LogProgress("Converting"))
 
 
-def _base_checkpoint(plan: ImportPlan) -> Any:
-    from include.checkpoint.folder import checkpoint_of_folder
-    from include.checkpoint.segments import Checkpoint
-
-    if plan.source_kind == "raw_mistral":
-        return Checkpoint.load(plan.existing_workspace_file(CONVERTED))
-    return checkpoint_of_folder(plan.base_folder)
-
-
-def _prepared_checkpoint(plan: ImportPlan) -> Any:
-    from include.checkpoint.segments import Checkpoint
-
-    if plan.config.adapter:
-        return Checkpoint.load(plan.existing_workspace_file(MERGED))
-    return _base_checkpoint(plan)
-
-
-def merge(plan: ImportPlan) -> dict[str, Any]:
+def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Merge the adapter into the base, writing the changed tensors only; return a summary."""
     from include.checkpoint.merging import merge as merge_checkpoint
+    from include.checkpoint.normalising import normalise
     from include.checkpoint.progress import LogProgress
+    from include.checkpoint.reading import UriReader
+    from include.checkpoint.segments import Checkpoint
+    from include.sources.read_ledger import ReadLedger
 
-    overlay, adapter = plan.workspace_file("merged"), project_path(str(plan.config.adapter))
-    result = merge_checkpoint(_base_checkpoint(plan), adapter, overlay, progress=LogProgress("Merging"))
-    log.info("%s", result.checkpoint.notes[-1])
+    adapter = _planned_inputs(plan, s3, sagemaker).adapter
+    if adapter is None:
+        raise NoAdapterError(plan.config.model_name)
+    base, ledger = Checkpoint.load(plan.existing_workspace_file(BASE)), ReadLedger(UriReader(s3))
+    folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
+    result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging"), reader=ledger)
+    prepared = normalise(result.checkpoint, overlay, ledger)
+    ledger.save(plan.workspace_file(READ))
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
-    result.checkpoint.save(plan.workspace_file(MERGED))
+    prepared.save(plan.workspace_file(MERGED))
     summary = {name: value for name, value in result.proof.items() if name != "tensors"}
-    return {"files": len(result.checkpoint.files), "bytes": result.checkpoint.size, "proof": summary}
+    return {"bytes": prepared.size, "proof": summary, "notes": list(prepared.notes)}
 
 
-def validate(plan: ImportPlan) -> dict[str, Any]:
+def _prepared_checkpoint(plan: ImportPlan) -> Checkpoint:
+    from include.checkpoint.segments import Checkpoint
+
+    return Checkpoint.load(plan.existing_workspace_file(MERGED if plan.config.adapter else BASE))
+
+
+def validate(plan: ImportPlan, s3: Any) -> dict[str, Any]:
     """Check the prepared checkpoint against what Bedrock reads; return a summary, raise on any error."""
+    from include.checkpoint.reading import UriReader
     from include.checkpoint.validation import raise_on_defects
     from include.checkpoint.validation import validate as validate_checkpoint
 
-    report = validate_checkpoint(_prepared_checkpoint(plan))
+    report = validate_checkpoint(_prepared_checkpoint(plan), UriReader(s3))
     raise_on_defects(report)
     return report.model_dump(mode="json")
 
@@ -73,11 +124,12 @@ def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
     """Bring the checkpoint to its prefix, or find it there; return what was sent."""
     from include.checkpoint.progress import LogProgress
     from include.delivery.upload import upload
+    from include.sources.read_ledger import load_ranges
 
     if plan.delivered:
         log.info("%s holds this content already: nothing is sent", plan.s3_uri)
         return {"s3_uri": plan.s3_uri, "bytes_sent": 0}
-    proof = plan.workspace_file(PROOF)
+    proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
     report = upload(
         s3,
         _prepared_checkpoint(plan),
@@ -87,6 +139,7 @@ def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
         fingerprint=plan.fingerprint,
         proof=json.loads(proof.read_text()) if proof.exists() else None,
         progress=LogProgress("Uploading"),
+        read_ranges=load_ranges(ranges) if ranges.exists() else (),
         kms_key_id=plan.config.account.kms_key_id,
     )
     return asdict(report)
@@ -97,23 +150,13 @@ def clear(plan: ImportPlan) -> None:
     shutil.rmtree(plan.workspace, ignore_errors=True)
 
 
-_DELIVERED = "this content is in S3 already"
-
-
-def why_no_conversion(plan: ImportPlan) -> str | None:
-    """Return why there is nothing to convert, or None."""
-    if plan.delivered:
-        return _DELIVERED
-    return "the base model is in the Hugging Face layout already" if plan.source_kind == "hf" else None
+def why_no_preparation(plan: ImportPlan) -> str | None:
+    """Return why nothing need be prepared, or None."""
+    return _DELIVERED if plan.delivered else None
 
 
 def why_no_merge(plan: ImportPlan) -> str | None:
     """Return why there is nothing to merge, or None."""
-    if plan.delivered:
-        return _DELIVERED
-    return None if plan.config.adapter else "no adapter is given: the base model is imported as it is"
-
-
-def why_no_validation(plan: ImportPlan) -> str | None:
-    """Return why there is nothing to validate, or None."""
-    return _DELIVERED if plan.delivered else None
+    if plan.config.adapter is None:
+        return "no adapter is given: the base model is imported as it is"
+    return why_no_preparation(plan)

@@ -63,7 +63,7 @@ def form_params(config: ModelConfig | None) -> dict[str, Param]:
         known, value = _value_of(config, part, field)
         form = {key: schema[key] for key in _FORM_KEYS if key in schema}
         if part == "account":
-            form["type"] = ["null", "string"]
+            form["type"] = ["null", schema["type"]] if isinstance(schema["type"], str) else schema["type"]
             known, value = True, value
             schema["description"] += f" Empty: Airflow Variable `{VARIABLE_PREFIX}{field}`."
         if parameter == "model_name" and config is not None:

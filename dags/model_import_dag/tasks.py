@@ -36,13 +36,16 @@ def preflight(**context: Any) -> dict[str, Any]:
 
 @task
 def convert_to_hf(**context: Any) -> dict[str, Any]:
-    """Convert raw Mistral weights to the Hugging Face layout."""
-    from include.preparation import convert, why_no_conversion
+    """Fetch the base model where need be, and convert it to what Bedrock reads: Hugging Face, transformers 4.51.3."""
+    from include.preparation import prepare_base, why_no_preparation
 
     plan = _plan(context)
-    if reason := why_no_conversion(plan):
+    if reason := why_no_preparation(plan):
         raise AirflowSkipException(reason)
-    return convert(plan)
+    summary = prepare_base(plan, client(plan, "s3"), client(plan, "sagemaker"))
+    if not summary["changed"]:
+        raise AirflowSkipException("the base model is what Bedrock reads already")
+    return summary
 
 
 @task(trigger_rule="none_failed")
@@ -53,18 +56,18 @@ def merge_lora(**context: Any) -> dict[str, Any]:
     plan = _plan(context)
     if reason := why_no_merge(plan):
         raise AirflowSkipException(reason)
-    return merge(plan)
+    return merge(plan, client(plan, "s3"), client(plan, "sagemaker"))
 
 
 @task(trigger_rule="none_failed")
 def validate_checkpoint(**context: Any) -> dict[str, Any]:
     """Check the checkpoint against what Bedrock will read."""
-    from include.preparation import validate, why_no_validation
+    from include.preparation import validate, why_no_preparation
 
     plan = _plan(context)
-    if reason := why_no_validation(plan):
+    if reason := why_no_preparation(plan):
         raise AirflowSkipException(reason)
-    return validate(plan)
+    return validate(plan, client(plan, "s3"))
 
 
 @task(trigger_rule="none_failed")

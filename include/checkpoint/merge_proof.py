@@ -12,13 +12,13 @@ from pydantic import BaseModel
 
 from include.checkpoint.adapter import Adapter
 from include.checkpoint.errors import AdapterEmptyError, MergeUnprovenError, NonFiniteError
-from include.checkpoint.lora_math import BlockChange, bits, is_finite, row_blocks
+from include.checkpoint.lora_math import BlockChange, bits, is_finite, one_torch_thread, row_blocks
 from include.checkpoint.merge_plan import ChangeKind, TensorChange
 from include.checkpoint.tensor_changes import RowReader
 from include.checkpoint.torch_tensors import bytes_of
 
 SAMPLED_ROWS = 4
-BLOCKS_AHEAD = 8
+BLOCKS_AHEAD = 3
 # Unit roundoff of a dtype, and the spacing below which it has no smaller numbers.
 _ROUNDOFF = {"F32": 2.0**-24, "F16": 2.0**-11, "BF16": 2.0**-8}
 _SMALLEST = {"F32": 2.0**-149, "F16": 2.0**-24, "BF16": 2.0**-133}
@@ -72,23 +72,28 @@ class ChangeCount:
                 raise NonFiniteError(self._change.name, f"NaN or infinity in rows {start} to {start + rows}")
             return after, int(np.count_nonzero(bits(after) != bits(before)))
 
-        for after, changed in _ahead(pool, block, row_blocks(self._change.shape)):
+        spans = list(row_blocks(self._change.shape))
+        for after, changed in _ahead(pool, block, spans) if len(spans) > 1 else (block(*span) for span in spans):
             self.elements += after.numel()
             self.changed += changed
             yield bytes_of(after)
 
 
 def _ahead(
-    pool: Executor, block: Callable[[int, int], tuple[torch.Tensor, int]], spans: Iterator[tuple[int, int]]
+    pool: Executor, block: Callable[[int, int], tuple[torch.Tensor, int]], spans: list[tuple[int, int]]
 ) -> Iterator[tuple[torch.Tensor, int]]:
-    """The blocks in order, a few of them computed ahead."""
+    """The blocks in order, a few of them computed ahead, each in one thread.
+
+    A tensor of one block is computed as torch computes it alone: its bits may depend on how many threads share it.
+    """
     pending: deque[Future[tuple[torch.Tensor, int]]] = deque()
-    for start, rows in spans:
-        pending.append(pool.submit(block, start, rows))
-        if len(pending) > BLOCKS_AHEAD:
+    with one_torch_thread():
+        for start, rows in spans:
+            pending.append(pool.submit(block, start, rows))
+            if len(pending) > BLOCKS_AHEAD:
+                yield pending.popleft().result()
+        while pending:
             yield pending.popleft().result()
-    while pending:
-        yield pending.popleft().result()
 
 
 def prove_tensor(

@@ -13,7 +13,6 @@ from include.checkpoint.adapter import Adapter, read_adapter
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
-from include.checkpoint.lora_math import one_torch_thread
 from include.checkpoint.merge_plan import MergePlan, TensorChange, is_plain_lora, plan_merge, refuse_unmergeable
 from include.checkpoint.merge_proof import ChangeCount, TensorProof, prove_merge, prove_tensor
 from include.checkpoint.overlay import Overlay, overlay, pin_of
@@ -28,7 +27,7 @@ from include.checkpoint.token_rows import write_token_rows
 from include.checkpoint.tokenizer_choice import with_tokenizer_of
 
 OVERLAY = "merge.overlay"
-MAX_THREADS = 8
+MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class _Merge:
 
     def write_tensors(self, out: Overlay) -> None:
         """Write all changed tensors, in the order of the base's bytes."""
-        with one_torch_thread(), self._pool:
+        with self._pool:
             self._write_tensors(out)
 
     def _write_tensors(self, out: Overlay) -> None:

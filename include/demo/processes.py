@@ -59,7 +59,7 @@ def _listener(port: int) -> str:
     except psutil.AccessDenied:  # macOS shows other users' sockets to root only
         connections = []
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,) and connection.pid:
             return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return "a process of another user"
 

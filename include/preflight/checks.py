@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from include.config import ModelConfig
-from include.plan import project_path
+from include.inputs import RunInputs
 from include.preflight.account_checks import check_account
 from include.preflight.asking import AwsClients, guarded
 from include.preflight.findings import Finding, Severity, raise_on_errors
@@ -33,10 +33,10 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     Raises:
         PreflightFailedError: names everything that is wrong, with its remedy.
     """
-    findings = [*check_inputs(config), *check_names(config, tags), *check_account(clients, config)]
+    findings = [*check_inputs(config, clients), *check_names(config, tags), *check_account(clients, config)]
     if any(finding.severity == "error" for finding in findings):
         # What depends on the content comes later otherwise; a failure tells all at once.
-        findings += _of_content(config, clients, workspace, None, converts=False, delivered=False)
+        findings += _of_content(config, clients, workspace, None, None, delivered=False)
     _tell(findings)
 
 
@@ -45,8 +45,8 @@ def preflight_content(
     clients: AwsClients,
     workspace: Path,
     imported_model_name: str,
+    inputs: RunInputs,
     *,
-    converts: bool,
     delivered: bool,
 ) -> None:
     """Check what depends on the content, which is known by now: a slot for the model, and room in the workspace.
@@ -56,13 +56,13 @@ def preflight_content(
         clients: whom to ask.
         workspace: the folder in which this run may write.
         imported_model_name: the name under which this content is imported.
-        converts: whether the base is converted to the Hugging Face layout.
+        inputs: base model and adapter.
         delivered: whether the checkpoint is in S3 already, so that nothing is written here.
 
     Raises:
         PreflightFailedError: there is no room, and what to do.
     """
-    _tell([*_of_content(config, clients, workspace, imported_model_name, converts=converts, delivered=delivered)])
+    _tell([*_of_content(config, clients, workspace, imported_model_name, inputs, delivered=delivered)])
 
 
 def _tell(findings: list[Finding]) -> None:
@@ -76,13 +76,12 @@ def _of_content(
     clients: AwsClients,
     workspace: Path,
     imported_model_name: str | None,
+    inputs: RunInputs | None,
     *,
-    converts: bool,
     delivered: bool,
 ) -> Iterator[Finding]:
     quotas = check_quotas(clients, config, imported_model_name)
     right = "bedrock:ListImportedModels, bedrock:ListModelImportJobs"
     yield from guarded("imported models", config.model_name, right, quotas)
     if not delivered:
-        adapter = project_path(config.adapter) if config.adapter else None
-        yield from check_workspace(workspace, project_path(config.base), adapter, converts)
+        yield from check_workspace(workspace, inputs, clients.s3)

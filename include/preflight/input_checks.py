@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from include.config import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
 from include.plan import project_path
+from include.preflight.asking import AwsClients, Check, guarded
 from include.preflight.findings import Finding
 
 
-def _kind_of(folder: Path) -> str:
+def _check_source(
+    role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
+) -> Check[None]:
     from include.checkpoint.inspection import inspect
+    from include.checkpoint.reading import UriReader
+    from include.inputs import describe
 
-    return inspect(str(folder)).kind
-
-
-def _check_folder(role: str, folder: Path, expected: tuple[str, ...]) -> Iterator[Finding]:
     try:
-        kind = _kind_of(folder)
+        source = describe(spec, config, clients.s3, clients.sagemaker)
+        if not source.in_place:
+            yield Finding("info", role, spec, "it is looked into once it is fetched", "Nothing is to be done.")
+            return
+        kind = inspect(source.uri, UriReader(clients.s3)).kind
     except ModelImportError as error:
-        yield Finding("error", role, str(folder), str(error), f"Give a folder that holds a {role}.")
+        yield Finding("error", role, spec, str(error), f"Give a source that holds a {role}.")
         return
     if kind not in expected:
-        yield Finding(
-            "error",
-            role,
-            str(folder),
-            f"it holds a checkpoint of kind {kind}",
-            f"Give one of kind {' or '.join(expected)}.",
-        )
+        found, remedy = f"it holds a checkpoint of kind {kind}", f"Give one of kind {' or '.join(expected)}."
+        yield Finding("error", role, spec, found, remedy)
 
 
 def _check_evaluation(evaluation: EvaluationConfig) -> Iterator[Finding]:
@@ -45,9 +44,11 @@ def _check_evaluation(evaluation: EvaluationConfig) -> Iterator[Finding]:
         yield Finding("error", "evaluation", evaluation.dataset, str(error), "Correct it: no answer could be scored.")
 
 
-def check_inputs(config: ModelConfig) -> Iterator[Finding]:
-    """Yield every finding about what the run reads."""
-    yield from _check_folder("base model", project_path(config.base), ("hf", "raw_mistral"))
-    if config.adapter:
-        yield from _check_folder("adapter", project_path(config.adapter), ("adapter",))
+def check_inputs(config: ModelConfig, clients: AwsClients) -> Iterator[Finding]:
+    """Yield every finding about what the run reads; of weights, only headers and checksums."""
+    sources: list[tuple[str, str, tuple[str, ...]]] = [("base model", config.base, ("hf", "raw_mistral"))]
+    sources += [("adapter", config.adapter, ("adapter",))] if config.adapter else []
+    for role, spec, expected in sources:
+        found = _check_source(role, spec, expected, config, clients)
+        yield from guarded(role, spec, "s3:ListBucket, s3:GetObject", found)
     yield from _check_evaluation(config.evaluation)

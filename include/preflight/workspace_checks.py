@@ -6,10 +6,15 @@ import math
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ModelImportError
 from include.preflight.asking import Check
 from include.preflight.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from include.inputs import RunInputs
+    from include.sources.source import Source
 
 CHECK = "workspace"
 WEIGHTS = "adapter_model.safetensors"
@@ -18,14 +23,13 @@ _HALF_OF_LORA = ".lora_A"
 RESERVE = 64 * 2**20
 
 
-def check_workspace(workspace: Path, base: Path, adapter: Path | None, converts: bool) -> Check[None]:
+def check_workspace(workspace: Path, inputs: RunInputs | None, s3: Any = None) -> Check[None]:
     """Yield an error when the workspace cannot be written to or is too small; a warning when it may be.
 
     Args:
         workspace: the folder of the run's files; made if it is missing.
-        base: the base model's folder.
-        adapter: the adapter's folder, if one is merged.
-        converts: whether the base is converted to the Hugging Face layout first.
+        inputs: base model and adapter, where they could be found.
+        s3: S3 client, for an adapter in S3.
     """
     try:
         workspace.mkdir(parents=True, exist_ok=True)
@@ -35,11 +39,13 @@ def check_workspace(workspace: Path, base: Path, adapter: Path | None, converts:
         found = f"it cannot be written to: {error.strerror}"
         yield Finding("error", CHECK, str(workspace), found, "Set model_import_workspace to a folder that can.")
         return
-    merged = _merged_bytes(base, adapter) if adapter else 0
-    if free < merged + RESERVE:
-        yield _too_small("error", workspace, free, f"the merge writes about {_gigabytes(merged)}")
-    elif converts and free < merged + folder_bytes(base) + RESERVE:
-        most = _gigabytes(merged + folder_bytes(base))
+    base = _bytes(inputs.base) if inputs else 0
+    merged = min(_changed_bytes(inputs.adapter, s3), base) if inputs and inputs.adapter else 0
+    fetched = sum(_bytes(source) for source in inputs or () if source and not source.in_place)
+    if free < merged + fetched + RESERVE:
+        yield _too_small("error", workspace, free, f"fetching and merging write about {_gigabytes(merged + fetched)}")
+    elif inputs and _converts(inputs.base) and free < merged + fetched + base + RESERVE:
+        most = _gigabytes(merged + fetched + base)
         yield _too_small("warning", workspace, free, f"conversion and merge write up to {most}")
 
 
@@ -53,28 +59,31 @@ def _gigabytes(size: int) -> str:
     return f"{size / 1e9:.2f} GB"
 
 
-def folder_bytes(folder: Path) -> int:
-    """Return the size of the files in a folder."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
+def _bytes(source: Source) -> int:
+    return sum(file.size for file in source.files)
 
 
-def _merged_bytes(base: Path, adapter: Path) -> int:
-    """Return about how much a merge writes: the weights that the adapter changes, never more than the base holds."""
+def _converts(source: Source) -> bool:
+    names = {file.name for file in source.files}
+    return "params.json" in names and "config.json" not in names
+
+
+def _changed_bytes(adapter: Source, s3: Any) -> int:
+    """Return about how much a merge writes; 0 where that shows only once the adapter is fetched."""
     try:
-        changed = _changed_bytes(adapter)
+        return _lora_bytes(f"{adapter.uri}/{WEIGHTS}", s3) if adapter.in_place else 0
     except (ModelImportError, OSError):  # the check of the adapter says what is wrong with it
-        changed = 0
-    return min(changed, folder_bytes(base))
+        return 0
 
 
-def _changed_bytes(adapter: Path) -> int:
+def _lora_bytes(weights: str, s3: Any) -> int:
     """Return the size of the tensors that a LoRA changes: out x in of each A (r, in) and B (out, r), in 16 bits."""
     from include.checkpoint.folder import whole
-    from include.checkpoint.reading import LOCAL
+    from include.checkpoint.reading import UriReader
     from include.checkpoint.safetensors_header import read_header
 
-    weights = adapter / WEIGHTS
-    tensors = {entry.name: entry for entry in read_header(whole(WEIGHTS, LOCAL.pin(str(weights)))).tensors}
+    reader = UriReader(s3)
+    tensors = {entry.name: entry for entry in read_header(whole(WEIGHTS, reader.pin(weights)), reader).tensors}
     total = 0
     for name, entry in tensors.items():
         partner = tensors.get(name.replace(_HALF_OF_LORA, ".lora_B")) if _HALF_OF_LORA in name else None

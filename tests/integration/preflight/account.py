@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 from include.config import ModelConfig, parse_model_config
+from include.inputs import describe_inputs
 from include.preflight.asking import AWS_SERVICES, AwsClients
 from include.preflight.checks import preflight, preflight_content
 from include.preflight.findings import Finding, PreflightFailedError
@@ -132,7 +133,8 @@ class Account:
         try:
             preflight(self.config, clients, self.workspace, self.tags)
             name = f"{MODEL}-0123456789ab"
-            preflight_content(self.config, clients, self.workspace, name, converts=False, delivered=False)
+            inputs = describe_inputs(self.config, clients.s3, clients.sagemaker)
+            preflight_content(self.config, clients, self.workspace, name, inputs, delivered=False)
         except PreflightFailedError as error:
             return error.findings
         finally:
