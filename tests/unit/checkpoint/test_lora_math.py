@@ -1,0 +1,59 @@
+"""The blocks of a merge have the bits of the whole, whatever the shape and the number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+
+from include.checkpoint.lora_math import LinearDelta, is_finite, row_blocks
+from include.checkpoint.merge_plan import TensorChange
+from include.checkpoint.merge_proof import ChangeCount
+
+SHAPES = [(1, 64), (5, 4096), (8, 4096), (129, 4096), (4097, 333), (1024, 14336), (4099, 1001), (32001, 64)]
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("rank", [1, 8, 64])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, threads: int) -> None:
+    torch.manual_seed(rank)
+    base = torch.randn(shape).bfloat16()
+    lora_a, lora_b = torch.randn(rank, shape[1]), torch.randn(shape[0], rank)
+    wanted = base.clone()
+    wanted += (lora_b @ lora_a) * 1.7
+    change = TensorChange("w", "linear", "m", "w", "BF16", shape)
+    apply = LinearDelta(lora_a, lora_b, 1.7)
+
+    with ThreadPoolExecutor(2) as pool:
+        count = ChangeCount(change)
+        blocks = list(count.blocks(apply, lambda start, rows: base[start : start + rows], pool))
+
+    assert b"".join(blocks) == wanted.view(torch.uint8).numpy().tobytes()
+    assert count.elements == base.numel()
+    assert torch.get_num_threads() == threads
+
+
+def test_blocks_cover_every_row_once_and_the_last_is_never_a_sliver() -> None:
+    for shape in [*SHAPES, (151936, 896), (50257, 768)]:
+        blocks = list(row_blocks(shape))
+        assert [start for start, _ in blocks] == [sum(rows for _, rows in blocks[:i]) for i in range(len(blocks))]
+        assert sum(rows for _, rows in blocks) == shape[0]
+        assert len(blocks) == 1 or min(rows for _, rows in blocks) >= 64
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_finite_means_finite(dtype: torch.dtype) -> None:
+    values = torch.tensor([0.0, -0.0, 1.0, -3.0, torch.finfo(dtype).max, torch.finfo(dtype).min], dtype=dtype)
+    assert is_finite(values)
+    for bad in (float("inf"), float("-inf"), float("nan")):
+        assert not is_finite(torch.cat([values, torch.tensor([bad], dtype=dtype)]))
