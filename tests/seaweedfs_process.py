@@ -35,7 +35,8 @@ class SeaweedFsProcess:
     def __enter__(self) -> SeaweedFsProcess:
         self._folder = Path(tempfile.mkdtemp(prefix="seaweedfs-"))
         (self._folder / "identities.json").write_text(json.dumps(IDENTITIES))
-        ports = iter(_free_ports(8))
+        self._ports = _free_ports(8)
+        ports = iter(self._ports)
         s3_port = next(ports)
         self.endpoint_url = f"http://127.0.0.1:{s3_port}"
         options = {
@@ -61,7 +62,8 @@ class SeaweedFsProcess:
         program = shutil.which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") or "weed"
         command = [program, "server", *(f"-{name}={value}" for name, value in options.items())]
         with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+            environment = os.environ | {"TMPDIR": str(self._folder)}
+            self._process = subprocess.Popen(command, cwd=self._folder, env=environment, stdout=log, stderr=log)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -79,6 +81,9 @@ class SeaweedFsProcess:
         self._process.kill()
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+        for port in self._ports:  # its local sockets, which it puts there whatever TMPDIR says
+            for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                path.unlink(missing_ok=True)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
