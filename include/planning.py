@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from include.naming import import_names
 from include.plan import ImportPlan
 from include.preflight.asking import AwsClients
 from include.preflight.checks import preflight, preflight_content
+
+log = logging.getLogger(__name__)
 
 
 def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenance: Mapping[str, str]) -> ImportPlan:
@@ -33,6 +36,8 @@ def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenan
     digest = inputs.fingerprint
     names = import_names(config.model_name, digest, bucket, account.prefix.strip("/"))
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
+    where = "lies there already" if delivered else "goes there"
+    log.info("%s of %s, adapter %s: %s %s", names.imported_model_name, config.base, config.adapter, names.s3_uri, where)
     preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
     return ImportPlan(
         config=config,

@@ -116,19 +116,24 @@ def validate(plan: ImportPlan, s3: Any) -> dict[str, Any]:
     from include.checkpoint.validation import validate as validate_checkpoint
 
     report = validate_checkpoint(_prepared_checkpoint(plan), UriReader(s3))
+    for warning in report.warnings:
+        log.warning("%s", warning.line())
     raise_on_defects(report)
+    log.info("%s", report.summary)
     return report.model_dump(mode="json")
 
 
 def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
     """Bring the checkpoint to its prefix, or find it there; return what was sent."""
     from include.checkpoint.progress import LogProgress
+    from include.delivery.earlier import earlier_deliveries
     from include.delivery.upload import upload
     from include.sources.read_ledger import load_ranges
 
     if plan.delivered:
         log.info("%s holds this content already: nothing is sent", plan.s3_uri)
         return {"s3_uri": plan.s3_uri, "bytes_sent": 0}
+    model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
     proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
     report = upload(
         s3,
@@ -139,6 +144,7 @@ def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
         fingerprint=plan.fingerprint,
         proof=json.loads(proof.read_text()) if proof.exists() else None,
         progress=LogProgress("Uploading"),
+        earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
         read_ranges=load_ranges(ranges) if ranges.exists() else (),
         kms_key_id=plan.config.account.kms_key_id,
     )

@@ -1,0 +1,23 @@
+"""The earlier deliveries of a model, from which S3 can copy what has not changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.delivery.manifest import Manifest, find_delivered
+
+MANIFEST_NAME = "/manifest.json"
+
+
+def earlier_deliveries(client: Any, bucket: str, prefix: str, most: int = 3) -> tuple[Manifest, ...]:
+    """Return the manifests under ``prefix`` whose deliveries are still whole, the newest first, at most ``most``.
+
+    Raises:
+        ManifestUnreadableError: what lies at a manifest's place is not one.
+        S3RequestError: S3 refused a request.
+    """
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    listed = [item for page in pages for item in page.get("Contents", ()) if item["Key"].endswith(MANIFEST_NAME)]
+    newest = sorted(listed, key=lambda item: item["LastModified"], reverse=True)[:most]
+    found = (find_delivered(client, bucket, item["Key"]) for item in newest)
+    return tuple(manifest for manifest in found if manifest is not None)
