@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from include.demo.processes import LOOPBACK, ProcessGroup
 from include.errors import ModelImportError
@@ -94,6 +96,11 @@ class AirflowApi:
         self.url = url
         self._password = password
         self._session = requests.Session()
+        # SQLite under load now and then answers a read with 500; a run must not seem to fail for that.
+        patient = Retry(
+            total=5, connect=0, backoff_factor=0.3, status_forcelist=(500, 502, 503, 504), allowed_methods=("GET",)
+        )
+        self._session.mount("http://", HTTPAdapter(max_retries=patient))
 
     def log_in(self) -> None:
         """Get a token for the calls that follow."""
