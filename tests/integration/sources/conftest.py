@@ -5,16 +5,14 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
+
+from tests.local_aws_process import LocalAwsProcess
 
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with LocalAwsProcess() as server:
+        yield server.endpoint_url
 
 
 @pytest.fixture
