@@ -72,7 +72,8 @@ def form_params(config: ModelConfig | None) -> dict[str, Param]:
             known, value = True, schema["default"]
         default = {"default": value} if known else {}
         section = SECTIONS.get(part, MODEL_SECTION)
-        params[parameter] = Param(**default, description=schema.get("description"), section=section, **form)
+        text = schema["description"]
+        params[parameter] = Param(**default, description=text, description_md=text, section=section, **form)
     return params
 
 
