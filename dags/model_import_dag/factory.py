@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, chain
 
-from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
@@ -31,13 +30,15 @@ is described there. The scores are in the XCom of `evaluate_model`, the decision
 
 
 def _retry_policy() -> ExceptionRetryPolicy:
-    """Retry what may pass; an error that would come back at once fails the run at once."""
+    """Retry what may pass; an error of ours that would come back at once fails the run at once.
+
+    The plugin's errors say themselves whether they are to be retried: some are AirflowFailException.
+    """
     passing: list[type[BaseException] | str] = [S3RequestError, ModelUnavailableError]
-    lasting: list[type[BaseException] | str] = [ModelImportError, BedrockModelImportError]
     return ExceptionRetryPolicy(
         rules=[
             RetryRule(exception=passing, action=RetryAction.RETRY),
-            RetryRule(exception=lasting, action=RetryAction.FAIL),
+            RetryRule(exception=ModelImportError, action=RetryAction.FAIL),
         ]
     )
 
