@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 
 import boto3
 import pytest
+import torch
+from safetensors.torch import load
+from transformers import AutoModelForCausalLM
 
 from include.config import parse_model_config
 from include.inputs import describe_inputs
 from include.plan import PROJECT_ROOT, ImportPlan
 from include.preparation import InputsChangedError, deliver, merge, prepare_base, validate
 from tests.local_aws_process import LocalAwsProcess
+from tests.unit.checkpoint.raw_mistral import save_raw
 
 DEMO = PROJECT_ROOT / "include" / "demo"
 BUCKET = "checkpoints"
@@ -113,6 +118,21 @@ def test_base_and_adapter_in_s3_give_the_same_fingerprint_and_the_same_checkpoin
     plan = _plan(cloud, tmp_path, f"s3://{BUCKET}/sources/base", f"s3://{BUCKET}/sources/adapter")
     assert plan.fingerprint == from_folders[0].fingerprint
     assert _deliver(cloud, plan)[1] == from_folders[1]
+
+
+def test_a_raw_mistral_base_with_an_adapter_gives_the_same_weights(
+    cloud: Cloud, tmp_path: Path, from_folders: tuple[ImportPlan, dict[str, bytes]]
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    save_raw(AutoModelForCausalLM.from_pretrained(DEMO / "base", torch_dtype="auto"), raw)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(DEMO / "base" / name, raw)
+    plan = _plan(cloud, tmp_path / "run", str(raw), str(DEMO / "adapters" / "finished"))
+    bodies = _deliver(cloud, plan)[1]
+    converted, expected = load(bodies["model.safetensors"]), load(from_folders[1]["model.safetensors"])
+    assert converted.keys() == expected.keys()
+    assert all(torch.equal(converted[name], expected[name]) for name in expected)
 
 
 def test_an_adapter_from_a_training_job_gives_the_same_checkpoint(
