@@ -11,10 +11,10 @@ STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' '
 
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo down test check format
+.PHONY: help demo down test test-endurance check format
 
 help: ## List these commands
-	@awk -F ' *## *' '/^[a-z]+:.*## / { sub(/:.*/, "", $$1); printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Import the demo model end to end on this machine, then leave the UI up (ADAPTER=early: the weaker adapter)
 	@$(BIN)/python -m include.demo.run --adapter $(ADAPTER)
@@ -25,6 +25,11 @@ down: ## Stop everything that make demo started, and nothing else
 test: $(STAMP) ## Run all tests: unit, dags, integration, then end to end through a real Airflow
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e
 	$(BIN)/python -m pytest tests/e2e
+
+test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and uploads at random moments: half an hour
+	$(BIN)/python -m benchmarks.checkpoint_endurance fuzz --count 100000
+	$(BIN)/python -m benchmarks.checkpoint_endurance kill --count 50
+	$(BIN)/python -m pytest -m slow tests/integration/delivery/test_kill.py
 
 check: $(STAMP) ## Check lint, format, types and import boundaries
 	$(BIN)/ruff check .

@@ -9,19 +9,22 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
 import random
 import resource
 import signal
 import struct
+import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from benchmarks.checkpoint_kills import kill_at_random
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
 from include.checkpoint.validation import validate
@@ -34,14 +37,43 @@ STRANGE: tuple[Any, ...] = (
 )  # fmt: skip
 
 
+# Of processor time, so that other work on the machine does not look like a hang; waiting has a bound of its own.
+HANG_SECONDS = 5.0
+WAIT_SECONDS = 60.0
+MEMORY_MB = 500.0
+
+
+class Hang(BaseException):
+    """A mutant kept the processor busy, or waited, for too long; no ``except Exception`` stops it."""
+
+
 @dataclass
 class FuzzResult:
-    """What the mutants led to."""
+    """What the mutants led to: named errors and reports by their first defect; times are of the processor."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
+    named_errors: Counter[str] = field(default_factory=Counter)
+    reports: Counter[str] = field(default_factory=Counter)
     slowest_seconds: float = 0.0
-    peak_mib: float = 0.0
+    peak_mb: float = 0.0
     crashes: list[str] = field(default_factory=list)
+    hangs: list[str] = field(default_factory=list)
+
+    @property
+    def good(self) -> bool:
+        """Whether every mutant ended in a named error or a report, in time and in bounded memory."""
+        return not self.crashes and not self.hangs and self.peak_mb <= MEMORY_MB
+
+    def lines(self) -> list[str]:
+        """What a person wants to know."""
+        return [
+            f"{self.named_errors.total()} named errors, {self.reports.total()} reports",
+            f"{len(self.crashes)} crashes, {len(self.hangs)} hangs",
+            f"slowest mutant {self.slowest_seconds:.2f} s of processor time, peak memory {self.peak_mb:.0f} MB",
+            f"errors: {dict(self.named_errors.most_common())}",
+            f"reports: {dict(self.reports.most_common())}",
+            *self.crashes[:20],
+            *self.hangs[:20],
+        ]
 
 
 def fuzz(folder: Path, count: int, seed: int = 0) -> FuzzResult:
@@ -54,25 +86,45 @@ def fuzz(folder: Path, count: int, seed: int = 0) -> FuzzResult:
         path = rng.choice(targets)
         mutate = mutate_shard if path.suffix == ".safetensors" else mutate_json
         path.write_bytes(mutate(originals[path], rng))
-        start = time.monotonic()
-        try:
-            result.outcomes[_examine(folder)] += 1
-        except Exception as error:  # the point of the exercise
-            result.crashes.append(f"mutant {number} of seed {seed}, {path.name}: {type(error).__name__}: {error}")
-        result.slowest_seconds = max(result.slowest_seconds, time.monotonic() - start)
+        _examine(folder, f"mutant {number} of seed {seed}, {path.name}", result)
         path.write_bytes(originals[path])
-    result.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    result.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     return result
 
 
-def _examine(folder: Path) -> str:
+def _examine(folder: Path, mutant: str, result: FuzzResult) -> None:
+    start = time.process_time()
     try:
-        inspect(folder).model_dump_json()
-        report = validate(checkpoint_of_folder(folder))
-        report.model_dump_json()
+        with _time_bound():
+            inspect(folder).model_dump_json()
+            report = validate(checkpoint_of_folder(folder))
+            report.model_dump_json()
+        result.reports[report.errors[0].defect if report.errors else "sound"] += 1
     except ModelImportError as error:
-        return type(error).__name__
-    return report.errors[0].defect if report.errors else "sound"
+        result.named_errors[type(error).__name__] += 1
+    except Hang as error:
+        result.hangs.append(f"{mutant}: {error}")
+    except Exception as error:  # the point of the exercise
+        result.crashes.append(f"{mutant}: {type(error).__name__}: {error}")
+    result.slowest_seconds = max(result.slowest_seconds, time.process_time() - start)
+
+
+@contextmanager
+def _time_bound() -> Iterator[None]:
+    """Raise Hang in the block after HANG_SECONDS of processor time, or after WAIT_SECONDS."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Hang(signal.Signals(number).name)
+
+    timers = ((signal.SIGPROF, signal.ITIMER_PROF, HANG_SECONDS), (signal.SIGALRM, signal.ITIMER_REAL, WAIT_SECONDS))
+    for signal_number, timer, seconds in timers:
+        signal.signal(signal_number, stop)
+        signal.setitimer(timer, seconds)
+    try:
+        yield
+    finally:
+        for _, timer, _ in timers:
+            signal.setitimer(timer, 0)
 
 
 def mutate_json(raw: bytes, rng: random.Random) -> bytes:
@@ -130,65 +182,35 @@ def _change_item(value: Any, key: Any, rng: random.Random) -> None:
         value[key] = copy.deepcopy(rng.choice(STRANGE))
 
 
-def kill_at_random(work: Callable[[], object], check: Callable[[], object], count: int, seed: int = 0) -> int:
-    """Run ``work`` in ``count`` children killed at random moments, ``check`` after each; how many died of it."""
-    for _ in range(2):  # the first warms the caches, the second tells how long a run takes
-        start = time.monotonic()
-        _child(work)()
-        duration = time.monotonic() - start
-        check()
-    rng = random.Random(seed)
-    killed = 0
-    for _ in range(count):
-        wait = _child(work)
-        killed += wait(rng.uniform(0, duration))
-        check()
-    return killed
-
-
-def _child(work: Callable[[], object]) -> Callable[..., bool]:
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-
-    def wait(delay: float | None = None) -> bool:
-        if delay is not None:
-            time.sleep(delay)
-            os.kill(pid, signal.SIGKILL)
-        _, status = os.waitpid(pid, 0)
-        return os.WIFSIGNALED(status)
-
-    return wait
-
-
 def main() -> None:
-    """Run one of the two on models made for it, and print the result."""
-    from tests.unit.checkpoint.endurance_inputs import convert_case, fuzz_folder, merge_case
-
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run one of the two on models made for it, print the result, and exit with 1 when it is not good."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("fuzz", "kill"))
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    run = _run_fuzz if arguments.what == "fuzz" else _run_kills
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.what == "fuzz":
-            start = time.monotonic()
-            result = fuzz(fuzz_folder(Path(folder)), arguments.count, arguments.seed)
-            print(f"{arguments.count} mutants in {time.monotonic() - start:.0f} s, {len(result.crashes)} crashes,")
-            print(f"slowest {result.slowest_seconds:.2f} s, peak {result.peak_mib:.0f} MiB")
-            print(*result.outcomes.most_common(), *result.crashes[:20], sep="\n")
-        else:
-            for name, case in (("merge", merge_case), ("convert", convert_case)):
-                work, check = case(Path(folder) / name)
-                killed = kill_at_random(work, check, arguments.count, arguments.seed)
-                print(
-                    f"{name}: {killed} of {arguments.count} killed before their end; the next run was right each time"
-                )
+        sys.exit(not run(Path(folder), arguments.count, arguments.seed))
+
+
+def _run_fuzz(folder: Path, count: int, seed: int) -> bool:
+    from tests.unit.checkpoint.endurance_inputs import fuzz_folder
+
+    start = time.monotonic()
+    result = fuzz(fuzz_folder(folder), count, seed)
+    print(f"{count} mutants in {time.monotonic() - start:.0f} s", *result.lines(), sep="\n")
+    return result.good
+
+
+def _run_kills(folder: Path, count: int, seed: int) -> bool:
+    from tests.unit.checkpoint.endurance_inputs import KILL_CASES
+
+    for name, make_case in KILL_CASES.items():
+        print(
+            name, kill_at_random(make_case(folder / name.replace(" ", "-")), count, seed).line(), sep=": ", flush=True
+        )
+    return True
 
 
 if __name__ == "__main__":

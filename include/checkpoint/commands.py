@@ -10,6 +10,7 @@ from typing import Any
 
 from include.checkpoint.casting import cast
 from include.checkpoint.conversion import convert
+from include.checkpoint.errors import OutputExistsError
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
 from include.checkpoint.materialize import materialize
@@ -87,7 +88,12 @@ def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any])
 
 
 def _work_dir(out: Path) -> Path:
-    return out.absolute().with_name(out.name + WORK_SUFFIX)
+    """Where the work for ``out`` is done; refuses an ``out`` that is there before anything is computed for it."""
+    work = out.absolute().with_name(out.name + WORK_SUFFIX)
+    if out.exists():
+        shutil.rmtree(work, ignore_errors=True)  # of a run that was killed when its folder was whole
+        raise OutputExistsError(str(out.absolute()))
+    return work
 
 
 def _reader(location: str) -> RangeReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +11,17 @@ import torch
 from peft import LoraConfig
 from transformers import MistralConfig, MistralForCausalLM
 
+from benchmarks.checkpoint_kills import KillCase, digest_of
+from include.checkpoint.__main__ import UNUSABLE, main
+from include.checkpoint.atomic import PARTIAL_SUFFIX
 from include.checkpoint.commands import WORK_SUFFIX
 from include.checkpoint.conversion import convert
 from include.checkpoint.folder import checkpoint_of_folder
-from include.checkpoint.materialize import materialize
 from include.checkpoint.merging import merge
+from include.checkpoint.reading import verify_pins
+from include.checkpoint.segments import Checkpoint
 from tests.unit.checkpoint.raw_mistral import save_raw
-from tests.unit.checkpoint.tiny_models import equal_bits, load_weights, make_tokenizer, save_adapter, save_model
-
-Case = tuple[Callable[[], object], Callable[[], object]]
+from tests.unit.checkpoint.tiny_models import make_tokenizer, save_adapter, save_model
 
 
 def fuzz_folder(folder: Path) -> Path:
@@ -38,9 +41,9 @@ def fuzz_folder(folder: Path) -> Path:
 
 def _model() -> MistralForCausalLM:
     config = MistralConfig(
-        hidden_size=256,
-        intermediate_size=512,
-        num_hidden_layers=4,
+        hidden_size=512,
+        intermediate_size=1024,
+        num_hidden_layers=6,
         num_attention_heads=4,
         num_key_value_heads=2,
         vocab_size=128,
@@ -49,46 +52,102 @@ def _model() -> MistralForCausalLM:
     return MistralForCausalLM(config).to(torch.bfloat16)
 
 
-def merge_case(folder: Path) -> Case:
-    """A merge into a new folder, and the check that the next run ends right."""
+def _merge_arguments(folder: Path) -> list[str]:
     base = save_model(_model(), folder / "base", "1MB")
+    make_tokenizer().save_pretrained(base)
     targets = ["q_proj", "v_proj", "up_proj"]
     adapter = save_adapter(_model(), folder / "adapter", LoraConfig(target_modules=targets, task_type="CAUSAL_LM"))
-
-    def work() -> None:
-        overlay = folder / f"out{WORK_SUFFIX}"
-        materialize(merge(checkpoint_of_folder(base), adapter, overlay).checkpoint, folder / "out")
-
-    return work, _check(work, folder, "merge.overlay")
+    return ["merge", "--base", str(base), "--adapter", str(adapter)]
 
 
-def convert_case(folder: Path) -> Case:
-    """A conversion into a new folder, and the check that the next run ends right."""
+def _convert_arguments(folder: Path) -> list[str]:
     save_raw(_model(), folder / "raw")
     make_tokenizer().save_pretrained(folder / "raw")
+    return ["convert", "--source", str(folder / "raw")]
+
+
+def _to_folder(arguments: list[str], folder: Path) -> KillCase:
+    """The command with ``--out``; a second one refuses a folder that is whole, and clears what lies beside it."""
+    out, work_dir = folder / "out", folder / f"out{WORK_SUFFIX}"
 
     def work() -> None:
-        materialize(convert(folder / "raw", folder / f"out{WORK_SUFFIX}"), folder / "out")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        whole = out.exists()
+        code = main([*arguments, "--out", str(out)])
+        if code != (UNUSABLE if whole else 0):
+            raise RuntimeError(f"exit code {code}")
 
-    return work, _check(work, folder, "convert.overlay")
+    def phase() -> str | None:
+        if out.exists():
+            return "clearing" if work_dir.exists() else None
+        if (folder / f"out{PARTIAL_SUFFIX}").exists():
+            return "writing the folder"
+        if not work_dir.exists():
+            return None
+        return "writing the overlay" if list(work_dir.glob(f"*{PARTIAL_SUFFIX}")) else "overlay whole"
+
+    def clear() -> None:
+        for path in (out, work_dir, folder / f"out{PARTIAL_SUFFIX}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def results() -> dict[str, str]:
+        return {str(path.relative_to(folder)): digest_of(path) for path in out.glob("*")}
+
+    return KillCase(folder, work, clear, phase, results)
 
 
-def _check(work: Callable[[], object], folder: Path, overlay: str) -> Callable[[], object]:
-    """What a killed run left is no half folder or overlay, and the next run makes what an undisturbed one does."""
-    work()
-    wanted, size = load_weights(folder / "out"), (folder / f"out{WORK_SUFFIX}" / overlay).stat().st_size
-    shutil.rmtree(folder / "out")
+def _to_checkpoint(prepare: Callable[[Path], Checkpoint], folder: Path) -> KillCase:
+    """Overlay and Checkpoint JSON only; the JSON is compared but for the times of its sources."""
+    overlay_dir = folder / "overlay"
 
-    def check() -> None:
-        if (folder / "out").exists():
-            assert equal_bits(load_weights(folder / "out"), wanted)
-            shutil.rmtree(folder / "out")
-        left = folder / f"out{WORK_SUFFIX}" / overlay
-        assert not left.exists() or left.stat().st_size == size
-        work()
-        assert equal_bits(load_weights(folder / "out"), wanted)
-        assert not list(folder.rglob("*.partial"))
-        shutil.rmtree(folder / "out")
-        shutil.rmtree(folder / f"out{WORK_SUFFIX}")
+    def work() -> None:
+        prepare(overlay_dir).save(overlay_dir / "checkpoint.json")
 
-    return check
+    def phase() -> str | None:
+        if not overlay_dir.exists():
+            return None
+        if (overlay_dir / "checkpoint.json").exists():
+            return None
+        return "writing the overlay" if list(overlay_dir.glob(f"*.overlay{PARTIAL_SUFFIX}")) else "overlay whole"
+
+    def results() -> dict[str, str]:
+        found = {path.name: digest_of(path) for path in overlay_dir.glob("*.overlay")}
+        if (overlay_dir / "checkpoint.json").exists():
+            checkpoint = Checkpoint.load(overlay_dir / "checkpoint.json")
+            verify_pins(checkpoint)
+            found["checkpoint.json"] = checkpoint.model_dump_json(exclude={"pins"})
+        return found
+
+    return KillCase(folder, work, lambda: shutil.rmtree(overlay_dir, ignore_errors=True), phase, results)
+
+
+def merge_to_folder(folder: Path) -> KillCase:
+    """``python -m include.checkpoint merge --out``."""
+    return _to_folder(_merge_arguments(folder), folder)
+
+
+def convert_to_folder(folder: Path) -> KillCase:
+    """``python -m include.checkpoint convert --out``."""
+    return _to_folder(_convert_arguments(folder), folder)
+
+
+def merge_to_checkpoint(folder: Path) -> KillCase:
+    """A merge as a run's task does it."""
+    _merge_arguments(folder)
+    base = checkpoint_of_folder(folder / "base")
+    return _to_checkpoint(lambda overlay_dir: merge(base, folder / "adapter", overlay_dir).checkpoint, folder)
+
+
+def convert_to_checkpoint(folder: Path) -> KillCase:
+    """A conversion as a run's task does it."""
+    _convert_arguments(folder)
+    return _to_checkpoint(lambda overlay_dir: convert(folder / "raw", overlay_dir), folder)
+
+
+KILL_CASES = {
+    "merge --out": merge_to_folder,
+    "merge to a Checkpoint": merge_to_checkpoint,
+    "convert --out": convert_to_folder,
+    "convert to a Checkpoint": convert_to_checkpoint,
+}

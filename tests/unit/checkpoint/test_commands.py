@@ -34,6 +34,19 @@ def test_convert_writes_a_folder(tmp_path: Path) -> None:
     assert main(["validate", str(tmp_path / "hf")]) == 0
 
 
+def test_a_folder_that_is_there_is_refused_before_anything_is_computed(
+    base_dir: Path, adapter_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "merged"
+    out.mkdir()
+    (tmp_path / "merged.work").mkdir()
+
+    assert main(["merge", "--base", str(base_dir), "--adapter", str(adapter_dir), "--out", str(out)]) == 2
+
+    assert "OutputExistsError" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_inspect_names_the_layouts_and_what_is_left(
     own_base: Path, adapter_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
