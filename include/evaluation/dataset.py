@@ -15,6 +15,7 @@ from include.evaluation.errors import (
     DatasetLineError,
     DatasetNotFoundError,
 )
+from include.evaluation.qa_accuracy import ALTERNATIVES_DELIMITER
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Record:
     question: str
     answer: str
     category: str | None = None
+
+    @property
+    def accepted_answers(self) -> tuple[str, ...]:
+        """The answers that count as right."""
+        return tuple(self.answer.split(ALTERNATIVES_DELIMITER))
 
     @property
     def digest(self) -> str:

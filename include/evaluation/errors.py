@@ -110,3 +110,15 @@ class NoScoresError(ModelImportError):
 
     def __init__(self) -> None:
         super().__init__("There are no scores to take the mean of", expected="at least one record's", found="none")
+
+
+class DifferentRecordsError(ModelImportError):
+    """Two models are to be compared that did not answer the same records."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(
+            "The models did not answer the same records",
+            expected=expected,
+            found=found,
+            remedy="Measure both on the same data set.",
+        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from include.evaluation.dataset import Record
+from include.evaluation.errors import NoScoresError
+from include.evaluation.metrics import SCORES, Observation, score_record
 from include.evaluation.prompts import render
-from include.evaluation.qa_accuracy import mean_scores, score
 
 _BATCH_SIZE = 32
 
@@ -25,8 +26,11 @@ def local_scores(
     """
     prompts = [render(prompt_template, record) for record in records]
     answers = generate_greedily(checkpoint_dir, prompts, max_tokens)
-    scores = [score(answer, record.answer) for answer, record in zip(answers, records, strict=True)]
-    return asdict(mean_scores(scores))
+    seen = (Observation(record.accepted_answers, answer) for answer, record in zip(answers, records, strict=True))
+    scores = [score_record(observation) for observation in seen]
+    if not scores:
+        raise NoScoresError
+    return {metric: fmean(one[metric] for one in scores) for metric in SCORES}
 
 
 def generate_greedily(checkpoint_dir: Path, prompts: Sequence[str], max_tokens: int) -> list[str]:

@@ -7,11 +7,8 @@ Source of the formulas: Amazon SageMaker Clarify's FMEval, algorithm "QA accurac
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from statistics import fmean
-
-from include.evaluation.errors import NoScoresError
 
 ALTERNATIVES_DELIMITER = "<OR>"
 """Stands between several accepted answers of one target."""
@@ -39,22 +36,13 @@ def score(prediction: str, target: str) -> QaScores:
 
     The scores may come from different answers. The delimiter ``<OR>`` is read in ``target`` only.
     """
-    return _merge([_score_alternative(prediction, answer) for answer in target.split(ALTERNATIVES_DELIMITER)], max)
+    return score_accepted(prediction, target.split(ALTERNATIVES_DELIMITER))
 
 
-def mean_scores(scores: Sequence[QaScores]) -> QaScores:
-    """Return the mean of each score.
-
-    Raises:
-        NoScoresError: ``scores`` is empty.
-    """
-    if not scores:
-        raise NoScoresError
-    return _merge(scores, fmean)
-
-
-def _merge(scores: Sequence[QaScores], combine: Callable[[list[float]], float]) -> QaScores:
-    return QaScores(**{metric: combine([getattr(one, metric) for one in scores]) for metric in METRICS})
+def score_accepted(prediction: str, accepted_answers: Sequence[str]) -> QaScores:
+    """Return the scores of ``prediction``, each the best over ``accepted_answers``, of which there is at least one."""
+    scores = [_score_alternative(prediction, answer) for answer in accepted_answers]
+    return QaScores(**{metric: max(getattr(one, metric) for one in scores) for metric in METRICS})
 
 
 def _score_alternative(prediction: str, answer: str) -> QaScores:

@@ -1,141 +1,112 @@
-"""What an evaluation found, for people and for the registry."""
+"""Makes the report of an evaluation from its record results."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from include.evaluation.bootstrap import estimate
+from include.evaluation.errors import NoScoresError
+from include.evaluation.metrics import METRICS, SCORES, Observation
+from include.evaluation.results import (
+    CategoryResult,
+    Estimate,
+    EvaluationReport,
+    PromptSettings,
+    RecordResult,
+    count_statuses,
+)
 
-from include.evaluation.dataset import Dataset
-from include.evaluation.invocation import AnsweredRecord, EvaluationResult
-from include.evaluation.qa_accuracy import METRICS, QaScores, mean_scores, score
-from include.evaluation.responses import RequestFormat
-
-_SHOWN_WRONG_ANSWERS = 5
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CategoryScores(_Block):
-    """Mean scores over the records of one category."""
-
-    category: str
-    records: int
-    scores: QaScores
+_GUARDRAIL_INTERVENED = "guardrail_intervened"
 
 
-class WrongAnswer(_Block):
-    """A question whose answer is not, even up to case, punctuation and articles, an accepted one."""
-
-    question: str
-    expected: str
-    found: str
-
-
-class EvaluationReport(_Block):
-    """Scores of a served model on a data set; latencies are of the successful call to InvokeModel, in seconds."""
+class MeasuredOn(NamedTuple):
+    """What was asked, of whom and how: the parts of a report that do not follow from the answers."""
 
     model_arn: str
     dataset_uri: str
     dataset_digest: str
-    prompt_template: str
-    max_tokens: int
-    body_format: RequestFormat
-    records: int
-    scores: QaScores
-    categories: tuple[CategoryScores, ...]
-    latency_p50_seconds: float
-    latency_p95_seconds: float
-    seconds: float
-    wrong_answers: tuple[WrongAnswer, ...]
-
-    def to_markdown(self) -> str:
-        """Return the report as Markdown tables."""
-        return (
-            "\n".join((self.scores_as_markdown(), "", *self._facts(), "", *self._wrong_answer_table())).rstrip() + "\n"
-        )
-
-    def scores_as_markdown(self) -> str:
-        """Return the scores alone as a Markdown table: nothing of what was asked or answered, so fit for a log."""
-        return "\n".join(self._score_table())
-
-    def _score_table(self) -> Iterator[str]:
-        yield _row("category", "records", *METRICS)
-        yield _row("---", *("---:" for _ in range(len(METRICS) + 1)))
-        yield _row("**all**", str(self.records), *_figures(self.scores))
-        for part in self.categories:
-            yield _row(part.category, str(part.records), *_figures(part.scores))
-
-    def _facts(self) -> Iterator[str]:
-        yield f"- Model: `{self.model_arn}`"
-        yield f"- Data set: `{self.dataset_uri}` (SHA-256 `{self.dataset_digest}`)"
-        yield f"- Prompt: `{self.prompt_template}`, at most {self.max_tokens} tokens, as {self.body_format}"
-        yield f"- Latency: p50 {self.latency_p50_seconds:.3f} s, p95 {self.latency_p95_seconds:.3f} s"
-        yield f"- Duration: {self.seconds:.1f} s"
-
-    def _wrong_answer_table(self) -> Iterator[str]:
-        if self.wrong_answers:
-            yield _row("question", "expected", "found")
-            yield _row("---", "---", "---")
-        for wrong in self.wrong_answers:
-            yield _row(wrong.question, wrong.expected, wrong.found)
+    dataset_records: int
+    seed: int
+    conditions_digest: str
+    prompt: PromptSettings
+    concurrency: int
+    records_uri: str
 
 
-def build_report(dataset: Dataset, result: EvaluationResult) -> EvaluationReport:
-    """Return the scores of ``result``, the answers to all records of ``dataset``.
+def build_report(
+    measured_on: MeasuredOn, results: Sequence[RecordResult], seconds: float, cost_summary: str = ""
+) -> EvaluationReport:
+    """Return the metrics over ``results``, overall and per category, with their intervals.
 
     Raises:
-        NoScoresError: there is no answer.
+        NoScoresError: there is no record.
     """
-    scored = [(answered, score(answered.answer.text, answered.record.answer)) for answered in result.answers]
-    latencies = [answered.latency_seconds for answered in result.answers]
+    if not results:
+        raise NoScoresError
     return EvaluationReport(
-        model_arn=result.model_arn,
-        dataset_uri=dataset.uri,
-        dataset_digest=dataset.digest,
-        prompt_template=result.prompt_template,
-        max_tokens=result.max_tokens,
-        body_format=result.body_format,
-        records=len(scored),
-        scores=mean_scores([scores for _, scores in scored]),
-        categories=tuple(_by_category(scored)),
-        latency_p50_seconds=_percentile(latencies, 0.50),
-        latency_p95_seconds=_percentile(latencies, 0.95),
-        seconds=result.seconds,
-        wrong_answers=tuple(_wrong_answers(scored))[:_SHOWN_WRONG_ANSWERS],
+        **measured_on._asdict(),
+        records=len(results),
+        metrics=_metrics(results, measured_on.seed),
+        categories=tuple(_by_category(results, measured_on.seed)),
+        statuses=count_statuses(results),
+        guardrail_interventions=sum(result.stop_reason == _GUARDRAIL_INTERVENED for result in results),
+        seconds=seconds,
+        cost_summary=cost_summary,
     )
 
 
-_Scored = Sequence[tuple[AnsweredRecord, QaScores]]
+def _metrics(results: Sequence[RecordResult], seed: int) -> dict[str, Estimate]:
+    """A metric that no record reports, such as tokens of a format without a count, is left out."""
+    values = {name: _values(name, results) for name in METRICS}
+    return {name: estimate(values[name], METRICS[name].statistic, seed) for name in METRICS if values[name]}
 
 
-def _by_category(scored: _Scored) -> Iterator[CategoryScores]:
-    groups: dict[str, list[QaScores]] = {}
-    for answered, scores in scored:
-        if answered.record.category is not None:
-            groups.setdefault(answered.record.category, []).append(scores)
-    for category, scores_of_group in sorted(groups.items()):
-        yield CategoryScores(category=category, records=len(scores_of_group), scores=mean_scores(scores_of_group))
+def _values(name: str, results: Sequence[RecordResult]) -> list[float]:
+    if METRICS[name].is_score:
+        return [result.scores[name] for result in results if name in result.scores]
+    taken = (METRICS[name].value(_observation(result)) for result in results)
+    return [value for value in taken if value is not None]
 
 
-def _wrong_answers(scored: _Scored) -> Iterator[WrongAnswer]:
-    for answered, scores in scored:
-        if not scores.quasi_exact_match:
-            record = answered.record
-            yield WrongAnswer(question=record.question, expected=record.answer, found=answered.answer.text)
+def _observation(result: RecordResult) -> Observation:
+    answer = result.answer if result.status == "answered" else None
+    return Observation(result.accepted_answers, answer, result.latency_seconds, result.output_tokens)
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least ``share`` of ``values`` do not exceed (nearest rank)."""
-    return sorted(values)[math.ceil(share * len(values)) - 1]
+def _by_category(results: Sequence[RecordResult], seed: int) -> Iterator[CategoryResult]:
+    groups: dict[str, list[RecordResult]] = {}
+    for result in results:
+        if result.category is not None:
+            groups.setdefault(result.category, []).append(result)
+    for category, group in sorted(groups.items()):
+        yield CategoryResult(category=category, records=len(group), metrics=_metrics(group, seed))
 
 
-def _figures(scores: QaScores) -> Iterator[str]:
-    return (f"{value:.3f}" for value in asdict(scores).values())
+def as_markdown(report: EvaluationReport) -> str:
+    """Return the report as a Markdown table: nothing of what was asked or answered, so fit for a log."""
+    return "\n".join(_table(report))
+
+
+def _table(report: EvaluationReport) -> Iterator[str]:
+    yield _row("category", "records", *SCORES)
+    yield _row("---", *("---:" for _ in range(len(SCORES) + 1)))
+    yield _row("**all**", str(report.records), *(_with_interval(report.metrics[name]) for name in SCORES))
+    for part in report.categories:
+        yield _row(part.category, str(part.records), *_figures(part.metrics))
+    yield ""
+    for name, metric in METRICS.items():
+        if not metric.is_score and name in report.metrics:
+            yield f"- {name}: {_with_interval(report.metrics[name])} {metric.unit}"
+    yield f"- records: {', '.join(f'{count} {status}' for status, count in report.statuses.items() if count)}"
+
+
+def _with_interval(one: Estimate) -> str:
+    return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
+
+
+def _figures(metrics: Mapping[str, Estimate]) -> Iterator[str]:
+    return (f"{metrics[name].value:.3f}" for name in SCORES)
 
 
 def _row(*cells: str) -> str:

@@ -6,7 +6,10 @@ import sys
 import pytest
 
 HEAVY = {"numpy", "torch", "transformers", "safetensors", "boto3", "aiobotocore"}
-MODULES = ["dataset", "prompts", "qa_accuracy", "responses", "report", "invocation", "local_model"]
+MODULES = [
+    "bootstrap", "comparison", "dataset", "invocation", "local_model", "metrics", "prompts", "qa_accuracy", "report",
+    "responses", "results", "storage",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.evaluation.errors import NoScoresError
-from include.evaluation.qa_accuracy import METRICS, QaScores, mean_scores, score
+from include.evaluation.qa_accuracy import METRICS, score
 
 ORACLE = Path(__file__).parents[2] / "oracles" / "fmeval_qa_accuracy.jsonl"
 LINES: list[dict[str, Any]] = [json.loads(line) for line in ORACLE.read_text("utf-8").splitlines()]
@@ -59,14 +57,3 @@ def test_one_more_accepted_answer_never_lowers_a_score(prediction: str, answers:
 def test_an_exact_match_is_a_quasi_exact_match(text: str) -> None:
     scores = score(f" {text} ", text)
     assert (scores.exact_match, scores.quasi_exact_match) == (1.0, 1.0)
-
-
-def test_the_mean_is_taken_metric_by_metric() -> None:
-    scores = [QaScores(1.0, 1.0, 1.0, 1.0, 1.0), QaScores(0.0, 1.0, 0.5, 0.25, 0.0)]
-    assert mean_scores(scores) == QaScores(0.5, 1.0, 0.75, 0.625, 0.5)
-
-
-def test_the_mean_of_nothing_is_refused() -> None:
-    with pytest.raises(NoScoresError) as refused:
-        mean_scores([])
-    assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)

@@ -1,63 +1,64 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from include.evaluation.dataset import Dataset, Record
 from include.evaluation.errors import NoScoresError
-from include.evaluation.invocation import AnsweredRecord, EvaluationResult
-from include.evaluation.qa_accuracy import QaScores
-from include.evaluation.report import CategoryScores, EvaluationReport, WrongAnswer, build_report
-from include.evaluation.responses import Answer
+from include.evaluation.metrics import METRICS
+from include.evaluation.report import MeasuredOn, as_markdown, build_report
+from include.evaluation.results import EvaluationReport, PromptSettings, RecordResult
+from tests.unit.evaluation.record_results import record_result
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
-PERFECT = QaScores(1.0, 1.0, 1.0, 1.0, 1.0)
-NOTHING = QaScores(0.0, 0.0, 0.0, 0.0, 0.0)
-RECORDS = (
-    Record(0, "Capital of Peru?", "Lima", "South America"),
-    Record(1, "Capital of Kenya?", "Nairobi", "Africa"),
-    Record(2, "Capital of Chile?", "Santiago", "South America"),
-    Record(3, "Name | it", "x", None),
+PROMPT = PromptSettings(body_format="OpenAICompletion", prompt_template="{question}", max_tokens=16)
+PLACE = MeasuredOn(ARN, "capitals.jsonl", "d1935", 4, 0, "c0ffee", PROMPT, 8, "s3://b/k.records.jsonl")
+SOUTH = "South America"
+RESULTS = (
+    record_result(0, " Lima", ("Lima",), SOUTH, latency_seconds=1.0, output_tokens=2),
+    record_result(1, "Dakar", ("Nairobi",), "Africa", latency_seconds=2.0, output_tokens=2),
+    record_result(2, "santiago.", ("Santiago",), SOUTH, latency_seconds=3.0, output_tokens=6),
+    record_result(3, None, ("x",), "a | b", "timeout", error="ModelTimeoutException"),
 )
-TEXTS = (" Lima", "Dakar", "santiago.", "a | b\nc")
 
 
-def result_of(texts: tuple[str, ...], records: tuple[Record, ...] = RECORDS) -> EvaluationResult:
-    answers = tuple(
-        AnsweredRecord(record, Answer(text, "stop", 3, 2, "OpenAICompletion"), latency_seconds=1.0 + record.index)
-        for record, text in zip(records, texts, strict=True)
-    )
-    return EvaluationResult(ARN, "{question}", 16, "OpenAICompletion", answers, asked=len(answers), seconds=7.25)
+def report_of(results: tuple[RecordResult, ...] = RESULTS) -> EvaluationReport:
+    return build_report(PLACE, results, seconds=7.25)
 
 
-def report_of(texts: tuple[str, ...] = TEXTS) -> EvaluationReport:
-    return build_report(Dataset("capitals.jsonl", "d1935", RECORDS), result_of(texts))
-
-
-def test_the_scores_are_means_over_all_records_and_over_each_category() -> None:
+def test_scores_are_means_over_all_records_those_without_an_answer_included() -> None:
     report = report_of()
     assert report.records == 4
-    assert report.scores == QaScores(exact_match=0.25, quasi_exact_match=0.5, f1=0.5, precision=0.5, recall=0.5)
-    assert report.categories == (
-        CategoryScores(category="Africa", records=1, scores=NOTHING),
-        CategoryScores(category="South America", records=2, scores=QaScores(0.5, 1.0, 1.0, 1.0, 1.0)),
-    )
+    assert report.scores == {
+        "exact_match": 0.25,
+        "quasi_exact_match": 0.5,
+        "f1": 0.5,
+        "precision": 0.5,
+        "recall": 0.5,
+        "answer_rate": 0.75,
+    }
+    assert report.statuses == {"answered": 3, "timeout": 1, "error": 0, "throttled": 0}
 
 
-def test_latencies_are_ones_that_were_measured() -> None:
-    report = report_of()
-    assert (report.latency_p50_seconds, report.latency_p95_seconds) == (2.0, 4.0)
+def test_each_category_has_its_own_metrics() -> None:
+    found = {part.category: (part.records, part.metrics["f1"].value) for part in report_of().categories}
+    assert found == {"Africa": (1, 0.0), SOUTH: (2, 1.0), "a | b": (1, 0.0)}
 
 
-def test_a_few_wrong_answers_are_shown_with_what_was_expected() -> None:
-    assert report_of().wrong_answers == (
-        WrongAnswer(question="Capital of Kenya?", expected="Nairobi", found="Dakar"),
-        WrongAnswer(question="Name | it", expected="x", found="a | b\nc"),
-    )
-    records = tuple(Record(index, "q", "a") for index in range(50))
-    result = result_of(("wrong",) * 50, records)
-    assert len(build_report(Dataset("d", "1", records), result).wrong_answers) == 5
+def test_latency_and_speed_are_those_of_the_answers_that_came() -> None:
+    metrics = report_of().metrics
+    assert (metrics["latency_p50"].value, metrics["latency_p95"].value) == (2.0, 3.0)
+    assert metrics["latency_p50"].records == 3
+    assert metrics["tokens_per_second"].value == pytest.approx((2 + 1 + 2) / 3)
+    assert metrics["output_tokens"].value == pytest.approx(10 / 3)
+
+
+def test_what_no_answer_reports_is_left_out() -> None:
+    metrics = report_of((record_result(0, "Lima", latency_seconds=1.0),)).metrics
+    assert metrics.keys() == METRICS.keys() - {"tokens_per_second", "output_tokens"}
+
+
+def test_every_value_lies_in_its_interval() -> None:
+    for one in report_of().metrics.values():
+        assert one.low <= one.value <= one.high
 
 
 def test_a_report_survives_json() -> None:
@@ -65,22 +66,28 @@ def test_a_report_survives_json() -> None:
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 
-def test_the_markdown_has_a_table_of_scores_and_one_of_wrong_answers() -> None:
-    lines = report_of().to_markdown().splitlines()
-    assert lines[0] == "| category | records | exact_match | quasi_exact_match | f1 | precision | recall |"
-    assert "| **all** | 4 | 0.250 | 0.500 | 0.500 | 0.500 | 0.500 |" in lines
-    assert "| South America | 2 | 0.500 | 1.000 | 1.000 | 1.000 | 1.000 |" in lines
-    assert r"| Name \| it | x | a \| b c |" in lines
-    assert any(ARN in line for line in lines)
-    assert any("capitals.jsonl" in line and "d1935" in line for line in lines)
+def test_the_log_shows_scores_and_counts_and_nothing_that_was_asked_or_answered() -> None:
+    lines = as_markdown(report_of()).splitlines()
+    assert (
+        lines[0] == "| category | records | exact_match | quasi_exact_match | f1 | precision | recall | answer_rate |"
+    )
+    assert lines[2].startswith("| **all** | 4 | 0.250 [0.000, ")
+    assert "| South America | 2 | 0.500 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |" in lines
+    assert any(line.startswith(r"| a \| b | 1 |") for line in lines)
+    assert lines[-1] == "- records: 3 answered, 1 timeout"
+    assert not any("question" in line or "antiago" in line for line in lines)
 
 
-def test_the_markdown_of_a_faultless_model_ends_with_the_facts() -> None:
-    report = report_of((" Lima", "Nairobi", "Santiago", "x"))
-    assert report.scores == PERFECT
-    assert report.to_markdown().splitlines()[-1] == "- Duration: 7.2 s"
+def test_the_summary_of_many_categories_stays_small_and_keeps_the_largest() -> None:
+    results = [record_result(index, "Lima", category=f"c{index:03}") for index in range(100)]
+    results += [record_result(index, "Lima", category="large") for index in range(100, 103)]
+    report = report_of(tuple(results))
+    kept = [part["category"] for part in report.summary()["categories"]]
+    assert len(report.categories) == 101
+    assert len(kept) == 50
+    assert "large" in kept
 
 
-def test_no_answers_make_no_report(tmp_path: Path) -> None:
+def test_no_records_make_no_report() -> None:
     with pytest.raises(NoScoresError):
-        build_report(Dataset("d", "1", ()), result_of((), ()))
+        build_report(PLACE, (), seconds=0)

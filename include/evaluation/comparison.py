@@ -1,0 +1,136 @@
+"""Compare two models that answered the same records: paired bootstrap of the difference of their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from include.evaluation.bootstrap import interval, resample
+from include.evaluation.errors import DifferentRecordsError, NoScoresError
+from include.evaluation.results import RecordResult
+
+Verdict = Literal["not_worse", "unclear", "worse"]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PairedDifference(_Block):
+    """The mean of candidate minus champion over the same records, with its bootstrap 95 % interval.
+
+    ``worse_share`` is the share of draws in which the candidate was worse by more than ``margin``.
+    """
+
+    value: float
+    low: float
+    high: float
+    records: int
+    margin: float
+    worse_share: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """``not_worse``: the whole interval is above ``-margin``; ``worse``: all of it is below; else ``unclear``."""
+        if self.low >= -self.margin:
+            return "not_worse"
+        return "worse" if self.high < -self.margin else "unclear"
+
+
+class Comparison(_Block):
+    """Differences by metric, over all records and per category; records the candidate fixed and broke.
+
+    A record is broken when the champion's answer was a quasi-exact match and the candidate's is not; fixed is the
+    reverse. Both hold record ids, in the order of the candidate's records.
+    """
+
+    overall: Mapping[str, PairedDifference]
+    categories: Mapping[str, Mapping[str, PairedDifference]]
+    fixed: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+def paired_difference(
+    candidate: Sequence[float], champion: Sequence[float], *, margin: float, seed: int
+) -> PairedDifference:
+    """Return the mean difference of scores, which belong to the same records in the same order.
+
+    Records are drawn with replacement, both scores of a record together (paired bootstrap: P. Koehn, "Statistical
+    Significance Tests for Machine Translation Evaluation", EMNLP 2004).
+
+    Raises:
+        NoScoresError: there is no score.
+        DifferentRecordsError: there are more of one than of the other.
+    """
+    import numpy as np
+
+    if len(candidate) != len(champion):
+        raise DifferentRecordsError(f"{len(champion)} records", f"{len(candidate)}")
+    if not candidate:
+        raise NoScoresError
+    differences = np.asarray(candidate, dtype=np.float64) - np.asarray(champion, dtype=np.float64)
+    drawn = resample(differences, "mean", seed)
+    low, high = interval(drawn)
+    return PairedDifference(
+        value=float(differences.mean()),
+        low=low,
+        high=high,
+        records=len(candidate),
+        margin=margin,
+        worse_share=float((drawn < -margin).mean()),
+    )
+
+
+def compare(
+    candidate: Sequence[RecordResult],
+    champion: Sequence[RecordResult],
+    metrics: Sequence[str],
+    *,
+    margin: float,
+    seed: int,
+) -> Comparison:
+    """Return how the candidate differs from the champion in ``metrics``, overall and per category.
+
+    Raises:
+        DifferentRecordsError: they did not answer the same records.
+        NoScoresError: there is no record.
+    """
+    pairs = _pairs(candidate, champion)
+    groups: dict[str, list[_Pair]] = {}
+    for pair in pairs:
+        if pair[0].category is not None:
+            groups.setdefault(pair[0].category, []).append(pair)
+    return Comparison(
+        overall=_differences(pairs, metrics, margin, seed),
+        categories={name: _differences(groups[name], metrics, margin, seed) for name in sorted(groups)},
+        fixed=tuple(new.record_id for new, old in pairs if _right(new) and not _right(old)),
+        broken=tuple(new.record_id for new, old in pairs if _right(old) and not _right(new)),
+    )
+
+
+_Pair = tuple[RecordResult, RecordResult]
+
+
+def _pairs(candidate: Sequence[RecordResult], champion: Sequence[RecordResult]) -> list[_Pair]:
+    by_id = {result.record_id: result for result in champion}
+    missing = {result.record_id for result in candidate} ^ by_id.keys()
+    if missing or len(candidate) != len(champion):
+        raise DifferentRecordsError("the same records", f"{len(missing)} that only one of the models was asked")
+    return [(result, by_id[result.record_id]) for result in candidate]
+
+
+def _differences(
+    pairs: Sequence[_Pair], metrics: Sequence[str], margin: float, seed: int
+) -> dict[str, PairedDifference]:
+    return {
+        metric: paired_difference(
+            [new.scores[metric] for new, _ in pairs], [old.scores[metric] for _, old in pairs], margin=margin, seed=seed
+        )
+        for metric in metrics
+    }
+
+
+def _right(result: RecordResult) -> bool:
+    return result.scores["quasi_exact_match"] == 1.0

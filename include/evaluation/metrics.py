@@ -1,0 +1,97 @@
+"""The metrics of an evaluation. To add one, write a function of an observation and give it a name in ``METRICS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from include.evaluation.qa_accuracy import QaScores, score_accepted
+
+Statistic = Literal["mean", "p50", "p95"]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a metric sees of one record; an answer that did not come is None, and so is what was not reported."""
+
+    accepted_answers: tuple[str, ...]
+    answer: str | None
+    latency_seconds: float | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is taken: ``value`` per record (None: the record does not count), then ``statistic`` over them.
+
+    A metric without a ``unit`` is a score between 0 and 1, more being better; it can have a threshold.
+    """
+
+    value: Callable[[Observation], float | None]
+    statistic: Statistic = "mean"
+    unit: str = ""
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is a score between 0 and 1."""
+        return not self.unit
+
+
+def _qa(name: str) -> Metric:
+    def value(observation: Observation) -> float:
+        return float(getattr(_qa_scores(observation), name))
+
+    return Metric(value)
+
+
+def _qa_scores(observation: Observation) -> QaScores:
+    """A record without an answer scores 0: it is never left out."""
+    if observation.answer is None:
+        return QaScores(0.0, 0.0, 0.0, 0.0, 0.0)
+    return score_accepted(observation.answer, observation.accepted_answers)
+
+
+def _answer_rate(observation: Observation) -> float:
+    return float(bool(observation.answer and observation.answer.strip()))
+
+
+def _latency(observation: Observation) -> float | None:
+    return observation.latency_seconds
+
+
+def _tokens_per_second(observation: Observation) -> float | None:
+    if not observation.latency_seconds or observation.output_tokens is None:
+        return None
+    return observation.output_tokens / observation.latency_seconds
+
+
+def _output_tokens(observation: Observation) -> float | None:
+    return observation.output_tokens
+
+
+def _answer_words(observation: Observation) -> float | None:
+    return None if observation.answer is None else float(len(observation.answer.split()))
+
+
+METRICS: Mapping[str, Metric] = {
+    "exact_match": _qa("exact_match"),
+    "quasi_exact_match": _qa("quasi_exact_match"),
+    "f1": _qa("f1"),
+    "precision": _qa("precision"),
+    "recall": _qa("recall"),
+    "answer_rate": Metric(_answer_rate),
+    "latency_p50": Metric(_latency, "p50", unit="s"),
+    "latency_p95": Metric(_latency, "p95", unit="s"),
+    "tokens_per_second": Metric(_tokens_per_second, unit="tokens/s"),
+    "output_tokens": Metric(_output_tokens, unit="tokens"),
+    "answer_words": Metric(_answer_words, unit="words"),
+}
+
+SCORES = tuple(name for name, metric in METRICS.items() if metric.is_score)
+
+
+def score_record(observation: Observation) -> dict[str, float]:
+    """Return the record's scores between 0 and 1, by metric."""
+    values = {name: METRICS[name].value(observation) for name in SCORES}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,128 @@
+"""What an evaluation leaves: a result per record, and a report over all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from include.evaluation.metrics import METRICS
+
+Status = Literal["answered", "timeout", "error", "throttled"]
+STATUSES: tuple[Status, ...] = ("answered", "timeout", "error", "throttled")
+
+_CATEGORIES_IN_SUMMARY = 50
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class RecordResult(_Block):
+    """What became of one record: a line of the records file.
+
+    ``record_id`` is the same for the same question, accepted answers and category, wherever they stand in a data set:
+    it joins the results of two models. ``scores`` are between 0 and 1, by metric; a record that was not answered scores
+    0. Latency is that of the call that succeeded, in seconds. ``error`` says why there is no answer.
+    """
+
+    record_id: str
+    index: int
+    question: str
+    accepted_answers: tuple[str, ...]
+    category: str | None
+    status: Status
+    answer: str
+    scores: Mapping[str, float]
+    stop_reason: str | None = None
+    error: str = ""
+    latency_seconds: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    answered_at: datetime | None = None
+
+
+class Estimate(_Block):
+    """A statistic over ``records`` records, with its bootstrap 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    records: int
+
+
+class CategoryResult(_Block):
+    """The metrics over the records of one category."""
+
+    category: str
+    records: int
+    metrics: Mapping[str, Estimate]
+
+
+class PromptSettings(_Block):
+    """How the model was asked. ``examples`` are the few-shot questions with their answers, in their order."""
+
+    body_format: str
+    prompt_template: str
+    system_prompt: str | None = None
+    examples: tuple[tuple[str, str], ...] = ()
+    stop: tuple[str, ...] = ()
+    max_tokens: int
+    temperature: float = 0.0
+    guardrail_id: str | None = None
+    guardrail_version: str | None = None
+
+
+class EvaluationReport(_Block):
+    """The metrics of a served model on a data set.
+
+    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS``. ``dataset_digest`` is the SHA-256 of
+    the data set's file, which holds ``dataset_records``; ``records`` of them were asked: all, or a sample drawn with
+    ``seed``, which also seeds the bootstrap. ``conditions_digest`` stands for the records asked and the prompt
+    settings: reports that have it in common can be compared record by record, through the files at ``records_uri``.
+    ``seconds`` is how long the questions that this run asked took; ``statuses`` counts records.
+    """
+
+    schema_version: Literal[1] = 1
+    model_arn: str
+    dataset_uri: str
+    dataset_digest: str
+    dataset_records: int
+    records: int
+    seed: int
+    conditions_digest: str
+    prompt: PromptSettings
+    metrics: Mapping[str, Estimate]
+    categories: tuple[CategoryResult, ...]
+    statuses: Mapping[Status, int]
+    guardrail_interventions: int = 0
+    seconds: float
+    concurrency: int
+    cost_summary: str = ""
+    records_uri: str
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only a sample of the data set was asked."""
+        return self.records < self.dataset_records
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The value of each metric between 0 and 1."""
+        return {name: one.value for name, one in self.metrics.items() if METRICS[name].is_score}
+
+    def summary(self) -> dict[str, Any]:
+        """Return the report as small JSON, with the 50 largest categories; the others are in the stored report."""
+        largest = sorted(self.categories, key=lambda part: -part.records)[:_CATEGORIES_IN_SUMMARY]
+        whole = self.model_dump(mode="json")
+        kept = {part.category for part in largest}
+        return whole | {"categories": [part for part in whole["categories"] if part["category"] in kept]}
+
+
+def count_statuses(results: Iterable[RecordResult]) -> dict[Status, int]:
+    """Return how many records have each status, none left out."""
+    counts = Counter(result.status for result in results)
+    return {status: counts[status] for status in STATUSES}

@@ -1,0 +1,59 @@
+"""Where an evaluation is kept: two objects in S3, the report as JSON and the results of its records as JSON Lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from include.evaluation.results import EvaluationReport, RecordResult
+
+
+class EvaluationPlace(NamedTuple):
+    """Bucket and key, without its suffix, of an evaluation."""
+
+    bucket: str
+    key: str
+
+    @property
+    def report_uri(self) -> str:
+        """Where the report lies."""
+        return f"s3://{self.bucket}/{self.key}.json"
+
+    @property
+    def records_uri(self) -> str:
+        """Where the results of the records lie."""
+        return f"s3://{self.bucket}/{self.key}.records.jsonl"
+
+
+def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Sequence[RecordResult]) -> None:
+    """Write both objects, the report last: where it is, the records are too."""
+    lines = "".join(f"{result.model_dump_json()}\n" for result in results)
+    _put(s3, place.records_uri, lines.encode(), "application/jsonl")
+    _put(s3, place.report_uri, report.model_dump_json(indent=1).encode(), "application/json")
+
+
+def read_report(s3: Any, report_uri: str) -> EvaluationReport | None:
+    """Return the report at an ``s3://`` URI, or None when there is none."""
+    bucket, key = _split(report_uri)
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    return EvaluationReport.model_validate_json(body)
+
+
+def read_records(s3: Any, records_uri: str) -> Iterator[RecordResult]:
+    """Yield the results of the records at an ``s3://`` URI, in the data set's order."""
+    bucket, key = _split(records_uri)
+    for line in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
+        yield RecordResult.model_validate_json(line)
+
+
+def _put(s3: Any, uri: str, body: bytes, content_type: str) -> None:
+    bucket, key = _split(uri)
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+
+
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
