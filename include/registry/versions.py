@@ -12,6 +12,8 @@ ApprovalStatus = Literal["Approved", "Rejected", "PendingManualApproval"]
 _SCORE_KEY = "score."
 #: Metadata of a version whose imported model was deleted: when, in ISO 8601.
 RETIRED_AT = "retired_at"
+#: Metadata: where the version's HTML report lies in S3.
+REPORT_HTML_URI = "report_html_uri"
 
 
 class ModelVersion(BaseModel):

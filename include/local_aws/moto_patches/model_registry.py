@@ -17,6 +17,8 @@ from moto.sagemaker.exceptions import ConflictException, ValidationError
 from moto.sagemaker.models import ModelPackage, ModelPackageGroup
 from moto.sagemaker.responses import SageMakerResponse
 
+from include.local_aws.moto_patches.model_cards import model_card_violations
+
 MOST_METADATA = 50
 REPLACED_BY_UPDATE = (
     "ModelApprovalStatus",
@@ -55,6 +57,7 @@ class ModelRegistryResponse(SageMakerResponse):  # type: ignore[misc]
     def create_model_package(self) -> ActionResult:
         """CreateModelPackage; a repeated ClientToken answers what it made the first time."""
         tokens = self.sagemaker_backend.__dict__.setdefault("model_package_tokens", {})
+        self._check_model_card()
         token, request = self.params.get("ClientToken"), dict(self.params)
         made_from, arn = tokens.get(token, (request, None)) if token else (request, None)
         if made_from != request:
@@ -73,6 +76,7 @@ class ModelRegistryResponse(SageMakerResponse):  # type: ignore[misc]
 
     def update_model_package(self) -> ActionResult:
         """UpdateModelPackage: changes what is given and nothing else."""
+        self._check_model_card()
         package: Any = self._package(self.params["ModelPackageArn"])
         metadata = {
             **(package.customer_metadata_properties or {}),
@@ -93,6 +97,10 @@ class ModelRegistryResponse(SageMakerResponse):  # type: ignore[misc]
         package = self._package(self.params["ModelPackageName"])
         del self.sagemaker_backend.model_packages[package.arn]
         return EmptyResult()
+
+    def _check_model_card(self) -> None:
+        if violations := model_card_violations(self.params.get("ModelCard", {})):
+            raise ValidationError(f"The model card does not follow its schema: {'; '.join(violations)}")
 
     def _group(self) -> ModelPackageGroup:
         name = self.params["ModelPackageGroupName"].rpartition("/")[2]

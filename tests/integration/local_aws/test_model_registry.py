@@ -177,3 +177,13 @@ def test_a_version_that_the_service_refuses_is_not_made(
     with pytest.raises(ClientError, match="ValidationException"):
         register(**given)
     assert versions(sagemaker, ModelPackageGroupName=group) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["not JSON", '{"unknown": {}}', '{"evaluation_details": [{}]}', '{"intended_uses": {"risk_rating": "Tiny"}}'],
+)
+def test_a_model_card_that_does_not_follow_its_schema_is_refused(register: Callable[..., str], content: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        register(ModelCard={"ModelCardContent": content, "ModelCardStatus": "Draft"})
+    assert "model card" in caught.value.response["Error"]["Message"]
