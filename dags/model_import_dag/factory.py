@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, chain
@@ -18,8 +19,6 @@ from model_import_dag.params import form_params
 
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
 TAGS = ("fingerprint", "model_name", "dag_id", "dag_run_id")
-IMPORT_TIMEOUT = timedelta(hours=4)
-WARM_UP_TIMEOUT = timedelta(minutes=10)
 DOC = """
 Takes a model to Amazon Bedrock: convert, merge, validate, upload, import, warm up, evaluate, decide, register.
 
@@ -27,6 +26,19 @@ Content that was imported before is found again and nothing is made twice. Press
 is described there. The scores are in the XCom of `evaluate_model`, the decision with its reasons in that of
 `decide_promotion`.
 """
+
+
+@dataclass(frozen=True)
+class Waits:
+    """How long an import is waited for and how often it is asked about, in seconds."""
+
+    import_timeout: float = 4 * 3600
+    warm_up_timeout: float = 600
+    first_poll: float = 10
+    longest_poll: float = 60
+    slot_poll: int = 30
+    slot_timeout: int = 2 * 3600
+    retry_delay: float = 30
 
 
 def _retry_policy() -> ExceptionRetryPolicy:
@@ -56,7 +68,7 @@ def _aws() -> dict[str, str]:
     return {"aws_conn_id": _planned("aws_conn_id"), "region_name": _planned("region_name")}
 
 
-def _create_import_job() -> BedrockCreateModelImportJobOperator:
+def _create_import_job(waits: Waits) -> BedrockCreateModelImportJobOperator:
     return BedrockCreateModelImportJobOperator(
         task_id="create_import_job",
         job_name=_planned("job_name"),
@@ -67,36 +79,38 @@ def _create_import_job() -> BedrockCreateModelImportJobOperator:
         trigger_rule="none_failed",
         import_job_kwargs={"jobTags": _tags(), "importedModelTags": _tags()},
         wait_for_completion=False,
+        waiter_delay=waits.slot_poll,
+        waiter_max_attempts=waits.slot_timeout // waits.slot_poll,
         deferrable=True,
         **_aws(),
     )
 
 
-def _wait_for_import() -> BedrockModelImportJobCompletedSensor:
+def _wait_for_import(waits: Waits) -> BedrockModelImportJobCompletedSensor:
     return BedrockModelImportJobCompletedSensor(
         task_id="wait_for_import",
         job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
-        timeout=IMPORT_TIMEOUT.total_seconds(),
-        poke_interval=10,
+        timeout=waits.import_timeout,
+        poke_interval=waits.first_poll,
         exponential_backoff=True,
-        max_wait=timedelta(minutes=1),
+        max_wait=timedelta(seconds=waits.longest_poll),
         deferrable=True,
         **_aws(),
     )
 
 
-def _warm_up() -> BedrockImportedModelReadySensor:
+def _warm_up(waits: Waits) -> BedrockImportedModelReadySensor:
     return BedrockImportedModelReadySensor(
         task_id="warm_up",
         imported_model_arn="{{ ti.xcom_pull(task_ids='wait_for_import')['imported_model_arn'] }}",
-        timeout=WARM_UP_TIMEOUT.total_seconds(),
-        poke_interval=10,
+        timeout=waits.warm_up_timeout,
+        poke_interval=waits.first_poll,
         deferrable=True,
         **_aws(),
     )
 
 
-def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
+def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Waits()) -> DAG:
     """Return the DAG that imports one model, or with ``config`` None the form that imports any model."""
     with DAG(
         dag_id,
@@ -106,7 +120,11 @@ def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
         params=form_params(config),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "retry_policy": _retry_policy()},
+        default_args={
+            "retries": 2,
+            "retry_delay": timedelta(seconds=waits.retry_delay),
+            "retry_policy": _retry_policy(),
+        },
     ) as dag:
         upload, register = tasks.upload_checkpoint(), tasks.register_version()
         upload.operator.operator_extra_links = (S3PrefixLink(),)
@@ -118,9 +136,9 @@ def build_import_dag(dag_id: str, config: ModelConfig | None) -> DAG:
             tasks.validate_checkpoint(),
             upload,
             tasks.free_model_slot(),
-            _create_import_job(),
-            _wait_for_import(),
-            _warm_up(),
+            _create_import_job(waits),
+            _wait_for_import(waits),
+            _warm_up(waits),
             tasks.evaluate_model(),
             tasks.decide_promotion(),
             register,

@@ -70,6 +70,17 @@ def airflow_environment(home: Path, port: int, aws: Mapping[str, Any], variables
     }
 
 
+def airflow_components(port: int) -> dict[str, list[str]]:
+    """Return the command of each component."""
+    airflow = [sys.executable, "-m", "airflow"]
+    return {
+        "api-server": [*airflow, "api-server", "--host", LOOPBACK, "--port", str(port)],
+        "scheduler": [*airflow, "scheduler", "--skip-serve-logs"],
+        "dag-processor": [*airflow, "dag-processor"],
+        "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
+    }
+
+
 def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str:
     """Create the metadata database, start the four components, and return the password of user ``admin``."""
     home = Path(env["AIRFLOW_HOME"])
@@ -78,14 +89,12 @@ def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str
     passwords = home / "passwords.json"
     passwords.touch(mode=0o600)
     passwords.write_text(json.dumps({USER: password}))
-    airflow = [sys.executable, "-m", "airflow"]
-    migrated = subprocess.run([*airflow, "db", "migrate"], env=dict(env), capture_output=True, text=True, check=False)
+    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
+    migrated = subprocess.run(migrate, env=dict(env), capture_output=True, text=True, check=False)
     if migrated.returncode:
         raise AirflowNotReadyError("airflow db migrate", migrated.stderr[-2000:], home)
-    group.start("api-server", [*airflow, "api-server", "--host", LOOPBACK, "--port", str(port)], env)
-    group.start("scheduler", [*airflow, "scheduler", "--skip-serve-logs"], env)
-    group.start("dag-processor", [*airflow, "dag-processor"], env)
-    group.start("triggerer", [*airflow, "triggerer", "--skip-serve-logs"], env)
+    for name, command in airflow_components(port).items():
+        group.start(name, command, env)
     return password
 
 

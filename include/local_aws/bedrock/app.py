@@ -19,7 +19,7 @@ from include.local_aws.bedrock.errors import (
     OperationNotEmulatedError,
 )
 from include.local_aws.bedrock.operations import Call, HttpRequest, check_call, read_call
-from include.local_aws.bedrock.scope import Scope, scope_of
+from include.local_aws.bedrock.scope import Scope, access_key_of, scope_of
 from include.local_aws.bedrock.service import Bedrock
 from include.local_aws.settings import Settings
 
@@ -61,7 +61,9 @@ def _guarded(respond: Callable[[], Response]) -> Response:
 
 
 def _answer(bedrock: Bedrock, incoming: Request) -> Response:
-    scope = scope_of(incoming.headers.get("Authorization"))
+    authorization = incoming.headers.get("Authorization")
+    scope = scope_of(authorization)
+    bedrock.faults.check_key(access_key_of(authorization))
     call = read_call(_http_request(incoming))
     fault = bedrock.faults.take_call_fault(call.operation)
     if fault is not None and fault.connection is None:

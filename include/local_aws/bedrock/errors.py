@@ -48,6 +48,13 @@ class AccessDeniedError(BedrockError):
     status = 403
 
 
+class ExpiredTokenError(BedrockError):
+    """The credentials were good once."""
+
+    code = "ExpiredTokenException"
+    status = 403
+
+
 class ResourceNotFoundError(BedrockError):
     """No job, model or other resource has this name or ARN."""
 
@@ -131,6 +138,7 @@ SCRIPTABLE: dict[str, type[BedrockError]] = {
         InternalServerError,
         InvalidRequestError,
         AccessDeniedError,
+        ExpiredTokenError,
         ResourceNotFoundError,
         ConflictError,
         QuotaExceededError,

@@ -10,7 +10,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from include.local_aws.bedrock.errors import SCRIPTABLE, InvalidRequestError, ModelNotReadyError
+from include.local_aws.bedrock.errors import (
+    SCRIPTABLE,
+    ExpiredTokenError,
+    InvalidRequestError,
+    ModelNotReadyError,
+)
 
 EVERY_MODEL = "*"
 
@@ -28,9 +33,10 @@ class ImportFailure(Script):
 
 
 class CallFault(Script):
-    """The next calls (of one operation, or of any) fail with an error code, or lose their connection."""
+    """The next calls, or those of the next seconds, of one operation or any, fail or lose their connection."""
 
     calls: int = Field(default=1, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
     operation: str | None = None
     code: str = "ThrottlingException"
     message: str = "This answer was scripted by a test."
@@ -42,6 +48,12 @@ class CallFault(Script):
         if code not in SCRIPTABLE:
             raise ValueError(f"one of {', '.join(SCRIPTABLE)}")
         return code
+
+
+class ExpiredKey(Script):
+    """From now on calls signed with this key fail with ExpiredTokenException."""
+
+    access_key_id: str
 
 
 class Cold(Script):
@@ -80,6 +92,8 @@ class Faults:
         with self._lock:
             self._import_failures: deque[str] = deque()
             self._call_faults: list[CallFault] = []
+            self._periods: list[tuple[float, CallFault]] = []
+            self._expired_keys: set[str] = set()
             self._cold_until = 0.0
             self.fixed_answer: FixedAnswer | None = None
             self._legacy_models: tuple[str, ...] = ()
@@ -92,12 +106,20 @@ class Faults:
 
     def take_call_fault(self, operation: str) -> CallFault | None:
         """Return the fault of this call, if one is scripted, and count it as used."""
+        now = time.monotonic()
         with self._lock:
             meant = (fault for fault in self._call_faults if fault.operation in (None, operation))
             fault = next(meant, None)
             if fault is not None:
                 self._call_faults.remove(fault)
-            return fault
+                return fault
+            lasting = (fault for until, fault in self._periods if now < until)
+            return next((fault for fault in lasting if fault.operation in (None, operation)), None)
+
+    def check_key(self, access_key_id: str) -> None:
+        """Raises ExpiredTokenError for a key that is scripted to have expired."""
+        if access_key_id in self._expired_keys:
+            raise ExpiredTokenError("The security token included in the request is expired")
 
     def check_warm(self) -> None:
         """Raises ModelNotReadyError while the models are scripted to be cold."""
@@ -126,6 +148,7 @@ class Faults:
             "hold-imports": (Nothing, lambda _: self.imports_released.clear()),
             "release-imports": (Nothing, lambda _: self.imports_released.set()),
             "fail-calls": (CallFault, self._fail_calls),
+            "expire-key": (ExpiredKey, lambda script: self._expired_keys.add(script.access_key_id)),
             "cold": (Cold, self._cool),
             "fixed-answer": (FixedAnswer, self._fix_answer),
             "legacy-body-format": (LegacyBodyFormat, self._set_legacy),
@@ -138,7 +161,10 @@ class Faults:
 
     def _fail_calls(self, script: CallFault) -> None:
         with self._lock:
-            self._call_faults.extend([script] * script.calls)
+            if script.seconds is None:
+                self._call_faults.extend([script] * script.calls)
+            else:
+                self._periods.append((time.monotonic() + script.seconds, script))
 
     def _cool(self, script: Cold) -> None:
         self._cold_until = time.monotonic() + script.seconds

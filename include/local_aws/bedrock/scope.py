@@ -34,7 +34,17 @@ def scope_of(authorization: str | None) -> Scope:
     The account is the one that moto's IAM knows the access key to belong to, else moto's default account, as for all
     other services. Raises UnsignedRequestError without such a header.
     """
+    found = _credential(authorization)
+    return Scope(str(get_account_id_from(found["access_key"])), found["region"])
+
+
+def access_key_of(authorization: str | None) -> str:
+    """Return the access key id that signed the request; raises as ``scope_of`` does."""
+    return _credential(authorization)["access_key"]
+
+
+def _credential(authorization: str | None) -> re.Match[str]:
     found = CREDENTIAL.search(authorization or "")
     if found is None:
         raise UnsignedRequestError("Missing Authentication Token: sign the request with SigV4.")
-    return Scope(str(get_account_id_from(found["access_key"])), found["region"])
+    return found

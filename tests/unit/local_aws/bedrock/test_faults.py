@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from include.local_aws.bedrock.errors import SCRIPTABLE, InvalidRequestError, ModelNotReadyError
+from include.local_aws.bedrock.errors import SCRIPTABLE, ExpiredTokenError, InvalidRequestError, ModelNotReadyError
 from include.local_aws.bedrock.faults import Faults
 from include.local_aws.bedrock.import_failures import MAX_FAILURE_MESSAGE, ModelLoadError, RolePermissionError
 
@@ -23,6 +23,27 @@ def test_a_fault_without_an_operation_hits_any() -> None:
     faults.script("fail-calls", {"code": "ServiceUnavailableException"})
     assert faults.take_call_fault("Converse") is not None
     assert faults.take_call_fault("Converse") is None
+
+
+def test_a_fault_can_last_for_a_time_instead_of_a_number_of_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("include.local_aws.bedrock.faults.time.monotonic", lambda: clock[0])
+    faults = Faults()
+    faults.script("fail-calls", {"seconds": 60, "operation": "GetModelImportJob"})
+    assert faults.take_call_fault("ListModelImportJobs") is None
+    assert all(faults.take_call_fault("GetModelImportJob") for _ in range(3))
+    clock[0] += 61
+    assert faults.take_call_fault("GetModelImportJob") is None
+
+
+def test_a_key_that_expired_is_refused_and_another_is_not() -> None:
+    faults = Faults()
+    faults.script("expire-key", {"access_key_id": "old"})
+    faults.check_key("new")
+    with pytest.raises(ExpiredTokenError):
+        faults.check_key("old")
+    faults.script("clear-faults", {})
+    faults.check_key("old")
 
 
 def test_import_failures_are_taken_one_by_one_in_order() -> None:
