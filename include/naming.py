@@ -22,6 +22,9 @@ MODEL_NAME_MAX_LENGTH = 40
 MAX_NAME_LENGTH = 63
 MAX_S3_URI_LENGTH = 1024
 SHORT_FINGERPRINT_LENGTH = 12
+#: The DAG with a form for any model; a model with a file has a DAG of its own.
+FORM_DAG_ID = "import_model"
+_OWN_IMPORTED_MODEL = re.compile(rf"(?P<model_name>.+)-[0-9a-f]{{{SHORT_FINGERPRINT_LENGTH}}}(-[0-9]+)?")
 
 
 class NameInvalidError(ModelImportError):
@@ -85,3 +88,14 @@ def import_names(model_name: str, fingerprint: str, bucket: str, prefix: str) ->
         manifest_key=f"{root}/manifest.json",
         evaluation_prefix=f"{root}/evaluations",
     )
+
+
+def import_dag_id(model_name: str) -> str:
+    """Return the id of the DAG that imports the model with this name."""
+    return f"import_{model_name.replace('-', '_')}"
+
+
+def model_name_of(imported_model_name: str) -> str:
+    """Return the model's name out of an imported model's or job's; empty when ``import_names`` did not make it."""
+    found = _OWN_IMPORTED_MODEL.fullmatch(imported_model_name)
+    return found["model_name"] if found else ""

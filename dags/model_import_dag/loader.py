@@ -9,10 +9,10 @@ from airflow.sdk import DAG, get_parsing_context
 
 from include.config import ModelConfig, ModelFileInvalidError, read_model_file
 from include.errors import ModelImportError
+from include.naming import FORM_DAG_ID, import_dag_id
 from model_import_dag.factory import build_import_dag
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
-FORM_DAG_ID = "import_model"
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def _read_models(folder: Path) -> tuple[dict[str, ModelConfig], tuple[ModelFileI
     for path in sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}):
         try:
             config = read_model_file(path)
-            dag_id = f"import_{config.model_name.replace('-', '_')}"
+            dag_id = import_dag_id(config.model_name)
             if dag_id in models or dag_id == FORM_DAG_ID:
                 raise ModelNameTakenError(path.name, config.model_name)
             models[dag_id] = config

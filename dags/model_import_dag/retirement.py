@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, Variable, task
 
-from include.config import RetentionConfig, read_model_file
+from include.config import RetentionConfig
 from model_import_dag.clients import retention_clients
 from model_import_dag.loader import MODELS_FOLDER
 from model_import_dag.params import VARIABLE_PREFIX
@@ -60,20 +60,10 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
     Raises:
         ModelFileInvalidError: a model's file cannot be read, so its policy is not known.
     """
-    from include.retention.planning import RetentionPolicies
+    from include.retention.policies import read_policies
 
     given = {name: params[name] for name in ("keep", "younger_than_days") if params[name] is not None}
-    given |= {"delete_checkpoint": True} if params["delete_checkpoint"] else {}
-
-    def changed(policy: RetentionConfig) -> RetentionConfig:
-        return RetentionConfig.model_validate({**policy.model_dump(), **given})
-
-    files = sorted(path for path in MODELS_FOLDER.iterdir() if path.suffix in {".yaml", ".yml"})
-    configs = [read_model_file(path) for path in files]
-    return RetentionPolicies(
-        default=changed(RetentionConfig()),
-        by_group={config.model_name: changed(config.retention) for config in configs},
-    )
+    return read_policies(MODELS_FOLDER, given | ({"delete_checkpoint": True} if params["delete_checkpoint"] else {}))
 
 
 def _clients() -> RetentionClients:

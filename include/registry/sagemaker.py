@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 _FORBIDDEN_IN_METADATA = re.compile(r"[^\w\s.:/=+\-@]", re.UNICODE)
 _MAX_METADATA_LENGTH = 256
 _MAX_METADATA_ENTRIES = 50
+#: The description of a group that this project makes.
+GROUP_DESCRIPTION = "Imported Bedrock models {}"
 
 
 class RegistryMetadataTooLargeError(ModelImportError):
@@ -128,7 +130,7 @@ class SageMakerRegistry:
     def _create_group(self, group: str) -> None:
         try:
             self._client.create_model_package_group(
-                ModelPackageGroupName=group, ModelPackageGroupDescription=f"Imported Bedrock models {group}"
+                ModelPackageGroupName=group, ModelPackageGroupDescription=GROUP_DESCRIPTION.format(group)
             )
         except self._client.exceptions.ClientError:
             if not self._group_exists(group):  # otherwise another run made it a moment ago

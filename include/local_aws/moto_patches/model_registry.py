@@ -2,7 +2,8 @@
 
 moto overwrites a group of the same name, numbers versions by counting, forgets ClientToken, SourceUri, ModelCard and
 others, starts versions without approval status, takes tags for versions; UpdateModelPackage wipes whatever it is not
-given and fails on removals without additions; DeleteModelPackage and DeleteModelPackageGroup are missing.
+given and fails on removals without additions; DeleteModelPackage and DeleteModelPackageGroup are missing; Search over
+versions knows no order, no pages, and not what was given.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from moto.sagemaker.models import ModelPackage, ModelPackageGroup
 from moto.sagemaker.responses import SageMakerResponse
 
 from include.local_aws.moto_patches.model_cards import model_card_violations
+from include.local_aws.moto_patches.model_search import search_packages
 
 MOST_METADATA = 50
 REPLACED_BY_UPDATE = (
@@ -71,8 +73,14 @@ class ModelRegistryResponse(SageMakerResponse):  # type: ignore[misc]
 
     def describe_model_package(self) -> ActionResult:
         """DescribeModelPackage: everything that was given."""
-        package: Any = self._package(self.params["ModelPackageName"])
-        return ActionResult(package.gen_response_object() | package.given)
+        return ActionResult(_described(self._package(self.params["ModelPackageName"])))
+
+    def search(self) -> ActionResult:
+        """Search: over model packages ours, over anything else moto's."""
+        if self.params["Resource"] != "ModelPackage":
+            return super().search()
+        page, answer = search_packages(list(self.sagemaker_backend.model_packages.values()), self.params)
+        return ActionResult(answer | {"Results": [{"ModelPackage": _described(package)} for package in page]})
 
     def update_model_package(self) -> ActionResult:
         """UpdateModelPackage: changes what is given and nothing else."""
@@ -145,6 +153,11 @@ class ModelRegistryResponse(SageMakerResponse):  # type: ignore[misc]
 
     def _package(self, name_or_arn: str) -> ModelPackage:
         return self.sagemaker_backend.describe_model_package(name_or_arn)
+
+
+def _described(package: Any) -> dict[str, Any]:
+    """Everything that was given of a model package, and what the registry added."""
+    return {**package.gen_response_object(), **package.given}
 
 
 def install() -> None:

@@ -187,3 +187,52 @@ def test_a_model_card_that_does_not_follow_its_schema_is_refused(register: Calla
     with pytest.raises(ClientError) as caught:
         register(ModelCard={"ModelCardContent": content, "ModelCardStatus": "Draft"})
     assert "model card" in caught.value.response["Error"]["Message"]
+
+
+def _searched(sagemaker: Client, group: str, **more: Any) -> list[dict[str, Any]]:
+    by_group = {"Name": "ModelPackageGroupName", "Operator": "Equals", "Value": group}
+    filters = [by_group, *more.pop("filters", [])]
+    answer = sagemaker.search(Resource="ModelPackage", SearchExpression={"Filters": filters}, **more)
+    assert answer["TotalHits"]["Value"] >= len(answer["Results"])
+    return [result["ModelPackage"] for result in answer["Results"]]
+
+
+def test_search_finds_a_groups_versions_with_all_that_describe_tells(
+    sagemaker: Client, group: str, register: Callable[..., str]
+) -> None:
+    arn = register(**EVERYTHING)
+    (found,) = _searched(sagemaker, group)
+    described = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert found == {key: value for key, value in described.items() if key != "ResponseMetadata"}
+
+
+def test_search_orders_and_pages(sagemaker: Client, group: str, register: Callable[..., str]) -> None:
+    for _ in range(5):
+        register()
+    pages = sagemaker.get_paginator("search").paginate(
+        Resource="ModelPackage",
+        SearchExpression={"Filters": [{"Name": "ModelPackageGroupName", "Value": group}]},
+        SortBy="CreationTime",
+        PaginationConfig={"PageSize": 2},
+    )
+    sizes = [[result["ModelPackage"]["ModelPackageVersion"] for result in page["Results"]] for page in pages]
+    assert sizes == [[5, 4], [3, 2], [1]]
+    ascending = _searched(sagemaker, group, SortBy="CreationTime", SortOrder="Ascending")
+    assert [package["ModelPackageVersion"] for package in ascending] == [1, 2, 3, 4, 5]
+
+
+def test_search_tells_approved_versions_from_others(
+    sagemaker: Client, group: str, register: Callable[..., str]
+) -> None:
+    approved = register(ModelApprovalStatus="Approved")
+    register(ModelApprovalStatus="Rejected")
+    only = [{"Name": "ModelApprovalStatus", "Operator": "Equals", "Value": "Approved"}]
+    assert [package["ModelPackageArn"] for package in _searched(sagemaker, group, filters=only)] == [approved]
+    others = [{"Name": "ModelApprovalStatus", "Operator": "NotEquals", "Value": "Approved"}]
+    assert len(_searched(sagemaker, group, filters=others)) == 1
+
+
+def test_a_search_that_is_not_emulated_is_refused_rather_than_answered_wrongly(sagemaker: Client, group: str) -> None:
+    wrong = [{"Name": "ModelPackageVersion", "Operator": "GreaterThan", "Value": "2"}]
+    with pytest.raises(ClientError, match="Equals and NotEquals"):
+        _searched(sagemaker, group, filters=wrong)
