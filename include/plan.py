@@ -8,23 +8,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from include.config import ModelConfig
-from include.errors import ModelImportError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 #: Part of the fingerprint: raised whenever the same inputs would give other bytes.
 PREPARATION_VERSION = "1"
-
-
-class WorkspaceFileMissingError(ModelImportError):
-    """A file that an earlier task left in the workspace is not there."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(
-            "The workspace does not hold what an earlier task left",
-            path,
-            remedy="Check that every worker sees the same workspace folder; if the run had ended, its workspace was "
-            "cleared: clear the run from convert_to_hf on.",
-        )
 
 
 class ImportPlan(BaseModel):
@@ -61,13 +48,6 @@ class ImportPlan(BaseModel):
     def workspace_file(self, name: str) -> Path:
         """The path of a file of this run in the workspace."""
         return Path(self.workspace) / name
-
-    def existing_workspace_file(self, name: str) -> Path:
-        """The path of a file that an earlier task wrote; raises WorkspaceFileMissingError."""
-        path = self.workspace_file(name)
-        if not path.is_file():
-            raise WorkspaceFileMissingError(str(path))
-        return path
 
 
 def project_path(text: str) -> Path:

@@ -23,6 +23,7 @@ MERGED = "merged.json"
 PROOF = "merge-proof.json"
 READ = "read-ranges.json"
 _DELIVERED = "this content is in S3 already"
+_MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
 
 
 class InputsChangedError(ModelImportError):
@@ -86,13 +87,12 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     from include.checkpoint.normalising import normalise
     from include.checkpoint.progress import LogProgress
     from include.checkpoint.reading import UriReader
-    from include.checkpoint.segments import Checkpoint
     from include.sources.read_ledger import ReadLedger
 
     adapter = _planned_inputs(plan, s3, sagemaker).adapter
     if adapter is None:
         raise NoAdapterError(plan.config.model_name)
-    base, ledger = Checkpoint.load(plan.existing_workspace_file(BASE)), ReadLedger(UriReader(s3))
+    base, ledger = _prepared_base(plan, s3, sagemaker), ReadLedger(UriReader(s3))
     folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
     result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging"), reader=ledger)
     prepared = normalise(result.checkpoint, overlay, ledger)
@@ -103,19 +103,34 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     return {"bytes": prepared.size, "proof": summary, "notes": list(prepared.notes)}
 
 
-def _prepared_checkpoint(plan: ImportPlan) -> Checkpoint:
+def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
+    """Return what ``prepare_base`` left, made again when the workspace was cleared in between."""
     from include.checkpoint.segments import Checkpoint
 
-    return Checkpoint.load(plan.existing_workspace_file(MERGED if plan.config.adapter else BASE))
+    if not plan.workspace_file(BASE).is_file():
+        log.warning(_MADE_AGAIN, plan.workspace_file(BASE))
+        prepare_base(plan, s3, sagemaker)
+    return Checkpoint.load(plan.workspace_file(BASE))
 
 
-def validate(plan: ImportPlan, s3: Any) -> dict[str, Any]:
+def _prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
+    from include.checkpoint.segments import Checkpoint
+
+    if plan.config.adapter is None:
+        return _prepared_base(plan, s3, sagemaker)
+    if not plan.workspace_file(MERGED).is_file():
+        log.warning(_MADE_AGAIN, plan.workspace_file(MERGED))
+        merge(plan, s3, sagemaker)
+    return Checkpoint.load(plan.workspace_file(MERGED))
+
+
+def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Check the prepared checkpoint against what Bedrock reads; return a summary, raise on any error."""
     from include.checkpoint.reading import UriReader
     from include.checkpoint.validation import raise_on_defects
     from include.checkpoint.validation import validate as validate_checkpoint
 
-    report = validate_checkpoint(_prepared_checkpoint(plan), UriReader(s3))
+    report = validate_checkpoint(_prepared_checkpoint(plan, s3, sagemaker), UriReader(s3))
     for warning in report.warnings:
         log.warning("%s", warning.line())
     raise_on_defects(report)
@@ -123,21 +138,21 @@ def validate(plan: ImportPlan, s3: Any) -> dict[str, Any]:
     return report.model_dump(mode="json")
 
 
-def deliver(plan: ImportPlan, s3: Any) -> dict[str, Any]:
+def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Bring the checkpoint to its prefix, or find it there; return what was sent."""
     from include.checkpoint.progress import LogProgress
     from include.delivery.earlier import earlier_deliveries
     from include.delivery.upload import upload
     from include.sources.read_ledger import load_ranges
 
-    if plan.delivered:
+    if _is_delivered(plan, s3):
         log.info("%s holds this content already: nothing is sent", plan.s3_uri)
         return {"s3_uri": plan.s3_uri, "bytes_sent": 0}
     model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
     proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
     report = upload(
         s3,
-        _prepared_checkpoint(plan),
+        _prepared_checkpoint(plan, s3, sagemaker),
         plan.bucket,
         plan.prefix,
         manifest_key=plan.manifest_key,
@@ -156,13 +171,20 @@ def clear(plan: ImportPlan) -> None:
     shutil.rmtree(plan.workspace, ignore_errors=True)
 
 
-def why_no_preparation(plan: ImportPlan) -> str | None:
+def _is_delivered(plan: ImportPlan, s3: Any) -> bool:
+    """Whether the content is in S3, since before the run or through it."""
+    from include.delivery.manifest import find_delivered
+
+    return plan.delivered or find_delivered(s3, plan.bucket, plan.manifest_key) is not None
+
+
+def why_no_preparation(plan: ImportPlan, s3: Any) -> str | None:
     """Return why nothing need be prepared, or None."""
-    return _DELIVERED if plan.delivered else None
+    return _DELIVERED if _is_delivered(plan, s3) else None
 
 
-def why_no_merge(plan: ImportPlan) -> str | None:
+def why_no_merge(plan: ImportPlan, s3: Any) -> str | None:
     """Return why there is nothing to merge, or None."""
     if plan.config.adapter is None:
         return "no adapter is given: the base model is imported as it is"
-    return why_no_preparation(plan)
+    return why_no_preparation(plan, s3)

@@ -40,9 +40,10 @@ def convert_to_hf(**context: Any) -> dict[str, Any]:
     from include.preparation import prepare_base, why_no_preparation
 
     plan = _plan(context)
-    if reason := why_no_preparation(plan):
+    s3 = client(plan, "s3")
+    if reason := why_no_preparation(plan, s3):
         raise AirflowSkipException(reason)
-    summary = prepare_base(plan, client(plan, "s3"), client(plan, "sagemaker"))
+    summary = prepare_base(plan, s3, client(plan, "sagemaker"))
     if not summary["changed"]:
         raise AirflowSkipException("the base model is what Bedrock reads already")
     return summary
@@ -54,9 +55,10 @@ def merge_lora(**context: Any) -> dict[str, Any]:
     from include.preparation import merge, why_no_merge
 
     plan = _plan(context)
-    if reason := why_no_merge(plan):
+    s3 = client(plan, "s3")
+    if reason := why_no_merge(plan, s3):
         raise AirflowSkipException(reason)
-    return merge(plan, client(plan, "s3"), client(plan, "sagemaker"))
+    return merge(plan, s3, client(plan, "sagemaker"))
 
 
 @task(trigger_rule="none_failed")
@@ -65,9 +67,10 @@ def validate_checkpoint(**context: Any) -> dict[str, Any]:
     from include.preparation import validate, why_no_preparation
 
     plan = _plan(context)
-    if reason := why_no_preparation(plan):
+    s3 = client(plan, "s3")
+    if reason := why_no_preparation(plan, s3):
         raise AirflowSkipException(reason)
-    return validate(plan, client(plan, "s3"))
+    return validate(plan, s3, client(plan, "sagemaker"))
 
 
 @task(trigger_rule="none_failed")
@@ -77,7 +80,7 @@ def upload_checkpoint(**context: Any) -> dict[str, Any]:
 
     plan = _plan(context)
     link_to_s3(context, plan)
-    return deliver(plan, client(plan, "s3"))
+    return deliver(plan, client(plan, "s3"), client(plan, "sagemaker"))
 
 
 @task

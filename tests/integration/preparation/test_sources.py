@@ -18,7 +18,7 @@ from transformers import AutoModelForCausalLM
 from include.config import parse_model_config
 from include.inputs import describe_inputs
 from include.plan import PROJECT_ROOT, ImportPlan
-from include.preparation import InputsChangedError, deliver, merge, prepare_base, validate
+from include.preparation import InputsChangedError, clear, deliver, merge, prepare_base, validate, why_no_preparation
 from tests.local_aws_process import LocalAwsProcess
 from tests.unit.checkpoint.raw_mistral import save_raw
 
@@ -99,11 +99,15 @@ def _deliver(cloud: Cloud, plan: ImportPlan) -> tuple[dict[str, Any], dict[str, 
     prepare_base(plan, cloud.s3, cloud.sagemaker)
     if plan.config.adapter:
         merge(plan, cloud.s3, cloud.sagemaker)
-    assert validate(plan, cloud.s3)["errors"] == []
-    report = deliver(plan, cloud.s3)
+    assert validate(plan, cloud.s3, cloud.sagemaker)["errors"] == []
+    report = deliver(plan, cloud.s3, cloud.sagemaker)
+    return report, _objects(cloud, plan)
+
+
+def _objects(cloud: Cloud, plan: ImportPlan) -> dict[str, bytes]:
     objects = cloud.s3.list_objects_v2(Bucket=BUCKET, Prefix=plan.prefix)["Contents"]
     bodies = {item["Key"]: cloud.s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read() for item in objects}
-    return report, {key.removeprefix(plan.prefix): body for key, body in bodies.items()}
+    return {key.removeprefix(plan.prefix): body for key, body in bodies.items()}
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +122,19 @@ def test_base_and_adapter_in_s3_give_the_same_fingerprint_and_the_same_checkpoin
     plan = _plan(cloud, tmp_path, f"s3://{BUCKET}/sources/base", f"s3://{BUCKET}/sources/adapter")
     assert plan.fingerprint == from_folders[0].fingerprint
     assert _deliver(cloud, plan)[1] == from_folders[1]
+
+
+def test_what_a_cleared_workspace_no_longer_holds_is_made_again(
+    cloud: Cloud, tmp_path: Path, from_folders: tuple[ImportPlan, dict[str, bytes]]
+) -> None:
+    plan = _plan(cloud, tmp_path, str(DEMO / "base"), str(DEMO / "adapters" / "finished"))
+    assert validate(plan, cloud.s3, cloud.sagemaker)["errors"] == []
+    clear(plan)
+    deliver(plan, cloud.s3, cloud.sagemaker)
+    assert _objects(cloud, plan) == from_folders[1]
+    clear(plan)
+    assert "is in S3 already" in str(why_no_preparation(plan, cloud.s3))
+    assert deliver(plan, cloud.s3, cloud.sagemaker)["bytes_sent"] == 0
 
 
 def test_a_raw_mistral_base_with_an_adapter_gives_the_same_weights(
