@@ -2,8 +2,9 @@
 
     python benchmarks/checkpoint.py [--rounds 3] [--work DIR]
 
-Each measurement is a process of its own; what ``python -c "import torch, numpy"`` takes in the same run is subtracted
-from ours, and what importing peft and transformers as well takes from peft's. Ratios are medians over rounds.
+Each measurement is a process of its own, that imports what it needs; what ``python -c "import torch, numpy"`` takes in
+the same run is subtracted from ours, and what importing peft and transformers as well takes from peft's. A conversion
+needs no torch, so it may take less than nothing. Ratios are medians over rounds.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ work = Path({work!r})
 make_base(work / "base", {layers}); make_raw(work / "raw", {layers})
 make_adapter(work / "qv", {layers}, {qv!r}, 16); make_adapter(work / "seven", {layers}, tuple(LINEAR), 64)
 """
-OUR_START = "import sys; sys.path.insert(0, {root!r}); import torch, numpy; from pathlib import Path\n"
+OUR_START = "import sys; sys.path.insert(0, {root!r}); from pathlib import Path\n"
 MERGE = """
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.crc_memory import with_crcs
@@ -66,6 +67,10 @@ PeftModel.from_pretrained(model, {adapter!r}).merge_and_unload().save_pretrained
 """
 
 
+# Python keeps the compiled form of modules unless told otherwise; installed packages have theirs already.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 @dataclass(frozen=True)
 class Run:
     """What one process took."""
@@ -78,7 +83,7 @@ class Run:
 def measure(command: list[str]) -> Run:
     """Run a command and wait for it."""
     start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT)
     error = process.stderr.read() if process.stderr else b""
     _, status, usage = os.wait4(process.pid, 0)
     if status:
@@ -125,8 +130,10 @@ def subjects(bench: Bench) -> dict[str, Callable[[], list[str]]]:
     converted = MATERIALIZE.replace("{value}", "checkpoint")
     return {
         "cp -r of the base": lambda: ["cp", "-r", str(bench.base), str(bench.out)],
-        "import torch, numpy": ours(""),
-        "import of peft and transformers too": ours("import peft; from transformers import AutoModelForCausalLM"),
+        "import torch, numpy": ours("import torch, numpy"),
+        "import of peft and transformers too": ours(
+            "import torch, numpy, peft; from transformers import AutoModelForCausalLM"
+        ),
         "merge q,v r=16": ours(MERGE),
         "merge seven linears r=64": ours(MERGE, "seven"),
         "convert": ours(CONVERT),

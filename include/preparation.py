@@ -78,7 +78,7 @@ def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
     from include.checkpoint.progress import LogProgress
 
     folder = fetch(source, plan.config, s3, as_folder=True).uri
-    return convert(folder, plan.workspace_file("converted"), progress=LogProgress("Converting"))
+    return convert(folder, plan.workspace_file("converted"), progress=LogProgress("Converting", "tensors"))
 
 
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
         raise NoAdapterError(plan.config.model_name)
     base, ledger = _prepared_base(plan, s3, sagemaker), ReadLedger(UriReader(s3))
     folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
-    result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging"), reader=ledger)
+    result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
     prepared = normalise(result.checkpoint, overlay, ledger)
     ledger.save(plan.workspace_file(READ))
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
 from include.checkpoint.folder import whole
@@ -42,20 +41,33 @@ _PARTS = (
     (".weight", "weight"),
     (".bias", "bias"),
 )
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "peft_type": str,
+    "base_model_name_or_path": str,
+    "r": int,
+    "lora_alpha": (int, float),
+    "rank_pattern": dict,
+    "alpha_pattern": dict,
+    "use_rslora": bool,
+    "use_dora": bool,
+    "modules_to_save": list,
+    "trainable_token_indices": (list, dict),
+    "layer_replication": list,
+    "ensure_weight_tying": bool,
+}
 _ADAPTER_NAME = re.compile(r"\.(lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector|modules_to_save)\.default(?=\.|$)")
 
 
-class AdapterConfig(BaseModel):
+@dataclass(frozen=True)
+class AdapterConfig:
     """The fields of adapter_config.json that a merge depends on."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
     peft_type: str
     base_model_name_or_path: str | None = None
     r: int = 8
     lora_alpha: float = 8
-    rank_pattern: dict[str, Any] = {}
-    alpha_pattern: dict[str, float] = {}
+    rank_pattern: dict[str, Any] = field(default_factory=dict)
+    alpha_pattern: dict[str, float] = field(default_factory=dict)
     use_rslora: bool = False
     use_dora: bool = False
     modules_to_save: list[str] | None = None
@@ -118,13 +130,20 @@ def read_adapter(adapter_dir: str | Path, reader: RangeReader = LOCAL) -> Adapte
     """
     folder = Path(adapter_dir).absolute()
     raw = read_json(whole(CONFIG, reader.pin(str(folder / CONFIG))), reader)
-    try:
-        config = AdapterConfig.model_validate(raw)
-    except ValidationError as error:
-        raise AdapterConfigError(str(folder / CONFIG), str(error)) from error
+    config = _config(raw, str(folder / CONFIG))
     weights = _open_weights(folder, reader)
     modules, unknown = _by_module(weights.names())
     return Adapter(config, raw, weights, modules, unknown)
+
+
+def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
+    given = {item.name: raw[item.name] for item in fields(AdapterConfig) if raw.get(item.name) is not None}
+    for name, value in given.items():
+        if name in _TYPES and not isinstance(value, _TYPES[name]):
+            raise AdapterConfigError(path, f"{name} = {json.dumps(value)}")
+    if "peft_type" not in given:
+        raise AdapterConfigError(path, "no peft_type")
+    return AdapterConfig(**given)
 
 
 def _by_module(names: tuple[str, ...]) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:

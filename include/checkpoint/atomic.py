@@ -33,6 +33,16 @@ def write_file(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def lay_out_blocks(descriptor: int, size: int) -> None:
+    """Give an empty file ``size`` bytes of disk, where the system can; raises OSError when the disk is full."""
+    if not size:
+        return
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:
+        os.ftruncate(descriptor, size)
+
+
 def sync(path: Path) -> None:
     """Force a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

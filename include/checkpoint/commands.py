@@ -47,7 +47,7 @@ def run_validate(arguments: argparse.Namespace) -> Outcome:
 def run_convert(arguments: argparse.Namespace) -> Outcome:
     """Write a raw Mistral model as a Hugging Face folder."""
     work = _work_dir(arguments.out)
-    checkpoint = convert(arguments.source, work, progress=LogProgress("Converting"))
+    checkpoint = convert(arguments.source, work, progress=LogProgress("Converting", "tensors"))
     return _finish(checkpoint, arguments.out, work, {})
 
 
@@ -55,7 +55,7 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
     work = _work_dir(arguments.out)
     result = merge(
-        _hf_checkpoint(arguments.base, work), arguments.adapter, work, progress=LogProgress("Merging tensors")
+        _hf_checkpoint(arguments.base, work), arguments.adapter, work, progress=LogProgress("Merging", "tensors")
     )
     return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
 
@@ -71,7 +71,7 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
 
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
     if inspect(location).kind == "raw_mistral":
-        return convert(location, work, progress=LogProgress("Converting"))
+        return convert(location, work, progress=LogProgress("Converting", "tensors"))
     return checkpoint_of_folder(location)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from include.checkpoint.errors import RawFilesMissingError, RawTensorError
@@ -53,7 +54,7 @@ def convert(source_dir: str | Path, overlay_dir: str | Path, *, progress: Progre
             notes=(_said(files), *notes, *tokenizer_notes),
         )
         verify_pins(checkpoint)
-    return checkpoint.model_copy(update={"pins": (*sources, pin_of(path))})
+    return replace(checkpoint, pins=(*sources, pin_of(path)))
 
 
 def _read_params(folder: Path) -> RawParams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from awscrt.checksums import crc64nvme
@@ -35,7 +36,7 @@ def with_crcs(
     for source in memory.values():
         source.save()
     files = tuple(_filled(file, memory) for file in checkpoint.files)
-    return checkpoint.model_copy(update={"files": files})
+    return replace(checkpoint, files=files)
 
 
 class _SourceMemory:
@@ -50,7 +51,7 @@ class _SourceMemory:
             remembered = json.loads(self._path.read_bytes())
         except (FileNotFoundError, ValueError):
             return
-        if remembered.get("pin") == pin.model_dump():
+        if remembered.get("pin") == asdict(pin):
             self._crcs = remembered["crcs"]
 
     def get(self, segment: Segment) -> int | None:
@@ -62,7 +63,7 @@ class _SourceMemory:
 
     def save(self) -> None:
         if self._changed:
-            content = {"pin": self._pin.model_dump(), "crcs": self._crcs}
+            content = {"pin": asdict(self._pin), "crcs": self._crcs}
             write_file(self._path, json.dumps(content).encode())
 
 
@@ -92,7 +93,7 @@ def _crc(segment: Segment, reader: RangeReader) -> int:
 
 def _filled(file: CheckpointFile, memory: dict[str, _SourceMemory]) -> CheckpointFile:
     segments = tuple(
-        segment.model_copy(update={"crc64nvme": memory[segment.uri].get(segment)})
+        replace(segment, crc64nvme=memory[segment.uri].get(segment))
         if _wanted(segment) and segment.uri in memory
         else segment
         for segment in file.segments

@@ -6,6 +6,7 @@ block of a multiple of 64 rows gives the same bits as the whole.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ _INFINITY = {
     torch.float64: 0x7FF0000000000000,
 }
 
-# Rows of the base tensor, in its dtype, starting at this row → the same rows merged.
-BlockChange = Callable[[torch.Tensor, int], torch.Tensor]
+# Rows of the base tensor, the first one's number → the same rows merged, into the last argument, in its dtype.
+BlockChange = Callable[[torch.Tensor, int, torch.Tensor], None]
+_scratch = threading.local()
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ class LinearDelta:
     lora_b: torch.Tensor
     scaling: float
 
-    def delta(self, start: int, rows: int) -> torch.Tensor:
-        """Rows of the delta, in float32."""
-        delta: torch.Tensor = self.lora_b[start : start + rows] @ self.lora_a
-        return delta.mul_(self.scaling)
+    def merged(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        """Base + delta in float32, in this thread's scratch memory."""
+        merged = _scratch_of(base.shape[0], self.lora_a.shape[1])
+        torch.mm(self.lora_b[start : start + base.shape[0]], self.lora_a, out=merged)
+        return merged.mul_(self.scaling).add_(base)
 
-    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
-        merged = self.delta(start, base.shape[0]).add_(base)
-        return merged.to(base.dtype)
+    def __call__(self, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
+        out.copy_(self.merged(base, start))
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,10 @@ class DoraDelta:
     linear: LinearDelta
     magnitude: torch.Tensor
 
-    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
-        merged = self.linear.delta(start, base.shape[0]).add_(base)
+    def __call__(self, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
+        merged = self.linear.merged(base, start)
         factor: torch.Tensor = self.magnitude[start : start + base.shape[0]] / torch.linalg.norm(merged, dim=1)
-        scaled = merged.mul_(factor.view(-1, 1))
-        return scaled.to(base.dtype)
+        out.copy_(merged.mul_(factor.view(-1, 1)))
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,9 @@ class EmbeddingDelta:
     lora_b: torch.Tensor
     scaling: float
 
-    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+    def __call__(self, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
         delta = (self.lora_b @ self.lora_a[:, start : start + base.shape[0]]).T * self.scaling
-        return base + delta.to(base.dtype)
+        torch.add(base, delta.to(base.dtype), out=out)
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ class BiasDelta:
     bias: torch.Tensor
     scaling: float
 
-    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
-        return (base.float() + self.bias[start : start + base.shape[0]] * self.scaling).to(base.dtype)
+    def __call__(self, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
+        out.copy_(base.float() + self.bias[start : start + base.shape[0]] * self.scaling)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,16 @@ class Replacement:
 
     tensor: torch.Tensor
 
-    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
-        return self.tensor[start : start + base.shape[0]].to(base.dtype)
+    def __call__(self, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
+        out.copy_(self.tensor[start : start + base.shape[0]])
+
+
+def _scratch_of(rows: int, columns: int) -> torch.Tensor:
+    # Fresh memory for each block would cost more than the product itself.
+    if not hasattr(_scratch, "memory") or _scratch.memory.numel() < rows * columns:
+        _scratch.memory = torch.empty(rows * columns)
+    scratch: torch.Tensor = _scratch.memory[: rows * columns].view(rows, columns)
+    return scratch
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:

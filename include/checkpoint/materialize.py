@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from include.checkpoint.atomic import PARTIAL_SUFFIX, sync
+from include.checkpoint.atomic import PARTIAL_SUFFIX, lay_out_blocks, sync
 from include.checkpoint.errors import DiskFullError, OutputDamagedError, OutputExistsError
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, S3_SCHEME, RangeReader, chunks, verify_pins
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
 
 COPY_BYTES = 64 * 2**20
+FILES_AT_ONCE = 2
 
 
 def materialize(
@@ -44,16 +46,22 @@ def _write_files(checkpoint: Checkpoint, folder: Path, progress: Progress, reade
     if free < checkpoint.size:
         raise DiskFullError(str(folder), checkpoint.size, free)
     done = 0
-    for count, file in enumerate(checkpoint.files):
-        progress(count, len(checkpoint.files), done, checkpoint.size)
-        _write(file, folder / file.name, reader)
-        done += file.size
+    # One file is sent to the disk while the next is copied.
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        writes = [pool.submit(_write, file, folder / file.name, reader) for file in checkpoint.files]
+        try:
+            for count, (file, write) in enumerate(zip(checkpoint.files, writes, strict=True)):
+                progress(count, len(checkpoint.files), done, checkpoint.size)
+                write.result()
+                done += file.size
+        finally:
+            pool.shutdown(cancel_futures=True)
     progress(len(checkpoint.files), len(checkpoint.files), done, checkpoint.size)
 
 
 def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
     with path.open("wb") as out:
-        out.truncate(file.size)
+        lay_out_blocks(out.fileno(), file.size)
         for run in _runs(file):
             if run.uri.startswith(S3_SCHEME) or not hasattr(os, "copy_file_range"):
                 for chunk in chunks(CheckpointFile(name=file.name, segments=(run,)), reader):

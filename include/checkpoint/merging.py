@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.adapter import Adapter, read_adapter
+from include.checkpoint.adapter import read_adapter
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
 from include.checkpoint.merge_plan import MergePlan, TensorChange, is_plain_lora, plan_merge, refuse_unmergeable
-from include.checkpoint.merge_proof import ChangeCount, TensorProof, prove_merge, prove_tensor
+from include.checkpoint.merge_proof import prove_merge
 from include.checkpoint.overlay import Overlay, overlay, pin_of
 from include.checkpoint.peft_merge import merged_by_peft
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
-from include.checkpoint.safetensors_header import DTYPE_BYTES, Header, read_header
+from include.checkpoint.safetensors_header import Header, read_header
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment, slice_segments
-from include.checkpoint.tensor_changes import base_rows, block_change, refuse_other_embedding, stored_rows
+from include.checkpoint.tensor_writer import TensorWriter, size_of
 from include.checkpoint.tensors import StoredTensor, stored_tensors
-from include.checkpoint.token_rows import write_token_rows
 from include.checkpoint.tokenizer_choice import with_tokenizer_of
 
 OVERLAY = "merge.overlay"
-MAX_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -59,83 +54,34 @@ def merge(
     if not is_plain_lora(adapter):
         adapter = merged_by_peft(base, adapter, Path(adapter_dir), Path(overlay_dir), reader)
         said = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
-        base = base.model_copy(update={"notes": (*base.notes, said)})
+        base = replace(base, notes=(*base.notes, said))
     tensors = stored_tensors(base, reader)
     plan = plan_merge(adapter, {name: stored.entry for name, stored in tensors.items()}, config)
     path = Path(overlay_dir) / OVERLAY
-    work = _Merge(adapter, tensors, plan, reader, progress)
-    with overlay(path, sum(_size(change) for change in plan.changes.values() if change.kind != "copy")) as out:
-        work.write_tensors(out)
+    with overlay(path, sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")) as out:
+        writer = TensorWriter(adapter, tensors, out, reader, progress)
+        writer.write(list(plan.changes.values()))
         changed_bytes = out.size
-        files = tuple(work.file(file, out) for file in base.files)
-        merged = with_tokenizer_of(Path(adapter_dir), base.model_copy(update={"files": files}), reader)
-        proof = prove_merge(work.proofs, len(tensors), base.size, out.sha256(), changed_bytes)
+        files = _MergedFiles(tensors, plan, writer.written, reader)
+        merged = replace(base, files=tuple(files.file(file, out) for file in base.files))
+        merged = with_tokenizer_of(Path(adapter_dir), merged, reader)
+        proof = prove_merge(writer.proofs, len(tensors), base.size, out.sha256(), changed_bytes)
         verify_pins(base, reader)
     notes = (*merged.notes, *plan.notes, proof.summary())
-    return MergeResult(
-        Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), proof.model_dump(mode="json")
-    )
+    return MergeResult(Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), asdict(proof))
 
 
-class _Merge:
-    """One merge: what it works on, and what it has written."""
+class _MergedFiles:
+    """The base's files with the changed tensors in their places."""
 
     def __init__(
         self,
-        adapter: Adapter,
         tensors: dict[str, StoredTensor],
         plan: MergePlan,
+        written: dict[str, tuple[Segment, ...]],
         reader: RangeReader,
-        progress: Progress,
     ) -> None:
-        self._adapter, self._tensors, self._plan = adapter, tensors, plan
-        self._reader, self._progress = reader, progress
-        self._written: dict[str, tuple[Segment, ...]] = {}
-        self._pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS))
-        self.proofs: list[TensorProof] = []
-
-    def write_tensors(self, out: Overlay) -> None:
-        """Write all changed tensors, in the order of the base's bytes."""
-        with self._pool:
-            self._write_tensors(out)
-
-    def _write_tensors(self, out: Overlay) -> None:
-        changes = sorted(self._plan.changes.values(), key=self._place)
-        total = sum(_size(change) for change in changes)
-        done = 0
-        for count, change in enumerate(changes):
-            self._progress(count, len(changes), done, total)
-            self._written[change.name] = self._write_tensor(change, out)
-            done += _size(change)
-        self._progress(len(changes), len(changes), total, total)
-
-    def _place(self, change: TensorChange) -> tuple[str, int]:
-        stored = self._tensors[change.source]
-        return stored.file.name, stored.offset
-
-    def _write_tensor(self, change: TensorChange, out: Overlay) -> tuple[Segment, ...]:
-        source = self._tensors[change.source]
-        if change.kind == "copy":
-            return source.segments()
-        if change.kind == "rows":
-            segments, proof = write_token_rows(self._adapter, change, source, out, self._reader)
-        else:
-            segments, proof = self._write_whole(change, source, out)
-        self.proofs.append(proof)
-        return segments
-
-    def _write_whole(
-        self, change: TensorChange, source: StoredTensor, out: Overlay
-    ) -> tuple[tuple[Segment, ...], TensorProof]:
-        apply = block_change(self._adapter, change)
-        base = base_rows(self._adapter, change, source, self._reader)
-        refuse_other_embedding(self._adapter, change, base)
-        count = ChangeCount(change)
-        segment = out.append_all(count.blocks(apply, base, self._pool))
-        if change.shape != source.entry.shape:
-            count.changed = count.elements
-        merged = stored_rows(change.dtype, change.shape, lambda at, length: out.read(segment, at, length))
-        return (segment,), prove_tensor(self._adapter, change, apply, base, merged, count)
+        self._tensors, self._plan, self._written, self._reader = tensors, plan, written, reader
 
     def file(self, file: CheckpointFile, out: Overlay) -> CheckpointFile:
         """The merged model's form of a file of the base."""
@@ -173,10 +119,6 @@ class _Merge:
         weight_map = {name: stored.file.name for name, stored in self._tensors.items()}
         weight_map |= {change.name: self._tensors[change.source].file.name for change in self._relaid()}
         sizes = {name: stored.entry.size for name, stored in self._tensors.items()}
-        sizes |= {change.name: _size(change) for change in self._plan.changes.values()}
+        sizes |= {change.name: size_of(change) for change in self._plan.changes.values()}
         total = {"total_size": sum(sizes.values())}
         return {**index, "metadata": total, "weight_map": dict(sorted(weight_map.items()))}
-
-
-def _size(change: TensorChange) -> int:
-    return math.prod(change.shape) * DTYPE_BYTES[change.dtype]

@@ -42,7 +42,7 @@ def merged_by_peft(
     for name in changed:
         module, _, part = name.rpartition(".")
         modules.setdefault(module, {})[part] = name
-    config = adapter.config.model_copy(update={"modules_to_save": None})
+    config = replace(adapter.config, modules_to_save=None)
     return replace(adapter, config=config, weights=_State(changed), modules=modules, unknown=())
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from pydantic import BaseModel
+from typing import Any
 
 from include.checkpoint.atomic import write_file
 from include.checkpoint.errors import FileNotInCheckpointError
 
 
-class Pin(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class Pin:
     """A source as it was when it was read; ``version`` is the mtime in ns of a local file, the ETag of an object."""
 
     uri: str
@@ -19,7 +21,8 @@ class Pin(BaseModel, frozen=True):
     version: str
 
 
-class Segment(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class Segment:
     """``length`` bytes from ``offset`` of ``uri``, an absolute local path or an ``s3://`` URI."""
 
     uri: str
@@ -28,7 +31,8 @@ class Segment(BaseModel, frozen=True):
     crc64nvme: int | None = None
 
 
-class CheckpointFile(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class CheckpointFile:
     """A file made of its segments, one after the other."""
 
     name: str
@@ -52,7 +56,8 @@ class CheckpointFile(BaseModel, frozen=True):
         return total
 
 
-class Checkpoint(BaseModel, frozen=True):
+@dataclass(frozen=True)
+class Checkpoint:
     """Files, their sources as they were when read, and a note on each thing that was changed or assumed."""
 
     files: tuple[CheckpointFile, ...]
@@ -77,12 +82,18 @@ class Checkpoint(BaseModel, frozen=True):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON form, under its final name only when it is whole and on the disk."""
-        write_file(Path(path), self.model_dump_json(indent=1).encode())
+        write_file(Path(path), json.dumps(asdict(self)).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
         """The Checkpoint that ``save`` wrote."""
-        return cls.model_validate_json(Path(path).read_bytes())
+        saved = json.loads(Path(path).read_bytes())
+        files = tuple(_file(file) for file in saved["files"])
+        return cls(files=files, pins=tuple(Pin(**pin) for pin in saved["pins"]), notes=tuple(saved["notes"]))
+
+
+def _file(saved: dict[str, Any]) -> CheckpointFile:
+    return CheckpointFile(name=saved["name"], segments=tuple(Segment(**segment) for segment in saved["segments"]))
 
 
 def slice_segments(file: CheckpointFile, offset: int, length: int) -> tuple[Segment, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from include.checkpoint.reading import S3_SCHEME
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
@@ -75,5 +75,5 @@ class _Delivered:
         for stretch in reversed(stretches[:at]):
             if segment.offset + segment.length <= stretch.end:
                 offset = stretch.offset + segment.offset - stretch.start
-                return segment.model_copy(update={"uri": stretch.uri, "offset": offset})
+                return replace(segment, uri=stretch.uri, offset=offset)
         return segment

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
-from include.checkpoint.lora_math import LinearDelta, is_finite, row_blocks
+from include.checkpoint.changed_blocks import BlockWorkers, ChangedTensor
+from include.checkpoint.lora_math import LinearDelta, is_finite, one_torch_thread, row_blocks
 from include.checkpoint.merge_plan import TensorChange
-from include.checkpoint.merge_proof import ChangeCount
 
 SHAPES = [(1, 64), (5, 4096), (8, 4096), (129, 4096), (4097, 333), (1024, 14336), (4099, 1001), (32001, 64)]
 
@@ -32,14 +31,19 @@ def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, th
     wanted = base.clone()
     wanted += (lora_b @ lora_a) * 1.7
     change = TensorChange("w", "linear", "m", "w", "BF16", shape)
-    apply = LinearDelta(lora_a, lora_b, 1.7)
+    tensor = ChangedTensor(change, LinearDelta(lora_a, lora_b, 1.7), lambda start, rows: base[start : start + rows])
+    blocks = [(tensor, start, rows) for start, rows in row_blocks(shape)]
 
-    with ThreadPoolExecutor(2) as pool:
-        count = ChangeCount(change)
-        blocks = list(count.blocks(apply, lambda start, rows: base[start : start + rows], pool))
+    workers = BlockWorkers()
+    with workers.pool:
+        if len(blocks) == 1:
+            merged = b"".join(map(bytes, workers.here(blocks)))
+        else:
+            with one_torch_thread():
+                merged = b"".join(map(bytes, workers.ahead(blocks)))
 
-    assert b"".join(blocks) == wanted.view(torch.uint8).numpy().tobytes()
-    assert count.elements == base.numel()
+    assert merged == wanted.view(torch.uint8).numpy().tobytes()
+    assert tensor.elements == base.numel()
     assert torch.get_num_threads() == threads
 
 

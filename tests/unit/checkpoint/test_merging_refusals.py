@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from include.checkpoint import errors
 from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.lora_math import LinearDelta
 from include.checkpoint.materialize import materialize
 from include.checkpoint.merging import merge
+from include.checkpoint.overlay import Overlay
+from include.checkpoint.segments import Segment
 from include.checkpoint.validation import validate
 from include.errors import ModelImportError
 from tests.unit.checkpoint.tiny_models import load_weights, make_model, save_adapter, save_model
@@ -197,3 +201,30 @@ def test_the_proof_counts_what_changed_and_the_rest_is_the_bases_own_bytes(
     overlays = [s for file in result.checkpoint.files for s in file.segments if s not in own]
     assert {Path(segment.uri).name for segment in overlays} == {"merge.overlay"}
     assert sum(segment.length for segment in overlays) == (tmp_path / "overlay/merge.overlay").stat().st_size
+
+
+def test_a_merge_that_came_out_wrong_is_not_accepted(
+    base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice_the_delta(change: LinearDelta, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
+        right(replace(change, scaling=2 * change.scaling), base, start, out)
+
+    right = LinearDelta.__call__
+    monkeypatch.setattr(LinearDelta, "__call__", twice_the_delta)
+
+    with pytest.raises(errors.MergeUnprovenError, match="base \\+ delta"):
+        merge(checkpoint_of_folder(base_dir), adapter_dir, tmp_path / "overlay")
+    assert not (tmp_path / "overlay" / "merge.overlay").exists()
+
+
+def test_bytes_that_changed_on_their_way_to_the_disk_are_noticed(
+    base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def high_bits_lost(overlay: Overlay, segment: Segment, start: int, length: int) -> bytes:
+        return bytes(byte & 0x3F for byte in read(overlay, segment, start, length))
+
+    read = Overlay.read
+    monkeypatch.setattr(Overlay, "read", high_bits_lost)
+
+    with pytest.raises(errors.MergeUnprovenError):
+        merge(checkpoint_of_folder(base_dir), adapter_dir, tmp_path / "overlay")

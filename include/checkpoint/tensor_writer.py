@@ -1,0 +1,101 @@
+"""The changed tensors of a merge: written to the overlay, read back and proven."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import Future
+from itertools import islice
+
+from include.checkpoint.adapter import Adapter
+from include.checkpoint.changed_blocks import Block, BlockWorkers, ChangedTensor
+from include.checkpoint.lora_math import one_torch_thread, row_blocks
+from include.checkpoint.merge_plan import TensorChange
+from include.checkpoint.merge_proof import TensorProof, prove_tensor
+from include.checkpoint.overlay import Overlay
+from include.checkpoint.progress import Progress
+from include.checkpoint.reading import RangeReader
+from include.checkpoint.safetensors_header import DTYPE_BYTES
+from include.checkpoint.segments import Segment
+from include.checkpoint.tensor_changes import base_rows, block_change, refuse_other_embedding, stored_rows
+from include.checkpoint.tensors import StoredTensor
+from include.checkpoint.token_rows import write_token_rows
+
+
+class TensorWriter:
+    """Writes changed tensors; ``written`` says where each lies, ``proofs`` what was found when it was read back."""
+
+    def __init__(
+        self, adapter: Adapter, tensors: dict[str, StoredTensor], out: Overlay, reader: RangeReader, progress: Progress
+    ) -> None:
+        self._adapter, self._tensors, self._out = adapter, tensors, out
+        self._reader, self._progress = reader, progress
+        self._opened: dict[str, ChangedTensor] = {}
+        self._workers = BlockWorkers()
+        self._proofs: list[Future[TensorProof]] = []
+        self.written: dict[str, tuple[Segment, ...]] = {}
+        self.proofs: list[TensorProof] = []
+
+    def write(self, changes: list[TensorChange]) -> None:
+        """Write these tensors, the ones of many blocks last and in the order of the base's bytes.
+
+        A tensor of one block is computed as torch computes it alone: its bits may depend on how many threads share it.
+        """
+        changes = sorted(changes, key=self._place)
+        large = [change for change in changes if change.kind not in ("copy", "rows") and len(_spans(change)) > 1]
+        total = sum(map(size_of, changes))
+        with self._workers.pool:
+            for change in changes:
+                if change not in large:
+                    self._write_small(change)
+            with one_torch_thread():
+                pieces = self._workers.ahead(block for change in large for block in self._blocks(change))
+                for count, change in enumerate(large):
+                    self._progress(count, len(large), self._out.size, total)
+                    self._write_whole(change, pieces)
+            self._progress(len(large), len(large), total, total)
+            self.proofs += [proof.result() for proof in self._proofs]
+
+    def _place(self, change: TensorChange) -> tuple[str, int]:
+        stored = self._tensors[change.source]
+        return stored.file.name, stored.offset
+
+    def _write_small(self, change: TensorChange) -> None:
+        source = self._tensors[change.source]
+        if change.kind == "copy":
+            self.written[change.name] = source.segments()
+        elif change.kind == "rows":
+            segments, proof = write_token_rows(self._adapter, change, source, self._out, self._reader)
+            self.written[change.name] = segments
+            self.proofs.append(proof)
+        else:
+            self._write_whole(change, self._workers.here(self._blocks(change)))
+
+    def _write_whole(self, change: TensorChange, pieces: Iterator[memoryview]) -> None:
+        segment = self._out.append_all(islice(pieces, len(_spans(change))))
+        self.written[change.name] = (segment,)
+        self._proofs.append(self._workers.pool.submit(self._prove, self._opened.pop(change.name), segment))
+
+    def _blocks(self, change: TensorChange) -> Iterator[Block]:
+        apply = block_change(self._adapter, change)
+        base = base_rows(self._adapter, change, self._tensors[change.source], self._reader)
+        refuse_other_embedding(self._adapter, change, base)
+        self._opened[change.name] = ChangedTensor(change, apply, base)
+        for start, rows in _spans(change):
+            yield self._opened[change.name], start, rows
+
+    def _prove(self, tensor: ChangedTensor, segment: Segment) -> TensorProof:
+        change = tensor.change
+        if change.shape != self._tensors[change.source].entry.shape:
+            tensor.changed = tensor.elements
+        merged = stored_rows(change.dtype, change.shape, lambda at, length: self._out.read(segment, at, length))
+        return prove_tensor(self._adapter, tensor, merged)
+
+
+def _spans(change: TensorChange) -> list[tuple[int, int]]:
+    return list(row_blocks(change.shape))
+
+
+def size_of(change: TensorChange) -> int:
+    """The tensor's bytes after the change."""
+    return math.prod(change.shape) * DTYPE_BYTES[change.dtype]
