@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from include.errors import ModelImportError
 from include.naming import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
@@ -75,6 +75,53 @@ class AccountConfig(_Part):
     )
 
 
+class FineTuneEvents(_Part):
+    """Which landings start a run; they reach Airflow through an SQS queue."""
+
+    s3: str | None = Field(
+        default=None,
+        description="Where fine-tunes land; each folder and each archive under it is one.",
+        pattern=r"^s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](/.*)?$",
+    )
+    training_jobs: Text | None = Field(
+        default=None, description="Names of SageMaker training jobs whose completion counts, with `*` and `?`."
+    )
+    replaces: Literal["adapter", "base"] = Field(default="adapter", description="What the landed artifact is.")
+    queue_url: str | None = Field(
+        default=None,
+        description="SQS queue; empty: Airflow Variable `model_import_event_queue_url`.",
+        pattern="^https?://",
+    )
+    settle_seconds: int = Field(
+        default=30, ge=1, le=600, description="How long nothing must have been written before a folder is looked at."
+    )
+
+    @model_validator(mode="after")
+    def _something_is_watched(self) -> Self:
+        if not (self.s3 or self.training_jobs):
+            raise ValueError("s3 or training_jobs must say what to watch")
+        return self
+
+
+class Schedule(_Part):
+    """When runs start by themselves: exactly one of these."""
+
+    cron: Text | None = None
+    asset: Text | None = Field(default=None, description="Name or URI of an asset that another DAG updates.")
+    events: FineTuneEvents | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _cron_by_itself(cls, value: object) -> object:
+        return {"cron": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a cron expression, or one of asset and events")
+        return self
+
+
 class ModelConfig(_Part):
     """One model's file in `dags/models/`, and the parameters of a run."""
 
@@ -94,7 +141,7 @@ class ModelConfig(_Part):
     adapter: Text | None = Field(
         default=None, description="LoRA adapter to merge, in the same forms; empty: import the base as it is."
     )
-    schedule: str | None = Field(default=None, description="Cron expression; empty: only when triggered.")
+    schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
     evaluation: EvaluationConfig
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from include.config import ModelConfig
 
@@ -34,6 +34,8 @@ class ImportPlan(BaseModel):
     delivered: bool
     workspace: str
     tags: dict[str, str]
+    #: When the fine-tune that started this run landed; None for a run that nothing but a person or the clock started.
+    landed_at: AwareDatetime | None = None
 
     @property
     def dataset_path(self) -> Path:

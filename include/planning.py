@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from include.config import ModelConfig
@@ -17,7 +18,13 @@ from include.preflight.checks import preflight, preflight_content
 log = logging.getLogger(__name__)
 
 
-def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenance: Mapping[str, str]) -> ImportPlan:
+def make_plan(
+    config: ModelConfig,
+    clients: AwsClients,
+    workspace: str,
+    provenance: Mapping[str, str],
+    landed_at: datetime | None = None,
+) -> ImportPlan:
     """Return what the run will do; nothing is changed anywhere.
 
     Args:
@@ -25,6 +32,7 @@ def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenan
         clients: whom to ask about the account.
         workspace: the folder in which this run may write.
         provenance: further tags of the import, e.g. the DAG run.
+        landed_at: when the fine-tune landed that started the run, if one did.
 
     Raises:
         PreflightFailedError: names everything that is wrong, with its remedy.
@@ -55,4 +63,5 @@ def make_plan(config: ModelConfig, clients: AwsClients, workspace: str, provenan
         delivered=delivered,
         workspace=workspace,
         tags={"fingerprint": digest, "model_name": config.model_name, **provenance},
+        landed_at=landed_at,
     )

@@ -10,7 +10,7 @@ from include.costs import model_cost
 from include.plan import ImportPlan
 from include.registry.decision import PromotionDecision, decide_promotion
 from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import Candidate
+from include.registry.versions import LANDED_AT, Candidate
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ def decide(plan: ImportPlan, evaluation: Mapping[str, Any], sagemaker: Any) -> d
         thresholds=plan.config.evaluation.thresholds,
         champion=champion,
         promotion=plan.config.promotion,
+        landed_at=plan.landed_at,
     )
     log.info("%s: %s", decision.status, "; ".join(decision.reasons))
     return {**decision.model_dump(mode="json"), "champion": champion.number if champion else None}
@@ -40,6 +41,7 @@ def _provenance(plan: ImportPlan, results: Mapping[str, Mapping[str, Any]]) -> d
         "base": plan.config.base,
         "adapter": plan.config.adapter or "",
         "licence": plan.config.licence,
+        LANDED_AT: plan.landed_at.isoformat() if plan.landed_at else "",
         "dataset": plan.config.evaluation.dataset,
         "body_format": results["evaluate_model"]["body_format"],
         "region_name": plan.region_name,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule, chain
+from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, RetryAction, RetryRule, chain
 
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
@@ -16,6 +17,7 @@ from include.evaluation.errors import ModelUnavailableError
 from include.sources.errors import S3RequestError
 from model_import_dag import tasks
 from model_import_dag.params import form_params
+from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
 TAGS = ("fingerprint", "model_name", "dag_id", "dag_run_id")
@@ -110,13 +112,29 @@ def _warm_up(waits: Waits) -> BedrockImportedModelReadySensor:
     )
 
 
+def _first_tasks(config: ModelConfig | None, fine_tunes: Asset | None) -> list[Any]:
+    schedule = config.schedule if config else None
+    if schedule is None:
+        return [tasks.preflight()]
+    if not (fine_tunes and schedule.events):
+        return [tasks.preflight(), tasks.decide_import()]
+    preflight = tasks.preflight.override(inlets=[fine_tunes])(fine_tunes, schedule.events.replaces)
+    return [preflight, tasks.decide_import()]
+
+
 def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Waits()) -> DAG:
-    """Return the DAG that imports one model, or with ``config`` None the form that imports any model."""
+    """Return the DAG that imports one model, or with ``config`` None the form that imports any model.
+
+    A DAG that starts by itself has one run at a time: what lands meanwhile is taken by the next one together.
+    """
+    fine_tunes = fine_tunes_asset(config) if config else None
+    schedule = dag_schedule(config, fine_tunes)
     with DAG(
         dag_id,
         description=config.description if config else "Imports any model into Amazon Bedrock",
-        schedule=config.schedule if config else None,
+        schedule=schedule,
         catchup=False,
+        **({"max_active_runs": 1} if schedule else {}),
         params=form_params(config),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
@@ -130,7 +148,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         upload.operator.operator_extra_links = (S3PrefixLink(),)
         register.operator.operator_extra_links = (SageMakerModelRegistryLink(),)
         chain(
-            tasks.preflight(),
+            *_first_tasks(config, fine_tunes),
             tasks.convert_to_hf(),
             tasks.merge_lora(),
             tasks.validate_checkpoint(),

@@ -11,6 +11,7 @@ from include.config import ModelConfig, ModelFileInvalidError, read_model_file
 from include.errors import ModelImportError
 from include.naming import FORM_DAG_ID, import_dag_id
 from model_import_dag.factory import build_import_dag
+from model_import_dag.schedules import schedule_problem
 
 MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
 
@@ -41,6 +42,8 @@ def _read_models(folder: Path) -> tuple[dict[str, ModelConfig], tuple[ModelFileI
             dag_id = import_dag_id(config.model_name)
             if dag_id in models or dag_id == FORM_DAG_ID:
                 raise ModelNameTakenError(path.name, config.model_name)
+            if problem := schedule_problem(config):
+                raise ModelFileInvalidError(path.name, (problem,))
             models[dag_id] = config
         except ModelFileInvalidError as error:
             errors.append(error)

@@ -35,9 +35,9 @@ def _fields() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     root = ModelConfig.model_json_schema()
     definitions = root["$defs"]
     for name, schema in root["properties"].items():
-        resolved = _resolve(schema, definitions)
         if name in _NOT_IN_FORM:
             continue
+        resolved = _resolve(schema, definitions)
         if name not in SECTIONS:
             yield name, "", name, resolved
             continue

@@ -6,13 +6,14 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import Context, task
+from airflow.sdk import Asset, Context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.plan import ImportPlan, run_workspace
 from model_import_dag.clients import aws_clients, client, retention_clients
 from model_import_dag.params import run_config
 from model_import_dag.runs import link_to_registry, link_to_s3, provenance
+from model_import_dag.schedules import landed_fine_tune
 
 PREFLIGHT = "preflight"
 
@@ -24,14 +25,30 @@ def _plan(context: Context) -> ImportPlan:
 
 
 @task
-def preflight(**context: Any) -> dict[str, Any]:
-    """Check inputs, names and account in seconds, and plan the run."""
+def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: Any) -> dict[str, Any]:
+    """Check inputs, names and account in seconds, and plan the run; an event-driven one takes what landed last."""
     from include.planning import make_plan
 
-    config = run_config(context["params"])
+    landed = landed_fine_tune(context, fine_tunes) if fine_tunes else None
+    config = run_config({**context["params"], **({replaces: landed.artifact} if landed else {})})
     clients = aws_clients(config.account.aws_conn_id, config.account.region_name)
     workspace = run_workspace(config.account.workspace, context["dag"].dag_id, context["run_id"])
-    return make_plan(config, clients, workspace, provenance(context)).model_dump(mode="json")
+    landed_at = landed.landed_at if landed else None
+    return make_plan(config, clients, workspace, provenance(context), landed_at).model_dump(mode="json")
+
+
+@task.short_circuit
+def decide_import(**context: Any) -> bool:
+    """End a run that nobody triggered by hand when its content is registered already or is not the newest."""
+    from include.fine_tunes import judge
+    from include.registry.sagemaker import SageMakerRegistry
+
+    if context["dag_run"].run_type == "manual":
+        return True
+    plan = _plan(context)
+    verdict = judge(plan, SageMakerRegistry(client(plan, "sagemaker")).versions(plan.config.model_name))
+    log.info("%s: %s", "The import goes on" if verdict.goes_on else "Nothing to import", verdict.reason)
+    return verdict.goes_on
 
 
 @task

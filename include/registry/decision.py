@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -40,6 +41,11 @@ def _regressions(scores: Mapping[str, float], champion: ModelVersion, metrics: t
     )
 
 
+def _outdated(landed_at: datetime | None, champion: ModelVersion) -> tuple[str, ...]:
+    newer = landed_at and champion.landed_at and champion.landed_at > landed_at
+    return (f"the champion, version {champion.number}, was made of a newer fine-tune",) if newer else ()
+
+
 def decide_promotion(
     *,
     fingerprint: str,
@@ -48,17 +54,20 @@ def decide_promotion(
     thresholds: Mapping[Metric, float],
     champion: ModelVersion | None,
     promotion: Literal["auto", "manual", "never"],
+    landed_at: datetime | None = None,
 ) -> PromotionDecision:
     """Return the approval status for a measured candidate, with the reasons.
 
     A candidate below a threshold, or worse than the champion on the same data in a metric that has a threshold (F1 when
-    none has), is rejected whatever ``promotion`` says. Scores on different data are not compared: a person decides.
+    none has), is rejected whatever ``promotion`` says, and so is one made of an older fine-tune than the champion.
+    Scores on different data are not compared: a person decides.
     """
     if champion and champion.fingerprint == fingerprint:
         return PromotionDecision(status="Approved", reasons=(f"it is the champion already, version {champion.number}",))
     rival = champion if champion and champion.dataset_digest == dataset_digest else None
     refusals = _shortfalls(scores, thresholds)
     refusals += _regressions(scores, rival, tuple(thresholds) or (DEFAULT_METRIC,)) if rival else ()
+    refusals += _outdated(landed_at, champion) if champion else ()
     refusals += ("promotion is set to never",) if promotion == "never" else ()
     if refusals:
         return PromotionDecision(status="Rejected", reasons=refusals)

@@ -14,6 +14,8 @@ _SCORE_KEY = "score."
 RETIRED_AT = "retired_at"
 #: Metadata: where the version's HTML report lies in S3.
 REPORT_HTML_URI = "report_html_uri"
+#: Metadata of a version made of a fine-tune that started its run by landing: when it landed, in ISO 8601.
+LANDED_AT = "landed_at"
 
 
 class ModelVersion(BaseModel):
@@ -44,6 +46,17 @@ class ModelVersion(BaseModel):
     def dataset_digest(self) -> str:
         """The SHA-256 of the evaluation set the scores were measured on."""
         return self.metadata.get("dataset_digest", "")
+
+    @property
+    def retired(self) -> bool:
+        """Whether the imported model was deleted."""
+        return RETIRED_AT in self.metadata
+
+    @property
+    def landed_at(self) -> datetime | None:
+        """When the fine-tune landed of which the version was made, where that is known."""
+        landed = self.metadata.get(LANDED_AT)
+        return datetime.fromisoformat(landed) if landed else None
 
     @property
     def scores(self) -> dict[str, float]:

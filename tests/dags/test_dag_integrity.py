@@ -116,6 +116,38 @@ def test_airflow_shows_a_broken_model_file_as_an_import_error(tmp_path: Path) ->
     assert "base: Input should be a valid string" in shown
 
 
+def test_a_wrong_cron_expression_is_reported_with_its_file(tmp_path: Path) -> None:
+    folder = _write_models(tmp_path, bad={**GOOD, "model_name": "bad", "schedule": "at night"}, good=GOOD)
+    assert set(load_dags(folder)) == {"import_model", "import_good"}
+    with pytest.raises(BrokenModelFilesError, match=r"bad\.yaml.*at night"):
+        raise_on_broken_model_files(folder)
+
+
+def test_events_need_a_queue_from_the_file_or_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = _write_models(tmp_path, good={**GOOD, "schedule": {"events": {"s3": "s3://bucket/fine-tunes"}}})
+    with pytest.raises(BrokenModelFilesError, match="model_import_event_queue_url"):
+        raise_on_broken_model_files(folder)
+    monkeypatch.setenv("AIRFLOW_VAR_MODEL_IMPORT_EVENT_QUEUE_URL", "https://queue")
+    assert "import_good" in load_dags(folder)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "timetable"),
+    [
+        ("0 3 * * *", "CronTriggerTimetable"),
+        ({"asset": "training-data"}, "AssetTriggeredTimetable"),
+        ({"events": {"s3": "s3://bucket/f", "queue_url": "https://queue"}}, "AssetTriggeredTimetable"),
+    ],
+)
+def test_a_model_that_starts_by_itself_runs_once_at_a_time_and_first_decides_whether_to(
+    tmp_path: Path, schedule: object, timetable: str
+) -> None:
+    dag = load_dags(_write_models(tmp_path, good={**GOOD, "schedule": schedule}))["import_good"]
+    assert type(dag.timetable).__name__ == timetable
+    assert dag.max_active_runs == 1
+    assert [task.task_id for task in dag.topological_sort()] == [CHAIN[0], "decide_import", *CHAIN[1:]]
+
+
 def test_two_files_of_one_model_are_reported(tmp_path: Path) -> None:
     folder = _write_models(tmp_path, one=GOOD, two=GOOD)
     assert set(load_dags(folder)) == {"import_model", "import_good"}

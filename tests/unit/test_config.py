@@ -34,6 +34,11 @@ def test_what_is_not_given_has_a_default() -> None:
         ({"promotion": "always"}, "promotion"),
         ({"promotoin": "auto"}, "promotoin"),
         ({"account": {"role_arn": "role/x"}}, "account.role_arn"),
+        ({"schedule": 5}, "schedule"),
+        ({"schedule": {"cron": "@daily", "asset": "x"}}, "schedule"),
+        ({"schedule": {"events": {}}}, "schedule.events"),
+        ({"schedule": {"events": {"s3": "bucket/prefix"}}}, "schedule.events.s3"),
+        ({"schedule": {"events": {"training_jobs": "x-*", "replaces": "both"}}}, "schedule.events.replaces"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file(change: dict[str, object], field: str) -> None:
@@ -41,6 +46,21 @@ def test_a_wrong_field_is_named_with_its_file(change: dict[str, object], field: 
         parse_model_config({**MODEL, **change}, "capitals.yaml")
     assert "capitals.yaml" in str(refused.value)
     assert f"{field}:" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "kind"),
+    [
+        ("0 3 * * *", "cron"),
+        ({"asset": "training-data"}, "asset"),
+        ({"events": {"s3": "s3://bucket/fine-tunes"}}, "events"),
+        ({"events": {"training_jobs": "capitals-*", "replaces": "base"}}, "events"),
+    ],
+)
+def test_a_schedule_is_a_cron_expression_an_asset_or_events(schedule: object, kind: str) -> None:
+    config = parse_model_config({**MODEL, "schedule": schedule}, "a test")
+    assert config.schedule
+    assert config.schedule.model_fields_set == {kind}
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:

@@ -10,6 +10,7 @@ from include.local_aws.moto_patches import (
     policy_templates,
     requests,
     service_quotas,
+    training_events,
 )
 from include.local_aws.s3 import moto_storage, responses
 from include.local_aws.s3.stored_bytes import ByteStore
@@ -25,5 +26,6 @@ def apply(byte_store: ByteStore, settings: Settings) -> None:
     policy_templates.install()
     policy_simulator.install()
     service_quotas.install(settings.max_imported_models)
+    training_events.install()
     moto_storage.install(byte_store)
     responses.install()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +59,14 @@ def test_manual_promotion_waits_for_a_person() -> None:
 
 def test_never_rejects_whatever_the_score() -> None:
     assert _decide(1.0, promotion="never").status == "Rejected"
+
+
+def test_an_older_fine_tune_than_the_champions_is_rejected_however_well_it_scores() -> None:
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    champion = _champion(0.8)
+    newer = champion.model_copy(update={"metadata": {**champion.metadata, "landed_at": noon.isoformat()}})
+    assert _decide(1.0, champion=newer, landed_at=noon - timedelta(seconds=1)).status == "Rejected"
+    assert _decide(1.0, champion=newer, landed_at=noon + timedelta(seconds=1)).status == "Approved"
 
 
 def test_without_thresholds_f1_is_compared_with_the_champion() -> None:

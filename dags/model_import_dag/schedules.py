@@ -1,0 +1,85 @@
+"""When a model's runs start by themselves, and what an event-driven run imports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Asset, AssetWatcher, Variable
+from airflow.sdk.definitions.asset import AssetRef
+from airflow.sdk.exceptions import AirflowTimetableInvalid
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from artifact_events.triggers import ArtifactLandedTrigger
+from include.config import FineTuneEvents, ModelConfig
+from include.fine_tunes import FineTune, newest_fine_tune
+
+QUEUE_VARIABLE = "model_import_event_queue_url"
+#: So many of the asset's last events are looked at; a burst is far smaller.
+MAX_EVENTS = 1000
+
+
+def fine_tunes_asset(config: ModelConfig) -> Asset | None:
+    """Return the asset that stands for a model's fine-tunes, with its watcher; None when no events start it."""
+    events = config.schedule.events if config.schedule else None
+    if events is None:
+        return None
+    name = f"fine-tunes-of-{config.model_name}"
+    return Asset(name, watchers=[AssetWatcher(name=name, trigger=_trigger(config, events))])
+
+
+def schedule_problem(config: ModelConfig) -> str | None:
+    """Return what is wrong with a model's schedule in this Airflow; None when nothing is."""
+    schedule = config.schedule
+    if schedule and schedule.events and not _queue_url(schedule.events):
+        return f"schedule.events.queue_url: it is not set, and neither is the Airflow Variable {QUEUE_VARIABLE}"
+    if schedule and schedule.cron:
+        try:
+            CronTriggerTimetable(schedule.cron, timezone="UTC").validate()
+        except AirflowTimetableInvalid as error:
+            return f"schedule: {error} (found {schedule.cron!r})"
+    return None
+
+
+def _queue_url(events: FineTuneEvents) -> str | None:
+    return events.queue_url or Variable.get(QUEUE_VARIABLE, default=None)
+
+
+def _trigger(config: ModelConfig, events: FineTuneEvents) -> ArtifactLandedTrigger:
+    return ArtifactLandedTrigger(
+        queue_url=str(_queue_url(events)),
+        s3_uri=events.s3,
+        training_jobs=events.training_jobs,
+        settle_seconds=events.settle_seconds,
+        aws_conn_id=_account(config, "aws_conn_id") or "aws_default",
+        region_name=_account(config, "region_name"),
+    )
+
+
+def _account(config: ModelConfig, field: str) -> str | None:
+    """Return the file's setting, else the Airflow Variable's."""
+    own: str | None = getattr(config.account, field) if field in config.account.model_fields_set else None
+    return own or Variable.get(f"model_import_{field}", default=None)
+
+
+def dag_schedule(config: ModelConfig | None, fine_tunes: Asset | None) -> Any:
+    """Return what Airflow's DAG takes as its schedule."""
+    schedule = config.schedule if config else None
+    if schedule is None or schedule.cron:
+        return schedule.cron if schedule else None
+    if fine_tunes:
+        return [fine_tunes]
+    asset = str(schedule.asset)
+    ref: AssetRef = Asset.ref(uri=asset) if "://" in asset else Asset.ref(name=asset)
+    return [ref]
+
+
+def landed_fine_tune(context: Any, fine_tunes: Asset) -> FineTune | None:
+    """Return what an event-driven run imports: what landed last; None for a run that something else started.
+
+    Airflow gives a run only the events up to the first that asked for it; in a burst the last would be left to a run
+    that nothing starts. So all of the asset's events are read.
+    """
+    if context["dag_run"].run_type != "asset_triggered":
+        return None
+    events = context["inlet_events"][fine_tunes].ascending(False).limit(MAX_EVENTS)
+    return newest_fine_tune(fine_tunes.name, (event.extra.get("payload", event.extra) for event in events))
