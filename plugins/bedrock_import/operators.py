@@ -156,9 +156,10 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
             return found
         try:
             return self._create(found)
-        except ClientError as error:
-            # A name in use is a ValidationException; so it is when botocore repeated a request whose answer was lost.
-            if error_code(error) == "ValidationException" and isinstance(found := self._find(), StartedImport):
+        except AWS_ERRORS as error:
+            # The job may be there: an answer was lost, or botocore repeated the request and found the name in use.
+            may_be_there = not isinstance(error, ClientError) or error_code(error) == "ValidationException"
+            if may_be_there and isinstance(found := self._find(), StartedImport):
                 return found
             raise
 
