@@ -122,6 +122,9 @@ class Schedule(_Part):
         return self
 
 
+Dtype = Literal["keep", "bfloat16", "float16"]
+
+
 class ModelConfig(_Part):
     """One model's file in `dags/models/`, and the parameters of a run."""
 
@@ -140,6 +143,11 @@ class ModelConfig(_Part):
     )
     adapter: Text | None = Field(
         default=None, description="LoRA adapter to merge, in the same forms; empty: import the base as it is."
+    )
+    dtype: Dtype = Field(
+        default="keep",
+        description="keep: the weights as they are; bfloat16 or float16: every float tensor rounded once, after the "
+        "merge. Bedrock reads float32, float16 and bfloat16.",
     )
     schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
     evaluation: EvaluationConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.config import ModelConfig
+from include.config import Dtype, ModelConfig
 from include.plan import PREPARATION_VERSION, project_path
 from include.sources.fingerprint import fingerprint
 from include.sources.location import FolderLocation, Location, parse_location
@@ -19,12 +19,14 @@ class RunInputs(NamedTuple):
 
     base: Source
     adapter: Source | None
+    dtype: Dtype = "keep"
 
     @property
     def fingerprint(self) -> str:
         """The 64 hexadecimal digits that name this content and our way of preparing it."""
         adapter = self.adapter.files if self.adapter else ()
-        return fingerprint(self.base.files, adapter, {"preparation": PREPARATION_VERSION})
+        options = {"preparation": PREPARATION_VERSION} | ({} if self.dtype == "keep" else {"dtype": self.dtype})
+        return fingerprint(self.base.files, adapter, options)
 
 
 def locate(spec: str) -> Location:
@@ -52,7 +54,7 @@ def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
 def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:
     """Return the run's inputs as they are now; raises what ``describe_source`` does."""
     adapter = describe(config.adapter, config, s3, sagemaker) if config.adapter else None
-    return RunInputs(describe(config.base, config, s3, sagemaker), adapter)
+    return RunInputs(describe(config.base, config, s3, sagemaker), adapter, config.dtype)
 
 
 def fetch(source: Source, config: ModelConfig, s3: Any, *, as_folder: bool) -> ReadableSource:

@@ -13,6 +13,7 @@ from include.inputs import RunInputs, describe_inputs, fetch
 from include.plan import ImportPlan
 
 if TYPE_CHECKING:
+    from include.checkpoint.reading import RangeReader
     from include.checkpoint.segments import Checkpoint
     from include.sources.source import Source
 
@@ -67,7 +68,8 @@ def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     found = fetch(source, plan.config, s3, as_folder=False)
     raw = inspect(found.uri, reader).kind == "raw_mistral"
     checkpoint = _converted(plan, source, s3) if raw else checkpoint_of_folder(found.uri, reader)
-    prepared = normalise(checkpoint, plan.workspace_file("base"), reader)
+    rounded = checkpoint if plan.config.adapter else _rounded(checkpoint, plan, "base", reader)
+    prepared = normalise(rounded, plan.workspace_file("base"), reader)
     prepared.save(plan.workspace_file(BASE))
     notes = [*found.notes, *prepared.notes]
     return {"changed": raw or prepared != checkpoint, "bytes": prepared.size, "notes": notes}
@@ -79,6 +81,16 @@ def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
 
     folder = fetch(source, plan.config, s3, as_folder=True).uri
     return convert(folder, plan.workspace_file("converted"), progress=LogProgress("Converting", "tensors"))
+
+
+def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: RangeReader) -> Checkpoint:
+    from include.checkpoint.casting import cast
+    from include.checkpoint.progress import LogProgress
+
+    if plan.config.dtype == "keep":
+        return checkpoint
+    overlay = plan.workspace_file(folder)
+    return cast(checkpoint, overlay, plan.config.dtype, progress=LogProgress("Rounding"), reader=reader)
 
 
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
@@ -95,7 +107,7 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     base, ledger = _prepared_base(plan, s3, sagemaker), ReadLedger(UriReader(s3))
     folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
     result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
-    prepared = normalise(result.checkpoint, overlay, ledger)
+    prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
     ledger.save(plan.workspace_file(READ))
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
     prepared.save(plan.workspace_file(MERGED))

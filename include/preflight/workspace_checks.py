@@ -41,12 +41,12 @@ def check_workspace(workspace: Path, inputs: RunInputs | None, s3: Any = None) -
         return
     base = _bytes(inputs.base) if inputs else 0
     merged = min(_changed_bytes(inputs.adapter, s3), base) if inputs and inputs.adapter else 0
-    fetched = sum(_bytes(source) for source in inputs or () if source and not source.in_place)
+    fetched = sum(_bytes(source) for source in inputs[:2] if source and not source.in_place) if inputs else 0
     if free < merged + fetched + RESERVE:
         yield _too_small("error", workspace, free, f"fetching and merging write about {_gigabytes(merged + fetched)}")
-    elif inputs and _converts(inputs.base) and free < merged + fetched + base + RESERVE:
+    elif inputs and (_converts(inputs.base) or inputs.dtype != "keep") and free < merged + fetched + base + RESERVE:
         most = _gigabytes(merged + fetched + base)
-        yield _too_small("warning", workspace, free, f"conversion and merge write up to {most}")
+        yield _too_small("warning", workspace, free, f"conversion, merge and rounding write up to {most}")
 
 
 def _too_small(severity: Severity, workspace: Path, free: int, writes: str) -> Finding:

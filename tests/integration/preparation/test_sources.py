@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Iterator
@@ -65,9 +66,10 @@ def cloud() -> Iterator[Cloud]:
         yield Cloud(local_aws.endpoint_url)
 
 
-def _plan(cloud: Cloud, workspace: Path, base: str, adapter: str | None) -> ImportPlan:
+def _plan(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: str = "keep") -> ImportPlan:
     values = {
         "model_name": "capitals",
+        "dtype": dtype,
         "base": base,
         "adapter": adapter,
         "evaluation": {"dataset": "include/demo/capitals_eval.jsonl"},
@@ -150,6 +152,18 @@ def test_a_raw_mistral_base_with_an_adapter_gives_the_same_weights(
     converted, expected = load(bodies["model.safetensors"]), load(from_folders[1]["model.safetensors"])
     assert converted.keys() == expected.keys()
     assert all(torch.equal(converted[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("adapter", [str(DEMO / "adapters" / "finished"), None], ids=["merged", "base alone"])
+def test_the_weights_are_rounded_to_the_dtype_asked_for_and_are_another_content(
+    cloud: Cloud, tmp_path: Path, adapter: str | None
+) -> None:
+    kept = _plan(cloud, tmp_path / "kept", str(DEMO / "base"), adapter)
+    halved = _plan(cloud, tmp_path / "halved", str(DEMO / "base"), adapter, "float16")
+    assert kept.fingerprint != halved.fingerprint
+    was, now = (load(_deliver(cloud, plan)[1]["model.safetensors"]) for plan in (kept, halved))
+    assert all(torch.equal(was[name].half(), now[name]) for name in was)
+    assert json.loads(_objects(cloud, halved)["config.json"])["torch_dtype"] == "float16"
 
 
 def test_an_adapter_from_a_training_job_gives_the_same_checkpoint(
