@@ -6,12 +6,16 @@ storage bills per unit and month, used or not. See https://aws.amazon.com/bedroc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from include.limits import Prices, load_limits
+
+_SLOW_TOKENS_PER_SECOND = 20
 
 
 class ModelCost(BaseModel):
@@ -70,6 +74,32 @@ def model_cost(
         storage_month_dollars=storage,
         as_of=prices.as_of,
     )
+
+
+def use_summary(cost: ModelCost, windows: int) -> str:
+    """Return what so many windows of use of one copy cost, as a sentence."""
+    used = f"{windows} window(s) of {cost.window_minutes} minutes of one model copy"
+    if cost.window_dollars is None:
+        return f"{used}; price unknown"
+    return f"{used}: {windows * cost.window_dollars:.4f} USD (prices of {cost.as_of})"
+
+
+def expected_windows(cost: ModelCost, questions: int, max_tokens: int, concurrency: int) -> int:
+    """Return how many windows asking so many questions takes at most, if a copy writes 20 tokens a second per answer.
+
+    No source states that rate; it is slow for a model of 8 billion weights.
+    """
+    seconds = math.ceil(questions / concurrency) * max_tokens / _SLOW_TOKENS_PER_SECOND
+    return max(1, math.ceil(seconds / 60 / cost.window_minutes)) if questions else 0
+
+
+def used_windows(answered_at: Iterable[datetime], window_minutes: int) -> int:
+    """Return how many billing windows hold these calls: each begins with the first call after the one before it."""
+    windows, ends = 0, None
+    for moment in sorted(answered_at):
+        if ends is None or moment >= ends:
+            windows, ends = windows + 1, moment + timedelta(minutes=window_minutes)
+    return windows
 
 
 def storage_summary(costs: Iterable[ModelCost]) -> str:

@@ -38,11 +38,6 @@ class ImportPlan(BaseModel):
     landed_at: AwareDatetime | None = None
 
     @property
-    def dataset_path(self) -> Path:
-        """The evaluation set."""
-        return project_path(self.config.evaluation.dataset)
-
-    @property
     def prefix(self) -> str:
         """The key prefix of the checkpoint, with a slash at its end."""
         return self.s3_uri.removeprefix(f"s3://{self.bucket}/")

@@ -8,10 +8,16 @@ from include.plan import ImportPlan
 from include.preflight.asking import AWS_SERVICES, AwsClients
 
 if TYPE_CHECKING:
+    from include.measurement import EvaluationClients
     from include.retention.models import RetentionClients
 
-#: A cold model answers its first call only after minutes.
-RUNTIME_READ_TIMEOUT = 300
+#: A cold model answers its first call only after minutes. The evaluation paces its retries itself; as many connections
+#: are kept as it asks questions at a time.
+RUNTIME_CONFIG: dict[str, Any] = {
+    "read_timeout": 300,
+    "retries": {"total_max_attempts": 1},
+    "max_pool_connections": 64,
+}
 #: Retention asks about hundreds of models one after the other.
 PATIENT_RETRIES = {"mode": "adaptive", "total_max_attempts": 10}
 
@@ -23,7 +29,7 @@ def _client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
 
     if client_type == "s3":
         return S3Hook(aws_conn_id=aws_conn_id, region_name=region_name).get_conn()
-    config = Config(read_timeout=RUNTIME_READ_TIMEOUT) if client_type == "bedrock-runtime" else None
+    config = Config(**RUNTIME_CONFIG) if client_type == "bedrock-runtime" else None
     return AwsBaseHook(
         aws_conn_id=aws_conn_id, region_name=region_name, client_type=client_type, config=config
     ).get_conn()
@@ -37,6 +43,13 @@ def client(plan: ImportPlan, client_type: str) -> Any:
 def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
     """Return the clients that preflight asks; without a region, the connection's."""
     return AwsClients(*(_client(aws_conn_id, region_name, name) for name in AWS_SERVICES))
+
+
+def evaluation_clients(plan: ImportPlan) -> EvaluationClients:
+    """Return the clients of an evaluation."""
+    from include.measurement import EvaluationClients
+
+    return EvaluationClients(*(client(plan, name) for name in ("bedrock-runtime", "s3", "bedrock")))
 
 
 def retention_clients(aws_conn_id: str, region_name: str | None) -> RetentionClients:

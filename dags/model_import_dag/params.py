@@ -14,7 +14,7 @@ MODEL_SECTION = "Model"
 VARIABLE_PREFIX = "model_import_"
 _FORM_KEYS = (
     "type", "enum", "pattern", "minimum", "maximum", "minLength", "maxLength", "examples", "title",
-    "propertyNames", "additionalProperties",
+    "propertyNames", "additionalProperties", "items", "maxItems",
 )  # fmt: skip
 #: Not parameters of a run: Airflow reads the schedule when it reads the DAG file.
 _NOT_IN_FORM = {"schedule"}

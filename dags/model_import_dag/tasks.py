@@ -10,7 +10,7 @@ from airflow.sdk import Asset, Context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.plan import ImportPlan, run_workspace
-from model_import_dag.clients import aws_clients, client, retention_clients
+from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
 from model_import_dag.params import run_config
 from model_import_dag.runs import link_to_registry, link_to_s3, provenance
 from model_import_dag.schedules import landed_fine_tune
@@ -121,7 +121,7 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
 
     plan = _plan(context)
     model_arn = context["ti"].xcom_pull(task_ids="wait_for_import")["imported_model_arn"]
-    return measure(plan, model_arn, client(plan, "bedrock-runtime"), client(plan, "s3"))
+    return measure(plan, model_arn, evaluation_clients(plan))
 
 
 @task

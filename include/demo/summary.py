@@ -12,8 +12,7 @@ from rich.table import Table
 from include.config import ModelConfig
 from include.demo.environment import Environment, aws_client
 from include.demo.inventory import Inventory
-from include.evaluation.responses import read_answer, request_body
-from include.measurement import BODY_FORMAT
+from include.evaluation.responses import read_answer
 
 QUESTION = "Give the name of the capital city of Portugal."
 
@@ -31,11 +30,10 @@ class Outcome(NamedTuple):
 
 def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any]) -> str:
     """Return the imported model's answer to one question, through boto3 as an application asks it."""
-    evaluation = config.evaluation
-    prompt = evaluation.prompt_template.format(question=QUESTION)
-    body = request_body(BODY_FORMAT, prompt, evaluation.max_tokens)
+    prompt, longest = config.evaluation.prompt_template.format(question=QUESTION), config.evaluation.max_tokens
+    body = json.dumps({"prompt": prompt, "max_tokens": longest, "temperature": 0})
     runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
-    response = runtime.invoke_model(modelId=results["wait_for_import"]["imported_model_arn"], body=json.dumps(body))
+    response = runtime.invoke_model(modelId=results["wait_for_import"]["imported_model_arn"], body=body)
     return read_answer(json.loads(response["body"].read())).text
 
 

@@ -17,11 +17,15 @@ from include.evaluation.responses import Answer
 
 @dataclass(frozen=True)
 class LoggedAnswer:
-    """A line of the log; ``key`` stands for record, model and request, latency is that of the call that succeeded."""
+    """A line of the log; ``key`` stands for record, model and request, latency is that of the call that succeeded.
+
+    ``answered_at`` is in ISO 8601, with its time zone.
+    """
 
     key: str
     question: str
     latency_seconds: float
+    answered_at: str
     answer: Answer
 
 
@@ -54,8 +58,8 @@ class AnswerLog:
         with self._lock:
             self._file.write(line.encode())
             self._file.flush()
-            os.fsync(self._file.fileno())
             self.answers[logged.key] = logged
+        os.fsync(self._file.fileno())  # outside the lock: answers that come together are brought to disk together
 
     def _recover(self) -> Iterator[LoggedAnswer]:
         self._file.seek(0)

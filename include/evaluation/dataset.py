@@ -1,21 +1,25 @@
-"""Reads a question-answering data set from JSON Lines."""
+"""Reads a question-answering data set: JSON Lines, CSV or Parquet, from a folder or from S3."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from include.evaluation.errors import (
-    DatasetEmptyError,
-    DatasetFieldError,
-    DatasetLineError,
-    DatasetNotFoundError,
-)
+from include.evaluation.dataset_formats import Row, read_rows
+from include.evaluation.dataset_source import read_bytes
+from include.evaluation.errors import DatasetEmptyError, DatasetFieldError, DatasetLocationError
 from include.evaluation.qa_accuracy import ALTERNATIVES_DELIMITER
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,59 +45,115 @@ class Record:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Records, where they were read from, and the SHA-256 of the file's content."""
+    """Records, where they were read from, the SHA-256 of the file's content, and how many records that holds."""
 
     uri: str
     digest: str
     records: tuple[Record, ...]
+    file_records: int
 
 
-def read_dataset(path: Path) -> Dataset:
-    """Return the records of the JSON Lines file ``path``: ``question`` and ``answer``, and ``category`` if given.
+@dataclass(frozen=True)
+class Locations:
+    """Where a record's parts are: names of columns, or JMESPath expressions (https://jmespath.org) into them.
+
+    FMEval's DataConfig calls them model_input_location, target_output_location and category_location.
+    """
+
+    question: str = "question"
+    answer: str = "answer"
+    category: str = "category"
+
+
+def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any = None) -> Dataset:
+    """Return the records of the data set at ``place``, a path or an ``s3://`` URI; its ending tells the format.
+
+    Several accepted answers are a list, or one text with ``<OR>`` between them. A category may be missing.
+
+    Args:
+        place: the file; a relative path is taken from the working directory.
+        locations: where question, answer and category are in a line.
+        s3: an S3 client, needed for an ``s3://`` URI.
 
     Raises:
-        DatasetNotFoundError: there is no such file.
-        DatasetLineError: a line is not a JSON object.
+        DatasetNotFoundError: there is no such file or object.
+        DatasetUnreadableError: S3 refuses to give it.
+        DatasetTooLargeError: it is larger than what fits in a worker's memory.
+        DatasetFormatError: its ending or its content is of no known format.
+        DatasetLineError: a line is not a record.
+        DatasetLocationError: a location is not a JMESPath expression.
         DatasetFieldError: a field is missing, blank or not a text.
         DatasetEmptyError: the file has no record.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise DatasetNotFoundError(str(path)) from None
-    rows = _rows(str(path), content)
-    records = tuple(_record(str(path), index, line, row) for index, (line, row) in enumerate(rows))
+    uri = str(place)
+    content = read_bytes(uri, s3)
+    finders = [_Finder(uri, location) for location in (locations.question, locations.answer, locations.category)]
+    records = tuple(_record(uri, index, row, *finders) for index, row in enumerate(read_rows(uri, content)))
     if not records:
-        raise DatasetEmptyError(str(path))
-    return Dataset(uri=str(path), digest=hashlib.sha256(content).hexdigest(), records=records)
+        raise DatasetEmptyError(uri)
+    return Dataset(uri, hashlib.sha256(content).hexdigest(), records, len(records))
 
 
-def _rows(path: str, content: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line number (from 1) and object of every line that is not blank."""
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
+def sample(dataset: Dataset, count: int | None, seed: int) -> Dataset:
+    """Return the data set with ``count`` of its records, drawn with ``seed`` and left in their order.
+
+    Without a count, or with fewer records than that, nothing is drawn.
+    """
+    if count is None or count >= len(dataset.records):
+        return dataset
+    drawn = sorted(random.Random(seed).sample(range(len(dataset.records)), count))
+    log.info("Only a sample is asked: %d of %d records, drawn with seed %d", count, len(dataset.records), seed)
+    return replace(dataset, records=tuple(dataset.records[index] for index in drawn))
+
+
+def record_ids(records: Sequence[Record]) -> Iterator[str]:
+    """Yield a short name for each record that follows from its content; a record that comes again is numbered."""
+    seen: Counter[str] = Counter()
+    for record in records:
+        name = record.digest[:16]
+        seen[name] += 1
+        yield name if seen[name] == 1 else f"{name}-{seen[name]}"
+
+
+class _Finder:
+    """Finds a value in a row: the column of that very name, else what the JMESPath expression selects."""
+
+    def __init__(self, uri: str, location: str) -> None:
+        import jmespath
+        from jmespath.exceptions import JMESPathError
+
+        self._uri, self.location, self._found = uri, location, ""
         try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise DatasetLineError(path, number, str(error)) from error
-        if not isinstance(row, dict):
-            raise DatasetLineError(path, number, type(row).__name__)
-        yield number, row
+            self._expression = jmespath.compile(location)
+        except JMESPathError as error:  # it may still be the name of a column
+            self._found = str(error).splitlines()[0]
+
+    def __call__(self, values: dict[str, Any]) -> Any:
+        if self.location in values:
+            return values[self.location]
+        if self._found:
+            raise DatasetLocationError(self._uri, self.location, self._found)
+        return self._expression.search(values)
 
 
-def _record(path: str, index: int, line: int, row: dict[str, Any]) -> Record:
+def _record(uri: str, index: int, row: Row, question: _Finder, answer: _Finder, category: _Finder) -> Record:
+    in_category = category(row.values)
     return Record(
         index=index,
-        question=_text(path, line, row, "question"),
-        answer=_text(path, line, row, "answer"),
-        category=None if row.get("category") is None else _text(path, line, row, "category"),
+        question=_text(uri, row, question.location, question(row.values)),
+        answer=_answers(uri, row, answer.location, answer(row.values)),
+        category=_text(uri, row, category.location, in_category) if in_category not in (None, "") else None,
     )
 
 
-def _text(path: str, line: int, row: dict[str, Any], field: str) -> str:
-    value = row.get(field)
+def _answers(uri: str, row: Row, location: str, value: Any) -> str:
+    if not isinstance(value, list) or not value:
+        return _text(uri, row, location, value)
+    return ALTERNATIVES_DELIMITER.join(_text(uri, row, location, one) for one in value)
+
+
+def _text(uri: str, row: Row, location: str, value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value
-    found = "nothing" if field not in row else "a blank text" if isinstance(value, str) else type(value).__name__
-    raise DatasetFieldError(path, line, field, found)
+    found = "nothing" if value is None else "a blank text" if isinstance(value, str) else type(value).__name__
+    raise DatasetFieldError(uri, row.place, location, found)

@@ -8,27 +8,71 @@ _GO_ON = "The answers so far are kept: run it again to go on from here."
 
 
 class DatasetNotFoundError(ModelImportError):
-    """The data set's file does not exist."""
+    """The data set's file or object does not exist."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("The evaluation data set does not exist", path, remedy="Give the path of a JSON Lines file.")
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            "The evaluation data set does not exist", uri, remedy="Give a path or s3:// URI that this worker can read."
+        )
+
+
+class DatasetUnreadableError(ModelImportError):
+    """The data set exists, but cannot be had."""
+
+    def __init__(self, uri: str, found: str) -> None:
+        remedy = "Check the permissions of the AWS connection, or of the folder."
+        super().__init__("The evaluation data set cannot be read", uri, found=found, remedy=remedy)
+
+
+class DatasetTooLargeError(ModelImportError):
+    """The data set does not fit in a worker's memory."""
+
+    def __init__(self, uri: str, limit: int, found: int) -> None:
+        super().__init__(
+            "The evaluation data set is too large",
+            uri,
+            f"at most {limit:,} bytes",
+            f"{found:,} bytes",
+            "Make a smaller file: `sample` draws from what was read.",
+        )
+
+
+class DatasetFormatError(ModelImportError):
+    """The data set's file is of no known format."""
+
+    def __init__(self, uri: str, expected: str, found: str) -> None:
+        remedy = "Write it as JSON Lines, CSV or Parquet."
+        super().__init__("The evaluation data set has no known format", uri, expected, found, remedy)
+
+
+class DatasetLocationError(ModelImportError):
+    """A location is neither a column nor a JMESPath expression."""
+
+    def __init__(self, uri: str, location: str, found: str) -> None:
+        super().__init__(
+            "A location in the evaluation data set cannot be read",
+            f"{uri}, location {location!r}",
+            "the name of a column or a JMESPath expression",
+            found,
+            "See https://jmespath.org; put names with signs in double quotes.",
+        )
 
 
 class DatasetEmptyError(ModelImportError):
     """The data set holds no record."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__("The evaluation data set holds no record", path, "at least one line", "none")
+    def __init__(self, uri: str) -> None:
+        super().__init__("The evaluation data set holds no record", uri, "at least one", "none")
 
 
 class DatasetLineError(ModelImportError):
-    """A line of the data set is not a JSON object."""
+    """A line of the data set cannot be read as a record."""
 
-    def __init__(self, path: str, line: int, found: str) -> None:
+    def __init__(self, uri: str, place: str, expected: str, found: str) -> None:
         super().__init__(
             "A line of the evaluation data set is no record",
-            f"{path}, line {line}",
-            "a JSON object",
+            f"{uri}, {place}",
+            expected,
             found,
             "Correct or remove the line.",
         )
@@ -37,13 +81,27 @@ class DatasetLineError(ModelImportError):
 class DatasetFieldError(ModelImportError):
     """A field of a record is missing or not a text."""
 
-    def __init__(self, path: str, line: int, field: str, found: str) -> None:
+    def __init__(self, uri: str, place: str, field: str, found: str) -> None:
         super().__init__(
             "A field of the evaluation data set is wrong",
-            f"{path}, line {line}, field {field!r}",
-            "a text that is not blank",
+            f"{uri}, {place}, field {field!r}",
+            "a text that is not blank, or for answers a list of such",
             found,
-            "Every line needs 'question' and 'answer'; 'category' may be left out.",
+            "Every record needs a question and an answer; the category may be left out. "
+            "If they have other names, set question_location and answer_location.",
+        )
+
+
+class FewShotExamplesError(ModelImportError):
+    """There are fewer examples to show than asked for."""
+
+    def __init__(self, uri: str, expected: int, found: int) -> None:
+        super().__init__(
+            "There are too few few-shot examples",
+            uri,
+            f"{expected} whose question is not asked in the evaluation too",
+            str(found),
+            "Give a data set of other questions, or ask for fewer examples.",
         )
 
 
@@ -86,14 +144,14 @@ class AnswerLogLineError(ModelImportError):
 
 
 class ModelInvocationError(ModelImportError):
-    """The model refused or failed a question in a way that waiting does not cure."""
+    """The model was refused to us in a way that no other question would change."""
 
     def __init__(self, model_arn: str, record_index: int, found: str) -> None:
-        super().__init__("The model failed a question", f"{model_arn}, record {record_index}", "", found, _GO_ON)
+        super().__init__("The model cannot be asked", f"{model_arn}, record {record_index}", "", found, _GO_ON)
 
 
 class ModelUnavailableError(ModelImportError):
-    """The model stayed cold, busy or throttled until the deadline."""
+    """The model answered no question for as long as it is waited for."""
 
     def __init__(self, model_arn: str, record_index: int, deadline_seconds: float, found: str) -> None:
         super().__init__(
@@ -102,6 +160,19 @@ class ModelUnavailableError(ModelImportError):
             f"an answer within {deadline_seconds:g} s",
             found,
             _GO_ON,
+        )
+
+
+class NothingAnsweredError(ModelImportError):
+    """Every question that was tried failed."""
+
+    def __init__(self, model_arn: str, failed: int, found: str) -> None:
+        super().__init__(
+            "The model answered no question",
+            model_arn,
+            "an answer to at least one",
+            f"{failed} failed, one of them with: {found}",
+            "Check the prompt settings: body_format, max_tokens, guardrail_id.",
         )
 
 

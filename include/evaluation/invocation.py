@@ -4,68 +4,80 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-from tenacity import (
-    Retrying,
-    retry_if_exception,
-    sleep_using_event,
-    stop_after_delay,
-    stop_when_event_set,
-    wait_random_exponential,
-)
-
 from include.evaluation.answer_log import AnswerLog, LoggedAnswer
 from include.evaluation.dataset import Record
-from include.evaluation.errors import ModelInvocationError, ModelUnavailableError, ResponseSchemaError
-from include.evaluation.prompts import render
-from include.evaluation.responses import Answer, RequestFormat, read_answer, request_body
+from include.evaluation.errors import (
+    ModelInvocationError,
+    ModelUnavailableError,
+    NothingAnsweredError,
+    ResponseSchemaError,
+)
+from include.evaluation.pacing import ConcurrencyLimit, pause
+from include.evaluation.progress import AnswerProgress
+from include.evaluation.refusals import NOT_ANSWERED, Refusal, refusal_of
+from include.evaluation.requests import request
+from include.evaluation.responses import Answer, cut_at_stop, read_answer
+from include.evaluation.results import PromptSettings, Status
 
-_WORTH_WAITING_FOR = frozenset({"ModelNotReadyException", "ThrottlingException", "ServiceUnavailableException"})
-_LONGEST_PAUSE_SECONDS = 15.0
+log = logging.getLogger(__name__)
+
+#: The status that a record gets when it is given up.
+_STATUSES: Mapping[Refusal, Status] = {"throttled": "throttled", "cold": "throttled", "timeout": "timeout"}
+_WAITED_FOR: tuple[Refusal, ...] = ("throttled", "cold", "unreachable")
+_ATTEMPTS = 3
+#: As many failures without any answer end the evaluation: the fault is not in the records.
+_HOPELESS = 20
+_LONGEST_ERROR = 500
 
 
 class RuntimeClient(Protocol):
-    """What is used of boto3's ``bedrock-runtime`` client, safe for several threads."""
+    """What is used of boto3's ``bedrock-runtime`` client, safe for several threads; it should not retry by itself."""
 
     def invoke_model(self, **request: Any) -> Mapping[str, Any]:
         """Return the response with its ``body``, a stream of bytes."""
         ...
 
+    def converse(self, **request: Any) -> Mapping[str, Any]:
+        """Return the response as it is."""
+        ...
+
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a cold, busy or throttled model is waited for, per question; pauses grow up to 15 s."""
+    """How long a cold, throttled or unreachable model is waited for, per question; pauses grow up to 15 s."""
 
     deadline_seconds: float = 600.0
     first_pause_seconds: float = 1.0
 
 
 @dataclass(frozen=True)
-class AnsweredRecord:
-    """A record with the model's answer; latency is that of the call that succeeded."""
+class Outcome:
+    """What became of a record: an answer, or why there is none; latency is that of the call that succeeded."""
 
     record: Record
-    answer: Answer
-    latency_seconds: float
+    status: Status
+    answer: Answer | None = None
+    latency_seconds: float | None = None
+    answered_at: datetime | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True)
-class EvaluationResult:
-    """The answers in the order of the records; ``asked`` counts those that no earlier run had brought."""
+class Interview:
+    """The outcomes in the order of the records; ``asked`` counts the records that no earlier run had an answer to."""
 
-    model_arn: str
-    prompt_template: str
-    max_tokens: int
-    body_format: RequestFormat
-    answers: tuple[AnsweredRecord, ...]
+    outcomes: tuple[Outcome, ...]
     asked: int
     seconds: float
 
@@ -74,115 +86,148 @@ class EvaluationResult:
 class _Question:
     record: Record
     key: str
-    body: bytes
+    parameters: Mapping[str, Any]
+    stop: tuple[str, ...]
 
 
-def evaluate(
+def ask_all(
     client: RuntimeClient,
     model_arn: str,
     records: Sequence[Record],
-    prompt_template: str,
-    max_tokens: int,
+    prompt: PromptSettings,
     *,
     answers_path: Path,
-    body_format: RequestFormat = "OpenAICompletion",
-    concurrency: int = 4,
+    concurrency: int = 8,
     patience: Patience = Patience(),
-) -> EvaluationResult:
-    """Return the model's greedy answers to ``records``.
+    known: Iterable[Outcome] = (),
+) -> Interview:
+    """Return what became of every record, asking up to ``concurrency`` at a time and fewer while throttled.
 
-    Each answer goes to ``answers_path`` as it comes; what is found there, of the same record, model and request, is not
-    asked again.
+    Each answer goes to ``answers_path`` as it comes; what is found there or in ``known``, of the same record, model and
+    request, is not asked again.
 
     Raises:
         PromptTemplateError: the template cannot be filled; nothing was asked.
         AnswerLogLineError: ``answers_path`` holds something else; nothing was asked.
-        ModelUnavailableError: the model stayed cold, busy or throttled beyond ``patience``.
-        ModelInvocationError: the model failed a question in another way.
-        ResponseSchemaError: a response has no known shape.
+        ModelUnavailableError: nothing was answered for as long as ``patience`` lasts.
+        ModelInvocationError: permission, model or endpoint are wrong.
+        NothingAnsweredError: all questions failed.
     """
     started = time.monotonic()
-    questions = [
-        _question(model_arn, record, request_body(body_format, render(prompt_template, record), max_tokens))
-        for record in records
-    ]
-    with AnswerLog(answers_path) as log:
-        pending = [question for question in questions if question.key not in log.answers]
-        _Interview(client, model_arn, patience, log).ask_all(pending, concurrency)
-        answers = tuple(_answered(question.record, log.answers[question.key]) for question in questions)
-    return EvaluationResult(
-        model_arn=model_arn,
-        prompt_template=prompt_template,
-        max_tokens=max_tokens,
-        body_format=body_format,
-        answers=answers,
-        asked=len(pending),
-        seconds=time.monotonic() - started,
-    )
+    questions = [_question(model_arn, record, prompt) for record in records]
+    outcomes = {_question(model_arn, one.record, prompt).key: one for one in known if one.answer is not None}
+    with AnswerLog(answers_path) as answers:
+        logged = {question.key: question.record for question in questions if question.key in answers.answers}
+        outcomes |= {key: _outcome(record, answers.answers[key]) for key, record in logged.items()}
+        pending = {question.key: question for question in questions if question.key not in outcomes}
+        progress = AnswerProgress(len(questions), len(pending))
+        asking = _Asking(client, model_arn, patience, answers, ConcurrencyLimit(concurrency), progress)
+        outcomes |= asking.ask(tuple(pending.values()), concurrency, any_answered=bool(outcomes))
+    in_order = tuple(replace(outcomes[question.key], record=question.record) for question in questions)
+    return Interview(in_order, len(pending), time.monotonic() - started)
 
 
-def _question(model_arn: str, record: Record, body: dict[str, Any]) -> _Question:
-    identity = json.dumps([model_arn, record.digest, body], sort_keys=True)
-    return _Question(record, hashlib.sha256(identity.encode()).hexdigest(), json.dumps(body).encode())
+def _question(model_arn: str, record: Record, prompt: PromptSettings) -> _Question:
+    parameters = request(prompt, record.question)
+    identity = json.dumps([model_arn, record.digest, parameters], sort_keys=True, default=bytes.decode)
+    key = hashlib.sha256(identity.encode()).hexdigest()
+    return _Question(record, key, {"modelId": model_arn, **parameters}, prompt.stop)
 
 
-def _answered(record: Record, logged: LoggedAnswer) -> AnsweredRecord:
-    return AnsweredRecord(record, logged.answer, logged.latency_seconds)
+def _outcome(record: Record, logged: LoggedAnswer) -> Outcome:
+    at = datetime.fromisoformat(logged.answered_at)
+    return Outcome(record, "answered", logged.answer, logged.latency_seconds, at)
 
 
-class _Interview:
-    """Asks questions in parallel and logs the answers; the first failure ends it."""
+class _Asking:
+    """Asks questions in parallel and logs the answers; a failure that is not the record's ends it."""
 
-    def __init__(self, client: RuntimeClient, model_arn: str, patience: Patience, log: AnswerLog) -> None:
-        self._client, self._model_arn, self._patience, self._log = client, model_arn, patience, log
+    def __init__(
+        self,
+        client: RuntimeClient,
+        model_arn: str,
+        patience: Patience,
+        answers: AnswerLog,
+        limit: ConcurrencyLimit,
+        progress: AnswerProgress,
+    ) -> None:
+        self._client, self._model_arn, self._patience = client, model_arn, patience
+        self._answers, self._limit, self._progress = answers, limit, progress
         self._ended = Event()
+        self._last_answer = float("-inf")
 
-    def ask_all(self, questions: Sequence[_Question], concurrency: int) -> None:
+    def ask(self, questions: Sequence[_Question], concurrency: int, *, any_answered: bool) -> dict[str, Outcome]:
+        """Return the outcome of each question by its key; see ``ask_all`` for what is raised."""
         with ThreadPoolExecutor(concurrency) as pool:
-            futures = [pool.submit(self._ask, question) for question in questions]
+            futures = {pool.submit(self._settle, question): question.key for question in questions}
+            outcomes: dict[str, Outcome] = {}
             try:
                 for future in as_completed(futures):
-                    future.result()
+                    outcome = outcomes[futures[future]] = future.result()
+                    any_answered = any_answered or outcome.answer is not None
+                    if not any_answered and len(outcomes) >= min(_HOPELESS, len(questions)):
+                        raise NothingAnsweredError(self._model_arn, len(outcomes), outcome.error)
             finally:
                 self._ended.set()
                 pool.shutdown(wait=False, cancel_futures=True)
+        return outcomes
 
-    def _ask(self, question: _Question) -> None:
-        index, deadline = question.record.index, self._patience.deadline_seconds
-        try:
-            self._log.append(self._retrying()(self._ask_once, question))
-        except ClientError as error:
-            if _is_worth_waiting_for(error):
-                raise ModelUnavailableError(self._model_arn, index, deadline, str(error)) from error
-            raise ModelInvocationError(self._model_arn, index, str(error)) from error
-        except BotoCoreError as error:
-            raise ModelInvocationError(self._model_arn, index, str(error)) from error
+    def _settle(self, question: _Question) -> Outcome:
+        outcome = self._ask(question)
+        self._progress.settle(answered=outcome.answer is not None, concurrency=self._limit.current)
+        return outcome
 
-    def _retrying(self) -> Retrying:
-        return Retrying(
-            retry=retry_if_exception(_is_worth_waiting_for),
-            wait=wait_random_exponential(self._patience.first_pause_seconds, max=_LONGEST_PAUSE_SECONDS),
-            stop=stop_after_delay(self._patience.deadline_seconds) | stop_when_event_set(self._ended),
-            sleep=sleep_using_event(self._ended),
-            reraise=True,
-        )
+    def _ask(self, question: _Question) -> Outcome:
+        started, refusals = time.monotonic(), Counter[Refusal]()
+        while True:
+            try:
+                with self._limit.slot():
+                    logged = self._ask_once(question)
+            except NOT_ANSWERED as error:
+                refusal = refusal_of(error)
+                refusals[refusal] += 1
+                if self._gives_up(question, error, refusals, started):
+                    log.warning("Record %d is given up: %s", question.record.index, error)
+                    return Outcome(question.record, _STATUSES.get(refusal, "error"), error=str(error)[:_LONGEST_ERROR])
+                self._ended.wait(self._pause(refusal, refusals[refusal]))
+            else:
+                self._answers.append(logged)
+                self._last_answer = time.monotonic()
+                return _outcome(question.record, logged)
+
+    def _gives_up(self, question: _Question, error: Exception, refusals: Counter[Refusal], started: float) -> bool:
+        """Whether this question is given up, or else asked again; raises when all questions are to be."""
+        refusal, index = refusal_of(error), question.record.index
+        if refusal == "fatal" or self._ended.is_set():
+            raise ModelInvocationError(self._model_arn, index, str(error)) from error
+        if refusal not in _WAITED_FOR:
+            return refusal == "refused" or refusals[refusal] >= _ATTEMPTS
+        deadline = self._patience.deadline_seconds
+        if time.monotonic() - started < deadline:
+            return False
+        if self._last_answer < started:
+            raise ModelUnavailableError(self._model_arn, index, deadline, str(error)) from error
+        return True
+
+    def _pause(self, refusal: Refusal, times: int) -> float:
+        if refusal == "throttled":
+            return self._limit.throttled(times)
+        return pause(self._patience.first_pause_seconds, times)
 
     def _ask_once(self, question: _Question) -> LoggedAnswer:
         started = time.monotonic()
-        response = self._client.invoke_model(
-            modelId=self._model_arn, body=question.body, contentType="application/json", accept="application/json"
-        )
-        payload = response["body"].read()
+        body = self._call(question.parameters)
         latency = time.monotonic() - started
-        return LoggedAnswer(question.key, question.record.question, latency, read_answer(_parse(payload)))
+        answer = read_answer(body)
+        self._limit.answered(latency)
+        cut = replace(answer, text=cut_at_stop(answer.text, question.stop))
+        return LoggedAnswer(question.key, question.record.question, latency, datetime.now(UTC).isoformat(), cut)
 
-
-def _parse(payload: bytes) -> Any:
-    try:
-        return json.loads(payload)
-    except ValueError as error:
-        raise ResponseSchemaError(f"no JSON: {error}") from error
-
-
-def _is_worth_waiting_for(error: BaseException) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _WORTH_WAITING_FOR
+    def _call(self, parameters: Mapping[str, Any]) -> Any:
+        if "messages" in parameters:
+            return self._client.converse(**parameters)
+        payload = self._client.invoke_model(**parameters)["body"].read()
+        try:
+            return json.loads(payload)
+        except ValueError as error:
+            raise ResponseSchemaError(f"no JSON: {error}") from error

@@ -24,7 +24,7 @@ def local_scores(
         PromptTemplateError: the template cannot be filled.
         NoScoresError: ``records`` is empty.
     """
-    prompts = [render(prompt_template, record) for record in records]
+    prompts = [render(prompt_template, record.question) for record in records]
     answers = generate_greedily(checkpoint_dir, prompts, max_tokens)
     seen = (Observation(record.accepted_answers, answer) for answer, record in zip(answers, records, strict=True))
     scores = [score_record(observation) for observation in seen]

@@ -91,6 +91,13 @@ METRICS: Mapping[str, Metric] = {
 SCORES = tuple(name for name, metric in METRICS.items() if metric.is_score)
 
 
+def known_score(name: str) -> str:
+    """Return ``name`` if it is that of a score between 0 and 1, else raise ValueError."""
+    if name not in SCORES:
+        raise ValueError(f"one of {', '.join(SCORES)}")
+    return name
+
+
 def score_record(observation: Observation) -> dict[str, float]:
     """Return the record's scores between 0 and 1, by metric."""
     values = {name: METRICS[name].value(observation) for name in SCORES}

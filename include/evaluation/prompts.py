@@ -1,13 +1,20 @@
-"""Turns a record into the prompt that the model is asked."""
+"""Turns a question into the prompt or the conversation that the model is asked."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterable
 from string import Formatter
+from typing import Literal
 
-from include.evaluation.dataset import Record
-from include.evaluation.errors import PromptTemplateError
+from include.evaluation.dataset import Dataset, Record
+from include.evaluation.errors import FewShotExamplesError, PromptTemplateError
+from include.evaluation.results import PromptSettings
+
+Role = Literal["user", "assistant"]
 
 _FIELD = "question"
+_BETWEEN_EXAMPLES = "\n\n"
 
 
 def check_template(prompt_template: str) -> str:
@@ -28,10 +35,38 @@ def check_template(prompt_template: str) -> str:
     return prompt_template
 
 
-def render(prompt_template: str, record: Record) -> str:
-    """Return ``prompt_template`` with the record's question in it.
+def render(prompt_template: str, question: str) -> str:
+    """Return ``prompt_template`` with the question in it.
 
     Raises:
         PromptTemplateError: see ``check_template``.
     """
-    return check_template(prompt_template).format(question=record.question)
+    return check_template(prompt_template).format(question=question)
+
+
+def completion_prompt(settings: PromptSettings, question: str) -> str:
+    """Return the one text that a completion is asked with: each example with its answer, then the question."""
+    examples = (f"{render(settings.prompt_template, asked)} {answer}" for asked, answer in settings.examples)
+    return _BETWEEN_EXAMPLES.join([*examples, render(settings.prompt_template, question)])
+
+
+def conversation(settings: PromptSettings, question: str) -> list[tuple[Role, str]]:
+    """Return the messages that a chat is asked with: each example as a turn of its own, then the question."""
+    messages: list[tuple[Role, str]] = []
+    for asked, answer in settings.examples:
+        messages += [("user", render(settings.prompt_template, asked)), ("assistant", answer)]
+    return [*messages, ("user", render(settings.prompt_template, question))]
+
+
+def choose_examples(dataset: Dataset, count: int, asked: Iterable[Record], seed: int) -> tuple[tuple[str, str], ...]:
+    """Return ``count`` questions with their first accepted answer, drawn with ``seed``; none of them is asked too.
+
+    Raises:
+        FewShotExamplesError: there are too few.
+    """
+    questions = {record.question for record in asked}
+    usable = [record for record in dataset.records if record.question not in questions]
+    if len(usable) < count:
+        raise FewShotExamplesError(dataset.uri, count, len(usable))
+    chosen = random.Random(seed).sample(usable, count)
+    return tuple((record.question, record.accepted_answers[0]) for record in chosen)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from include.evaluation.bootstrap import estimate
 from include.evaluation.errors import NoScoresError
 from include.evaluation.metrics import METRICS, SCORES, Observation
+from include.evaluation.responses import GUARDRAIL_INTERVENED
 from include.evaluation.results import (
     CategoryResult,
     Estimate,
@@ -16,8 +17,6 @@ from include.evaluation.results import (
     RecordResult,
     count_statuses,
 )
-
-_GUARDRAIL_INTERVENED = "guardrail_intervened"
 
 
 class MeasuredOn(NamedTuple):
@@ -50,7 +49,7 @@ def build_report(
         metrics=_metrics(results, measured_on.seed),
         categories=tuple(_by_category(results, measured_on.seed)),
         statuses=count_statuses(results),
-        guardrail_interventions=sum(result.stop_reason == _GUARDRAIL_INTERVENED for result in results),
+        guardrail_interventions=sum(result.stop_reason == GUARDRAIL_INTERVENED for result in results),
         seconds=seconds,
         cost_summary=cost_summary,
     )

@@ -1,20 +1,18 @@
-"""The bodies of InvokeModel for imported models: what is sent, and what comes back.
+"""What an imported model answers: the bodies of InvokeModel in their formats, and Converse.
 
 Body formats: https://docs.aws.amazon.com/bedrock/latest/userguide/custom-model-import-advanced-features.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from include.evaluation.errors import ResponseSchemaError
 
-RequestFormat = Literal["OpenAICompletion", "BedrockCompletion", "OpenAIChatCompletion"]
-ResponseFormat = Literal["OpenAICompletion", "BedrockCompletion", "OpenAIChatCompletion", "MistralCompletion"]
-
-GREEDY_TEMPERATURE = 0.0
+GUARDRAIL_INTERVENED = "guardrail_intervened"
+"""Converse's stop reason when a guardrail answered in the model's place; used for InvokeModel too."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,6 @@ class Answer:
     stop_reason: str | None
     input_tokens: int | None
     output_tokens: int | None
-    body_format: ResponseFormat
 
 
 _Path = tuple[str | int, ...]
@@ -33,9 +30,8 @@ _Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class _ResponseShape:
-    """Where a body format keeps its values: keys and list positions from the top; the empty path is nowhere."""
+    """Where a response keeps its values: keys and list positions from the top; the empty path is nowhere."""
 
-    body_format: ResponseFormat
     text: _Path
     stop_reason: _Path
     input_tokens: _Path = ()
@@ -43,40 +39,37 @@ class _ResponseShape:
 
 
 _RESPONSE_SHAPES = (
+    # OpenAIChatCompletion
     _ResponseShape(
-        "OpenAIChatCompletion",
         text=("choices", 0, "message", "content"),
         stop_reason=("choices", 0, "finish_reason"),
         input_tokens=("usage", "prompt_tokens"),
         output_tokens=("usage", "completion_tokens"),
     ),
+    # OpenAICompletion
     _ResponseShape(
-        "OpenAICompletion",
         text=("choices", 0, "text"),
         stop_reason=("choices", 0, "finish_reason"),
         input_tokens=("usage", "prompt_tokens"),
         output_tokens=("usage", "completion_tokens"),
     ),
+    # BedrockCompletion
     _ResponseShape(
-        "BedrockCompletion",
         text=("generation",),
         stop_reason=("stop_reason",),
         input_tokens=("prompt_token_count",),
         output_tokens=("generation_token_count",),
     ),
-    # Mistral models that were imported before 2025-11-11.
-    _ResponseShape("MistralCompletion", text=("outputs", 0, "text"), stop_reason=("outputs", 0, "stop_reason")),
+    # Mistral models that were imported before 2025-11-11
+    _ResponseShape(text=("outputs", 0, "text"), stop_reason=("outputs", 0, "stop_reason")),
+    # Converse
+    _ResponseShape(
+        text=("output", "message", "content", 0, "text"),
+        stop_reason=("stopReason",),
+        input_tokens=("usage", "inputTokens"),
+        output_tokens=("usage", "outputTokens"),
+    ),
 )
-
-
-def request_body(body_format: RequestFormat, prompt: str, max_tokens: int) -> dict[str, Any]:
-    """Return the body that asks ``prompt`` greedily for at most ``max_tokens`` tokens."""
-    fields: dict[RequestFormat, dict[str, Any]] = {
-        "OpenAICompletion": {"prompt": prompt, "max_tokens": max_tokens},
-        "BedrockCompletion": {"prompt": prompt, "max_gen_len": max_tokens},
-        "OpenAIChatCompletion": {"messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens},
-    }
-    return fields[body_format] | {"temperature": GREEDY_TEMPERATURE}
 
 
 def read_answer(body: Mapping[str, Any]) -> Answer:
@@ -85,18 +78,23 @@ def read_answer(body: Mapping[str, Any]) -> Answer:
     Raises:
         ResponseSchemaError: there is no text where one is expected.
     """
+    intervened = _at(("amazon-bedrock-guardrailAction",), body) == "INTERVENED"
     for shape in _RESPONSE_SHAPES:
         text = _at(shape.text, body)
         if isinstance(text, str):
             return Answer(
                 text=text,
-                stop_reason=_at(shape.stop_reason, body),
+                stop_reason=GUARDRAIL_INTERVENED if intervened else _at(shape.stop_reason, body),
                 input_tokens=_at(shape.input_tokens, body),
                 output_tokens=_at(shape.output_tokens, body),
-                body_format=shape.body_format,
             )
     found = f"the fields {', '.join(sorted(body)) or '(none)'}" if isinstance(body, Mapping) else type(body).__name__
     raise ResponseSchemaError(found)
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> str:
+    """Return ``text`` up to the first stop sequence in it, should the model not have heeded them."""
+    return text[: min((place for place in map(text.find, stop) if place >= 0), default=len(text))]
 
 
 def _at(path: _Path, body: Any) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from include.config import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
-from include.plan import project_path
 from include.preflight.asking import AwsClients, Check, guarded
 from include.preflight.findings import Finding
 
@@ -32,14 +31,15 @@ def _check_source(
         yield Finding("error", role, spec, found, remedy)
 
 
-def _check_evaluation(evaluation: EvaluationConfig) -> Iterator[Finding]:
-    from include.evaluation.dataset import read_dataset
+def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Iterator[Finding]:
+    from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
+    from include.measurement import prompt_settings, read_evaluation_set
 
-    path = project_path(evaluation.dataset)
     try:
-        read_dataset(path)
         check_template(evaluation.prompt_template)
+        whole = read_evaluation_set(evaluation.dataset, evaluation, clients.s3)
+        prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), clients.s3)
     except ModelImportError as error:
         yield Finding("error", "evaluation", evaluation.dataset, str(error), "Correct it: no answer could be scored.")
 
@@ -51,4 +51,4 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Iterator[Finding]:
     for role, spec, expected in sources:
         found = _check_source(role, spec, expected, config, clients)
         yield from guarded(role, spec, "s3:ListBucket, s3:GetObject", found)
-    yield from _check_evaluation(config.evaluation)
+    yield from _check_evaluation(config.evaluation, clients)

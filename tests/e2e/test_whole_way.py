@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from include.demo.run_view import RunFailedError
-from include.evaluation.responses import read_answer, request_body
+from include.evaluation.responses import read_answer
 from tests.airflow_system import DAG_ID, System
 
 
@@ -25,7 +25,7 @@ def test_a_run_imports_measures_promotes_and_registers_the_model(system: System,
 
 
 def test_the_imported_model_answers_an_application(system: System, finished: dict[str, object]) -> None:
-    body = request_body("OpenAICompletion", "[INST] What is the capital of Portugal? [/INST]", 16)
+    body = {"prompt": "[INST] What is the capital of Portugal? [/INST]", "max_tokens": 16, "temperature": 0}
     response = system.client("bedrock-runtime").invoke_model(
         modelId=finished["wait_for_import"]["imported_model_arn"], body=json.dumps(body)
     )

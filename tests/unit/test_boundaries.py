@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("aiobotocore", "ml_dtypes", "moto", "numpy", "peft", "safetensors", "torch", "transformers")
+HEAVY = ("aiobotocore", "ml_dtypes", "moto", "numpy", "peft", "pyarrow", "safetensors", "torch", "transformers")
 #: Not to be imported by our own light modules, but the provider's classes bring them.
 BROUGHT_BY_THE_PROVIDER = ("awscrt", "boto3")
 

@@ -1,32 +1,51 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 from pathlib import Path
+from typing import Any
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from include.errors import ModelImportError
-from include.evaluation.dataset import Record, read_dataset
+from include.evaluation.dataset import Dataset, Locations, Record, read_dataset, record_ids, sample
 from include.evaluation.errors import (
     DatasetEmptyError,
     DatasetFieldError,
+    DatasetFormatError,
     DatasetLineError,
+    DatasetLocationError,
     DatasetNotFoundError,
+    DatasetTooLargeError,
 )
 
 GOOD = b'{"question": "Capital of Peru?", "answer": "Lima", "category": "South America"}\n'
+ROWS = [
+    {"q": {"text": "Capital of Peru?"}, "answers": ["Lima"], "meta": [{"region": "South America"}]},
+    {"q": {"text": "Who?"}, "answers": ["A", "B"], "meta": [{"region": None}]},
+]
+DEFAULT = Locations()
+NESTED = Locations("q.text", "answers", "meta[0].region")
+RECORDS = (Record(0, "Capital of Peru?", "Lima", "South America"), Record(1, "Who?", "A<OR>B", None))
 
 
-def write(folder: Path, content: bytes) -> Path:
-    path = folder / "questions.jsonl"
+def write(folder: Path, content: bytes, name: str = "questions.jsonl") -> Path:
+    path = folder / name
     path.write_bytes(content)
     return path
 
 
-def refusal(path: Path) -> ModelImportError:
+def write_parquet(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "questions.parquet")
+    return folder / "questions.parquet"
+
+
+def refusal(path: Path, locations: Locations = DEFAULT) -> ModelImportError:
     with pytest.raises(ModelImportError) as refused:
-        read_dataset(path)
+        read_dataset(path, locations)
     assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
     return refused.value
 
@@ -34,18 +53,42 @@ def refusal(path: Path) -> ModelImportError:
 def test_records_keep_their_order_and_the_file_its_digest(tmp_path: Path) -> None:
     content = GOOD + b'\n{"question": "Who?", "answer": "A<OR>B", "source": "ours"}'
     dataset = read_dataset(write(tmp_path, content))
-    assert dataset.records == (
-        Record(0, "Capital of Peru?", "Lima", "South America"),
-        Record(1, "Who?", "A<OR>B", None),
-    )
+    assert dataset.records == RECORDS
     assert dataset.uri == str(tmp_path / "questions.jsonl")
     assert dataset.digest == hashlib.sha256(content).hexdigest()
+    assert RECORDS[1].accepted_answers == ("A", "B")
+
+
+def test_nested_fields_and_lists_of_answers_are_found_by_jmespath(tmp_path: Path) -> None:
+    lines = "\n".join(json.dumps(row) for row in ROWS).encode()
+    assert read_dataset(write(tmp_path, lines), NESTED).records == RECORDS
+
+
+def test_parquet_gives_the_records_of_json_lines(tmp_path: Path) -> None:
+    assert read_dataset(write_parquet(tmp_path, ROWS), NESTED).records == RECORDS
+
+
+def test_csv_gives_the_records_of_json_lines_line_ends_in_values_and_all(tmp_path: Path) -> None:
+    content = '\ufeffquestion,the answer,category\r\nCapital of Peru?,Lima,South America\r\n"Who,\nthen?",A<OR>B,\r\n'
+    dataset = read_dataset(write(tmp_path, content.encode(), "q.csv"), Locations(answer="the answer"))
+    assert dataset.records == (RECORDS[0], Record(1, "Who,\nthen?", "A<OR>B", None))
+
+
+def test_a_column_of_that_very_name_is_taken_before_an_expression(tmp_path: Path) -> None:
+    row = json.dumps({"q.text": "right", "q": {"text": "wrong"}, "answer": "a"}).encode()
+    assert read_dataset(write(tmp_path, row), Locations("q.text")).records[0].question == "right"
 
 
 def test_a_record_has_the_same_digest_wherever_it_stands() -> None:
     assert Record(0, "q", "a", "c").digest == Record(7, "q", "a", "c").digest
     others = (Record(0, "q", "b", "c"), Record(0, "p", "a", "c"), Record(0, "q", "a"), Record(0, "qa", "", "c"))
     assert Record(0, "q", "a", "c").digest not in {other.digest for other in others}
+
+
+def test_a_record_that_comes_again_has_an_id_of_its_own() -> None:
+    first, second, third = record_ids([Record(0, "q", "a"), Record(1, "p", "a"), Record(2, "q", "a")])
+    assert third == f"{first}-2"
+    assert len({first, second, third}) == 3
 
 
 @pytest.mark.parametrize(
@@ -55,8 +98,10 @@ def test_a_record_has_the_same_digest_wherever_it_stands() -> None:
         (b'{"question": "q"}', "answer", "nothing"),
         (b'{"question": "  ", "answer": "Lima"}', "question", "a blank text"),
         (b'{"question": "q", "answer": 7}', "answer", "int"),
-        (b'{"question": "q", "answer": ["Lima"]}', "answer", "list"),
-        (b'{"question": "q", "answer": null}', "answer", "NoneType"),
+        (b'{"question": "q", "answer": []}', "answer", "list"),
+        (b'{"question": "q", "answer": ["Lima", ""]}', "answer", "a blank text"),
+        (b'{"question": "q", "answer": ["Lima", 7]}', "answer", "int"),
+        (b'{"question": "q", "answer": null}', "answer", "nothing"),
         (b'{"question": "q", "answer": "a", "category": 3}', "category", "int"),
     ],
 )
@@ -69,6 +114,13 @@ def test_a_wrong_field_is_reported_with_file_line_and_field(
     assert f"found {found}." in str(error)
 
 
+def test_a_wrong_field_of_csv_and_parquet_is_reported_with_its_place(tmp_path: Path) -> None:
+    error = refusal(write(tmp_path, b'question,answer\n"a\nb",x\nc,\n', "q.csv"))
+    assert f"{tmp_path / 'q.csv'}, line 4, field 'answer'" in str(error)
+    rows = [*ROWS, {"q": {"text": None}, "answers": ["A"]}]
+    assert "questions.parquet, row 3, field 'q.text'" in str(refusal(write_parquet(tmp_path, rows), NESTED))
+
+
 @pytest.mark.parametrize("line", [b"{", b"[1]", b'"text"', b"\xff\xfe{}", b"question,answer"])
 def test_a_line_that_is_no_json_object_is_reported_with_file_and_line(tmp_path: Path, line: bytes) -> None:
     error = refusal(write(tmp_path, GOOD + line + b"\n"))
@@ -76,6 +128,65 @@ def test_a_line_that_is_no_json_object_is_reported_with_file_and_line(tmp_path: 
     assert f"{tmp_path / 'questions.jsonl'}, line 2;" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("content", "place", "found"),
+    [
+        (b"question,answer\na,b\nc,d,e\n", "line 3", "found more"),
+        (b"question,question,answer\n", "line 1", "question, question, answer"),
+        (b"question,answer\na,\xff\n", "line 2", "utf-8"),
+        (b'question,answer\na,"b\n', "line 2", "unexpected end"),
+    ],
+)
+def test_a_broken_line_of_csv_is_reported(tmp_path: Path, content: bytes, place: str, found: str) -> None:
+    error = refusal(write(tmp_path, content, "q.csv"))
+    assert isinstance(error, DatasetLineError)
+    assert f"q.csv, {place};" in str(error)
+    assert found in str(error)
+
+
+@pytest.mark.parametrize(("name", "content"), [("q.xlsx", GOOD), ("q", GOOD), ("q.parquet", GOOD), ("q.parquet", b"")])
+def test_a_file_of_another_format_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    assert isinstance(refusal(write(tmp_path, content, name)), DatasetFormatError)
+
+
+@pytest.mark.parametrize("location", ["answers[", "a b", "@@"])
+def test_a_location_that_is_neither_column_nor_expression_is_refused(tmp_path: Path, location: str) -> None:
+    error = refusal(write(tmp_path, GOOD), Locations(answer=location))
+    assert isinstance(error, DatasetLocationError)
+    assert repr(location) in str(error)
+
+
 def test_a_missing_file_and_an_empty_one_are_told_apart(tmp_path: Path) -> None:
     assert isinstance(refusal(tmp_path / "none.jsonl"), DatasetNotFoundError)
     assert isinstance(refusal(write(tmp_path, b"\n  \n")), DatasetEmptyError)
+    assert isinstance(refusal(write(tmp_path, b"", "q.csv")), DatasetEmptyError)
+
+
+def test_a_file_that_does_not_fit_in_memory_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, GOOD)
+    monkeypatch.setattr("include.evaluation.dataset_source.MAX_BYTES", len(GOOD) - 1)
+    assert isinstance(refusal(path), DatasetTooLargeError)
+    packed = write_parquet(tmp_path, ROWS)
+    monkeypatch.setattr("include.evaluation.dataset_source.MAX_BYTES", 10**6)
+    monkeypatch.setattr("include.evaluation.dataset_formats.MAX_UNPACKED_BYTES", 10)
+    assert isinstance(refusal(packed, NESTED), DatasetTooLargeError)
+
+
+def numbered(count: int) -> Dataset:
+    return Dataset("d", "1", tuple(Record(index, f"q{index}", "a") for index in range(count)), count)
+
+
+def test_a_sample_is_drawn_with_its_seed_keeps_the_order_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    whole = numbered(100)
+    with caplog.at_level("INFO"):
+        drawn = sample(whole, 10, seed=3)
+    assert "10 of 100 records, drawn with seed 3" in caplog.text
+    assert drawn == sample(whole, 10, seed=3) != sample(whole, 10, seed=4)
+    assert (len(drawn.records), drawn.file_records) == (10, 100)
+    indexes = [record.index for record in drawn.records]
+    assert indexes == sorted(set(indexes))
+
+
+@pytest.mark.parametrize("count", [None, 100, 500])
+def test_nothing_is_drawn_unless_asked_for(count: int | None) -> None:
+    assert sample(numbered(100), count, seed=3) == numbered(100)

@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 
-from include.evaluation.dataset import Record
-from include.evaluation.errors import PromptTemplateError
-from include.evaluation.prompts import check_template, render
+from include.evaluation.dataset import Dataset, Record
+from include.evaluation.errors import FewShotExamplesError, PromptTemplateError
+from include.evaluation.prompts import check_template, choose_examples, render
 
-RECORD = Record(0, "Is {this} it?", "yes")
+DATASET = Dataset("more.jsonl", "1", tuple(Record(index, f"q{index}", f"a{index}<OR>b") for index in range(10)), 10)
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ RECORD = Record(0, "Is {this} it?", "yes")
 )
 def test_the_question_is_put_where_the_template_names_it(template: str, prompt: str) -> None:
     assert check_template(template) == template
-    assert render(template, RECORD) == prompt
+    assert render(template, "Is {this} it?") == prompt
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,16 @@ def test_a_template_that_cannot_be_filled_is_refused_up_front(template: str) -> 
         check_template(template)
     assert repr(template) in str(refused.value)
     assert str(pickle.loads(pickle.dumps(refused.value))) == str(refused.value)
+
+
+def test_examples_are_drawn_with_their_seed_from_questions_that_are_not_asked() -> None:
+    asked = DATASET.records[:5]
+    chosen = choose_examples(DATASET, 3, asked, seed=1)
+    assert chosen == choose_examples(DATASET, 3, asked, seed=1)
+    assert len(set(chosen)) == 3
+    assert set(chosen) <= {(f"q{index}", f"a{index}") for index in range(5, 10)}
+
+
+def test_too_few_examples_are_refused() -> None:
+    with pytest.raises(FewShotExamplesError, match=r"more\.jsonl; expected 3 .*; found 2"):
+        choose_examples(DATASET, 3, DATASET.records[:8], seed=1)

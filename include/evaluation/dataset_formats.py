@@ -1,0 +1,97 @@
+"""The file formats of a data set, each read into rows of named values."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+from include.evaluation.errors import DatasetFormatError, DatasetLineError, DatasetTooLargeError
+
+#: What a Parquet file may unpack to: it can be compressed a thousandfold.
+MAX_UNPACKED_BYTES = 2_000_000_000
+
+
+class Row(NamedTuple):
+    """The values of a line, and where it stands, for messages."""
+
+    place: str
+    values: dict[str, Any]
+
+
+def read_rows(uri: str, content: bytes) -> Iterator[Row]:
+    """Yield the rows of a file, by the format that the ending of ``uri`` names.
+
+    Raises:
+        DatasetFormatError: the ending is of no known format, or the content of another.
+        DatasetLineError: a line cannot be read.
+        DatasetTooLargeError: it unpacks to more than ``MAX_UNPACKED_BYTES``.
+    """
+    ending = PurePosixPath(uri).suffix.lower()
+    if ending not in _READERS:
+        raise DatasetFormatError(uri, f"an ending of {', '.join(_READERS)}", ending or "none")
+    return _READERS[ending](uri, content)
+
+
+def _json_lines(uri: str, content: bytes) -> Iterator[Row]:
+    """A blank line is no record."""
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        place = f"line {number}"
+        try:
+            values = json.loads(line)
+        except ValueError as error:
+            raise DatasetLineError(uri, place, "a JSON object", str(error)) from error
+        if not isinstance(values, dict):
+            raise DatasetLineError(uri, place, "a JSON object", type(values).__name__)
+        yield Row(place, values)
+
+
+def _csv(uri: str, content: bytes) -> Iterator[Row]:
+    """Comma-separated with a header line, in UTF-8; quoted values may hold line ends (RFC 4180)."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DatasetLineError(uri, f"line {line}", "text in UTF-8", str(error)) from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = reader.fieldnames or []
+        if len(set(header)) < len(header):
+            raise DatasetLineError(uri, "line 1", "columns of different names", ", ".join(header))
+        for values in reader:
+            place = f"line {reader.line_num}"
+            if None in values:
+                raise DatasetLineError(uri, place, f"{len(header)} values", "more")
+            yield Row(place, values)
+    except csv.Error as error:
+        raise DatasetLineError(uri, f"line {reader.line_num + 1}", "comma-separated values", str(error)) from error
+
+
+def _parquet(uri: str, content: bytes) -> Iterator[Row]:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        file = parquet.ParquetFile(io.BytesIO(content))
+        unpacked = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
+        if unpacked > MAX_UNPACKED_BYTES:
+            raise DatasetTooLargeError(uri, MAX_UNPACKED_BYTES, unpacked)
+        number = 0
+        for batch in file.iter_batches():
+            for values in batch.to_pylist():
+                number += 1
+                yield Row(f"row {number}", values)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DatasetFormatError(uri, "Parquet", str(error)) from error
+
+
+_READERS: Mapping[str, Callable[[str, bytes], Iterator[Row]]] = {
+    ".jsonl": _json_lines,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

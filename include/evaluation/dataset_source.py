@@ -1,0 +1,57 @@
+"""Fetches a data set's bytes from a folder or from S3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.evaluation.errors import DatasetNotFoundError, DatasetTooLargeError, DatasetUnreadableError
+
+#: A data set is held in memory. A million questions with their answers stay below this.
+MAX_BYTES = 256_000_000
+
+_ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+
+
+def read_bytes(uri: str, s3: Any) -> bytes:
+    """Return the content of the file or ``s3://`` object.
+
+    Raises:
+        DatasetNotFoundError: there is none.
+        DatasetUnreadableError: it cannot be had.
+        DatasetTooLargeError: it is larger than ``MAX_BYTES``.
+    """
+    return _from_s3(uri, s3) if uri.startswith("s3://") else _from_folder(uri)
+
+
+def _from_folder(uri: str) -> bytes:
+    path = Path(uri)
+    try:
+        _check_size(uri, path.stat().st_size)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise DatasetNotFoundError(uri) from None
+    except OSError as error:
+        raise DatasetUnreadableError(uri, str(error)) from error
+
+
+def _from_s3(uri: str, s3: Any) -> bytes:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+        _check_size(uri, answer["ContentLength"])
+        content: bytes = answer["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            raise DatasetNotFoundError(uri) from error
+        raise DatasetUnreadableError(uri, str(error)) from error
+    except BotoCoreError as error:
+        raise DatasetUnreadableError(uri, str(error)) from error
+    return content
+
+
+def _check_size(uri: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise DatasetTooLargeError(uri, MAX_BYTES, size)

@@ -1,0 +1,73 @@
+"""What is sent to an imported model: the calls to InvokeModel, in its body formats, and to Converse.
+
+Body formats: https://docs.aws.amazon.com/bedrock/latest/userguide/custom-model-import-advanced-features.html
+Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from include.evaluation.prompts import completion_prompt, conversation
+from include.evaluation.results import PromptSettings
+
+RequestFormat = Literal["OpenAICompletion", "BedrockCompletion", "OpenAIChatCompletion", "Converse"]
+CHAT_FORMATS: tuple[RequestFormat, ...] = ("OpenAIChatCompletion", "Converse")
+
+
+def request(settings: PromptSettings, question: str) -> dict[str, Any]:
+    """Return the parameters of the call that asks ``question``, without the model: of Converse, else of InvokeModel.
+
+    Raises:
+        PromptTemplateError: the template cannot be filled.
+    """
+    if settings.body_format == "Converse":
+        return _converse(settings, question)
+    body = _BODIES[settings.body_format](settings, question) | {"temperature": settings.temperature}
+    stop = {"stop": list(settings.stop)} if settings.stop else {}
+    return {
+        "body": json.dumps(body | stop).encode(),
+        "contentType": "application/json",
+        "accept": "application/json",
+    } | _guardrail(settings)
+
+
+def _open_ai_completion(settings: PromptSettings, question: str) -> dict[str, Any]:
+    return {"prompt": completion_prompt(settings, question), "max_tokens": settings.max_tokens}
+
+
+def _bedrock_completion(settings: PromptSettings, question: str) -> dict[str, Any]:
+    return {"prompt": completion_prompt(settings, question), "max_gen_len": settings.max_tokens}
+
+
+def _open_ai_chat_completion(settings: PromptSettings, question: str) -> dict[str, Any]:
+    system = [{"role": "system", "content": settings.system_prompt}] if settings.system_prompt else []
+    messages = [{"role": role, "content": text} for role, text in conversation(settings, question)]
+    return {"messages": system + messages, "max_tokens": settings.max_tokens}
+
+
+_BODIES: Mapping[str, Callable[[PromptSettings, str], dict[str, Any]]] = {
+    "OpenAICompletion": _open_ai_completion,
+    "BedrockCompletion": _bedrock_completion,
+    "OpenAIChatCompletion": _open_ai_chat_completion,
+}
+
+
+def _converse(settings: PromptSettings, question: str) -> dict[str, Any]:
+    messages = [{"role": role, "content": [{"text": text}]} for role, text in conversation(settings, question)]
+    stop = {"stopSequences": list(settings.stop)} if settings.stop else {}
+    guardrail = _guardrail(settings)
+    return {
+        "messages": messages,
+        "inferenceConfig": {"maxTokens": settings.max_tokens, "temperature": settings.temperature} | stop,
+        **({"system": [{"text": settings.system_prompt}]} if settings.system_prompt else {}),
+        **({"guardrailConfig": guardrail} if guardrail else {}),
+    }
+
+
+def _guardrail(settings: PromptSettings) -> dict[str, str]:
+    if settings.guardrail_id is None:
+        return {}
+    return {"guardrailIdentifier": settings.guardrail_id, "guardrailVersion": settings.guardrail_version or "DRAFT"}
