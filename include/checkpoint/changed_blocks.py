@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -77,7 +78,8 @@ class BlockWorkers:
         size = rows * int(torch.Size(tensor.change.shape[1:]).numel()) * dtype.itemsize
         self._next = (self._next + 1) % _BUFFERS
         if len(self._buffers[self._next]) < size:
-            self._buffers[self._next] = torch.empty(size, dtype=torch.uint8)
+            # Whole pages of its own: what is aligned goes to the disk directly.
+            self._buffers[self._next] = torch.frombuffer(mmap.mmap(-1, size), dtype=torch.uint8)
         return self._buffers[self._next][:size].view(dtype)
 
 

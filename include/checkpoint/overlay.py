@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -13,15 +14,14 @@ from pathlib import Path
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
 
-from include.checkpoint.atomic import lay_out_blocks, partial_file
+from include.checkpoint.appending import AppendedFile
+from include.checkpoint.atomic import partial_file
 from include.checkpoint.errors import DiskFullError, OverlayInUseError
 from include.checkpoint.reading import LOCAL
 from include.checkpoint.segments import CheckpointFile, Pin, Segment
 
 # Room for headers and JSON files beside the tensors, and for the file system itself.
 DISK_MARGIN = 64 * 2**20
-# What is written is sent to the disk in stretches of this size while the next is computed.
-SYNC_BYTES = 128 * 2**20
 
 
 class Overlay:
@@ -30,15 +30,17 @@ class Overlay:
     The CRC64NVME of each piece and the SHA-256 of the whole are computed on the way, the latter in a thread.
     """
 
-    def __init__(self, path: Path, descriptor: int, background: ThreadPoolExecutor) -> None:
+    def __init__(self, path: Path, file: AppendedFile, hasher: ThreadPoolExecutor) -> None:
         self._path = path
-        self._descriptor = descriptor
-        self._background = background
+        self._file = file
+        self._hasher = hasher
         self._sha256 = hashlib.sha256()
         self._hashing: Future[None] | None = None
-        self._syncing: Future[None] | None = None
-        self._synced = 0
-        self.size = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes written so far."""
+        return self._file.size
 
     def append(self, *pieces: bytes) -> Segment:
         """Write ``pieces`` at the end, as one segment."""
@@ -57,7 +59,7 @@ class Overlay:
 
     def read(self, segment: Segment, start: int, length: int) -> bytes:
         """Bytes of a segment of this overlay, as they are in the file now."""
-        return os.pread(self._descriptor, length, segment.offset + start)
+        return self._file.read(segment.offset + start, length)
 
     def sha256(self) -> str:
         """The hex digest of everything written so far."""
@@ -66,25 +68,10 @@ class Overlay:
 
     def _write(self, piece: memoryview) -> int:
         self._wait_for_hash()
-        self._hashing = self._background.submit(self._sha256.update, piece)
-        written = 0
-        while written < len(piece):
-            written += os.pwrite(self._descriptor, piece[written:], self.size + written)
-        self.size += written
-        self._sync_behind()
+        self._hashing = self._hasher.submit(self._sha256.update, piece)
+        self._file.append(piece)
         crc: int = crc64nvme(piece)
         return crc
-
-    def _sync_behind(self) -> None:
-        if self.size - self._synced >= SYNC_BYTES and (self._syncing is None or self._syncing.done()):
-            self.wait_for_sync()
-            self._synced = self.size
-            self._syncing = self._background.submit(os.fdatasync, self._descriptor)
-
-    def wait_for_sync(self) -> None:
-        """Wait for what is on its way to the disk; raises OSError when the disk failed."""
-        if self._syncing is not None:
-            self._syncing.result()
 
     def _wait_for_hash(self) -> None:
         if self._hashing is not None:
@@ -95,22 +82,19 @@ class Overlay:
 def overlay(path: Path, expected_size: int) -> Iterator[Overlay]:
     """An overlay that gets its name ``path`` when the block ends well; else nothing is left of it.
 
-    ``expected_size`` is checked against the free disk space and laid out first: on Linux, extending a file by large
-    writes, or filling its holes, costs several times more than filling blocks it has.
+    ``expected_size`` is checked against the free disk space first.
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     _check_free_space(path.parent, expected_size)
-    with _only_writer(path), partial_file(path) as partial, ThreadPoolExecutor(2) as background:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            lay_out_blocks(descriptor, expected_size)
-            written = Overlay(path, descriptor, background)
-            yield written
-            written.wait_for_sync()
-            os.ftruncate(descriptor, written.size)
-        finally:
-            os.close(descriptor)
+    with _only_writer(path), partial_file(path) as partial, ThreadPoolExecutor(1) as hasher:
+        with _disk_full_said(path.parent, expected_size):
+            file = AppendedFile(partial, expected_size)
+            try:
+                yield Overlay(path, file, hasher)
+                file.cut()
+            finally:
+                file.close()
 
 
 def pin_of(path: Path) -> Pin:
@@ -129,6 +113,16 @@ def _only_writer(path: Path) -> Iterator[None]:
         raise OverlayInUseError(str(path)) from error
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _disk_full_said(folder: Path, wanted: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DiskFullError(str(folder), wanted + DISK_MARGIN, shutil.disk_usage(folder).free) from error
 
 
 def _check_free_space(folder: Path, wanted: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 from pathlib import Path
 
@@ -106,6 +108,18 @@ def test_two_writers_of_one_overlay_do_not_mix(tmp_path: Path) -> None:
     first, second = overlay(tmp_path / "x.overlay", 10), overlay(tmp_path / "x.overlay", 10)
     with first, pytest.raises(errors.OverlayInUseError), second:
         pass
+
+
+def test_a_disk_that_fills_up_meanwhile_is_named_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("include.checkpoint.appending.lay_out_blocks", full)
+    with pytest.raises(errors.DiskFullError), overlay(tmp_path / "x.overlay", 10):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["x.overlay.lock"]
 
 
 def test_a_full_disk_is_seen_before_anything_is_written(tmp_path: Path) -> None:
