@@ -87,14 +87,14 @@ def overlay(path: Path, expected_size: int) -> Iterator[Overlay]:
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     _check_free_space(path.parent, expected_size)
-    with _only_writer(path), partial_file(path) as partial, ThreadPoolExecutor(1) as hasher:
-        with _disk_full_said(path.parent, expected_size):
-            file = AppendedFile(partial, expected_size)
-            try:
-                yield Overlay(path, file, hasher)
-                file.cut()
-            finally:
-                file.close()
+    said, hasher = _disk_full_said(path.parent, expected_size), ThreadPoolExecutor(1)
+    with _only_writer(path), said, partial_file(path) as partial, hasher:
+        file = AppendedFile(partial, expected_size)
+        try:
+            yield Overlay(path, file, hasher)
+            file.cut()
+        finally:
+            file.close()
 
 
 def pin_of(path: Path) -> Pin:
