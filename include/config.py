@@ -214,6 +214,11 @@ class ModelConfig(_Part):
         "merge. Bedrock reads float32, float16 and bfloat16.",
     )
     schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
+    force: bool = Field(
+        default=False,
+        description="Import the content again although it is imported already: a new job, model and version. "
+        "A retry or a cleared task of the same run still finds what this run made.",
+    )
     evaluation: EvaluationConfig
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",

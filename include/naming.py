@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 
 from include.errors import ModelImportError
+from include.identity import SHORT_FINGERPRINT_LENGTH, ImportIdentity
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")
 IMPORTED_MODEL_NAME = re.compile(r"([0-9a-zA-Z][_-]?)+")
@@ -21,10 +22,12 @@ MODEL_NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MODEL_NAME_MAX_LENGTH = 40
 MAX_NAME_LENGTH = 63
 MAX_S3_URI_LENGTH = 1024
-SHORT_FINGERPRINT_LENGTH = 12
 #: The DAG with a form for any model; a model with a file has a DAG of its own.
 FORM_DAG_ID = "import_model"
-_OWN_IMPORTED_MODEL = re.compile(rf"(?P<model_name>.+)-[0-9a-f]{{{SHORT_FINGERPRINT_LENGTH}}}(-[0-9]+)?")
+#: Model, content, the run that was forced (cut short in the longest names), and the attempt.
+_OWN_IMPORTED_MODEL = re.compile(
+    rf"(?P<model_name>.+?)-[0-9a-f]{{{SHORT_FINGERPRINT_LENGTH}}}(-[0-9a-f]{{5,8}})?(-[0-9]+)?"
+)
 
 
 class NameInvalidError(ModelImportError):
@@ -63,12 +66,12 @@ def check_s3_uri(s3_uri: str) -> str:
     return _check("S3 URI", s3_uri, S3_URI, MAX_S3_URI_LENGTH)
 
 
-def import_names(model_name: str, fingerprint: str, bucket: str, prefix: str) -> ImportNames:
-    """Return the names under which the content with this fingerprint is imported.
+def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix: str) -> ImportNames:
+    """Return the names under which this content is imported.
 
     Args:
         model_name: the model's name in its file, e.g. ``capitals``.
-        fingerprint: 64 hexadecimal digits.
+        identity: which content, and which import of it.
         bucket: bucket that holds imports.
         prefix: key prefix in it, without slashes at its ends; may be empty.
 
@@ -76,7 +79,8 @@ def import_names(model_name: str, fingerprint: str, bucket: str, prefix: str) ->
         NameInvalidError: one of the names would be refused by Bedrock or S3.
     """
     _check("model name", model_name, re.compile(MODEL_NAME_PATTERN), MODEL_NAME_MAX_LENGTH)
-    name = f"{model_name}-{fingerprint[:SHORT_FINGERPRINT_LENGTH]}"
+    fingerprint = identity.fingerprint
+    name = f"{model_name}-{identity.short}"
     root = "/".join(part for part in (prefix, model_name, fingerprint[:SHORT_FINGERPRINT_LENGTH]) if part)
     return ImportNames(
         model_name=model_name,

@@ -12,14 +12,20 @@ from include.config import ModelConfig
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 #: Part of the fingerprint: raised whenever the same inputs would give other bytes.
 PREPARATION_VERSION = "1"
+#: As in pyproject.toml, which is not installed.
+PROJECT_VERSION = "0.1.0"
 
 
 class ImportPlan(BaseModel):
-    """What one run imports, where to, and under which names."""
+    """What one run imports, where to, and under which names.
+
+    ``content`` is the fingerprint of the inputs; ``fingerprint`` is another one when the run was forced.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     config: ModelConfig
+    content: str
     fingerprint: str
     region_name: str
     aws_conn_id: str

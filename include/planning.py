@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from include.config import ModelConfig
-from include.delivery.manifest import find_delivered
+from include.delivery.manifest import find_delivered, installed_versions
+from include.identity import ImportIdentity, existing_identity, forced_identity, tag_value
 from include.inputs import describe_inputs
-from include.naming import import_names
-from include.plan import ImportPlan
+from include.naming import ImportNames, import_names
+from include.plan import PREPARATION_VERSION, PROJECT_VERSION, ImportPlan
 from include.preflight.asking import AwsClients
 from include.preflight.checks import preflight, preflight_content
 
@@ -31,25 +32,26 @@ def make_plan(
         config: the run's configuration, complete with the account's settings.
         clients: whom to ask about the account.
         workspace: the folder in which this run may write.
-        provenance: further tags of the import, e.g. the DAG run.
+        provenance: further tags of the import, which together name the DAG run.
         landed_at: when the fine-tune landed that started the run, if one did.
 
     Raises:
         PreflightFailedError: names everything that is wrong, with its remedy.
     """
     account = config.account
-    preflight(config, clients, Path(workspace), provenance)
+    tags = {**source_tags(config), **provenance}
+    preflight(config, clients, Path(workspace), tags)
     bucket, role_arn = str(account.bucket), str(account.role_arn)
     inputs = describe_inputs(config, clients.s3, clients.sagemaker)
-    digest = inputs.fingerprint
-    names = import_names(config.model_name, digest, bucket, account.prefix.strip("/"))
+    identity = _identity(config, clients, inputs.fingerprint, "/".join(provenance.values()))
+    names = import_names(config.model_name, identity, bucket, account.prefix.strip("/"))
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
-    where = "lies there already" if delivered else "goes there"
-    log.info("%s of %s, adapter %s: %s %s", names.imported_model_name, config.base, config.adapter, names.s3_uri, where)
+    _tell(config, identity, names, delivered=delivered)
     preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
     return ImportPlan(
         config=config,
-        fingerprint=digest,
+        content=identity.content,
+        fingerprint=identity.fingerprint,
         region_name=clients.region_name,
         aws_conn_id=account.aws_conn_id,
         role_arn=role_arn,
@@ -62,6 +64,32 @@ def make_plan(
         evaluation_prefix=names.evaluation_prefix,
         delivered=delivered,
         workspace=workspace,
-        tags={"fingerprint": digest, "model_name": config.model_name, **provenance},
+        tags={"fingerprint": identity.fingerprint, "content": identity.content, **tags},
         landed_at=landed_at,
     )
+
+
+def source_tags(config: ModelConfig) -> dict[str, str]:
+    """Return the tags that say from what a model is made, and with which versions."""
+    return {
+        "model_name": config.model_name,
+        "base": tag_value(config.base),
+        "adapter": tag_value(config.adapter or "none"),
+        "forced": str(config.force).lower(),
+        "preparation_version": PREPARATION_VERSION,
+        "transformers_version": installed_versions().get("transformers", "none"),
+        "project_version": PROJECT_VERSION,
+    }
+
+
+def _identity(config: ModelConfig, clients: AwsClients, content: str, run: str) -> ImportIdentity:
+    if config.force:
+        return forced_identity(content, run)
+    return existing_identity(clients.bedrock, config.model_name, content)
+
+
+def _tell(config: ModelConfig, identity: ImportIdentity, names: ImportNames, *, delivered: bool) -> None:
+    if config.force:
+        log.warning("force is on: content %s is imported again, as %s", identity.content, names.imported_model_name)
+    where = "lies there already" if delivered else "goes there"
+    log.info("%s of %s, adapter %s: %s %s", names.imported_model_name, config.base, config.adapter, names.s3_uri, where)

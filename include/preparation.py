@@ -49,8 +49,8 @@ class NoAdapterError(ModelImportError):
 
 def _planned_inputs(plan: ImportPlan, s3: Any, sagemaker: Any) -> RunInputs:
     inputs = describe_inputs(plan.config, s3, sagemaker)
-    if inputs.fingerprint != plan.fingerprint:
-        raise InputsChangedError(plan.config.model_name, plan.fingerprint, inputs.fingerprint)
+    if inputs.fingerprint != plan.content:
+        raise InputsChangedError(plan.config.model_name, plan.content, inputs.fingerprint)
     return inputs
 
 

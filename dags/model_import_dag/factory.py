@@ -20,7 +20,10 @@ from model_import_dag.params import form_params
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
-TAGS = ("fingerprint", "model_name", "dag_id", "dag_run_id")
+TAGS = (
+    "fingerprint", "content", "forced", "model_name", "base", "adapter",
+    "preparation_version", "transformers_version", "project_version", "dag_id", "dag_run_id",
+)  # fmt: skip
 DOC = """
 Takes a model to Amazon Bedrock: convert, merge, validate, upload, import, warm up, evaluate, decide, register.
 

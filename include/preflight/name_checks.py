@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from include.config import ModelConfig
+from include.identity import forced_identity
 from include.naming import NameInvalidError, import_names
 from include.preflight.asking import Check
 from include.preflight.findings import Finding
@@ -13,8 +14,8 @@ from include.preflight.findings import Finding
 #: TagKey, TagValue and TagList of botocore's bedrock model.
 TAG_TEXT = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*")
 MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS = 128, 256, 50
-#: Stands for the fingerprint, which is not known before the sources were read: any other is as long.
-_ANY_FINGERPRINT = "0" * 64
+#: Stands for the identity, which is not known before the sources were read: no other gives longer names.
+_ANY_IDENTITY = forced_identity("0" * 64, "any run")
 
 
 def check_names(config: ModelConfig, tags: Mapping[str, str]) -> Check[None]:
@@ -22,7 +23,7 @@ def check_names(config: ModelConfig, tags: Mapping[str, str]) -> Check[None]:
     account = config.account
     if account.bucket:
         try:
-            import_names(config.model_name, _ANY_FINGERPRINT, account.bucket, account.prefix.strip("/"))
+            import_names(config.model_name, _ANY_IDENTITY, account.bucket, account.prefix.strip("/"))
         except NameInvalidError as error:
             remedy = "Correct model_name, model_import_bucket or model_import_prefix."
             yield Finding("error", "name", error.which, f"{error.what}; expected {error.expected}", remedy)

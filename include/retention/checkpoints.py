@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from include.errors import ModelImportError
-from include.naming import SHORT_FINGERPRINT_LENGTH
+from include.identity import SHORT_FINGERPRINT_LENGTH
 from include.retention.models import ImportedModel
 from include.sources.s3_requests import request
 

@@ -61,7 +61,8 @@ class ImportedModel(BaseModel):
         return self.tags.get("fingerprint", "")
 
 
-def _summaries(bedrock: Any, name_contains: str | None) -> Iterator[dict[str, Any]]:
+def model_summaries(bedrock: Any, name_contains: str | None) -> Iterator[dict[str, Any]]:
+    """Yield ListImportedModels' summaries, newest first, a hundred per request."""
     arguments: dict[str, Any] = {"maxResults": PAGE_SIZE, "sortBy": "CreationTime", "sortOrder": "Descending"}
     if name_contains:
         arguments["nameContains"] = name_contains
@@ -75,7 +76,7 @@ def _summaries(bedrock: Any, name_contains: str | None) -> Iterator[dict[str, An
 
 def imported_model_names(bedrock: Any) -> list[str]:
     """Return the names of all imported models of the account and region."""
-    return [summary["modelName"] for summary in _summaries(bedrock, None)]
+    return [summary["modelName"] for summary in model_summaries(bedrock, None)]
 
 
 def list_models(bedrock: Any, group: str | None = None) -> tuple[ImportedModel, ...]:
@@ -84,7 +85,7 @@ def list_models(bedrock: Any, group: str | None = None) -> tuple[ImportedModel, 
     Costs one request per hundred models, one per model, and one more per model of ours. Models that go away meanwhile
     are left out.
     """
-    models = (_read(bedrock, summary) for summary in _summaries(bedrock, f"{group}-" if group else None))
+    models = (_read(bedrock, summary) for summary in model_summaries(bedrock, f"{group}-" if group else None))
     return tuple(
         model for model in models if model is not None and (group is None or (model.is_ours and model.group == group))
     )

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include import naming
+from include.identity import ImportIdentity, forced_identity
 from include.naming import NameInvalidError, import_names
 
-FINGERPRINT = "0123456789abcdef" * 4
+CONTENT = "0123456789abcdef" * 4
+FIRST = ImportIdentity(CONTENT, CONTENT)
 MODEL_NAMES = st.from_regex(naming.MODEL_NAME_PATTERN, fullmatch=True).filter(
     lambda name: len(name) <= naming.MODEL_NAME_MAX_LENGTH
 )
@@ -47,9 +49,11 @@ def test_our_patterns_accept_exactly_what_the_service_model_accepts(
     assert bool(pattern.fullmatch(text)) == bool(re.fullmatch(service_pattern, text))
 
 
-@given(MODEL_NAMES)
-def test_every_model_name_that_is_accepted_gives_names_the_service_accepts(model_name: str) -> None:
-    names = import_names(model_name, FINGERPRINT, "a-bucket", "models/team")
+@given(MODEL_NAMES, st.sampled_from([FIRST, forced_identity(CONTENT, "a run")]))
+def test_every_model_name_that_is_accepted_gives_names_the_service_accepts(
+    model_name: str, identity: ImportIdentity
+) -> None:
+    names = import_names(model_name, identity, "a-bucket", "models/team")
     for value, members in (
         (names.job_name, ("jobName",)),
         (names.imported_model_name, ("importedModelName",)),
@@ -64,17 +68,17 @@ def test_every_model_name_that_is_accepted_gives_names_the_service_accepts(model
 @pytest.mark.parametrize("model_name", ["mistral-7b-v0.3", "Capitals", "a_b", "a--b", "", "-a", "x" * 41])
 def test_a_model_name_the_service_would_refuse_is_refused_before_any_work(model_name: str) -> None:
     with pytest.raises(NameInvalidError, match="expected"):
-        import_names(model_name, FINGERPRINT, "a-bucket", "models")
+        import_names(model_name, FIRST, "a-bucket", "models")
 
 
 @pytest.mark.parametrize("prefix", ["a=b", "a b", "a//b", "a#b"])
 def test_a_prefix_bedrock_cannot_read_is_refused(prefix: str) -> None:
     with pytest.raises(NameInvalidError, match="S3 URI"):
-        import_names("capitals", FINGERPRINT, "a-bucket", prefix)
+        import_names("capitals", FIRST, "a-bucket", prefix)
 
 
 def test_manifest_and_reports_lie_beside_the_imported_prefix_and_not_in_it() -> None:
-    names = import_names("capitals", FINGERPRINT, "a-bucket", "")
+    names = import_names("capitals", FIRST, "a-bucket", "")
     assert names.s3_uri == "s3://a-bucket/capitals/0123456789ab/checkpoint/"
     assert names.manifest_key == "capitals/0123456789ab/manifest.json"
     assert not names.evaluation_prefix.startswith("capitals/0123456789ab/checkpoint")

@@ -80,6 +80,7 @@ def _plan(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: 
     root = f"imports/{workspace.name}"
     return ImportPlan(
         config=config,
+        content=digest,
         fingerprint=digest,
         region_name="us-east-1",
         aws_conn_id="aws_default",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from include.identity import ImportIdentity
 from include.naming import import_names
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ApprovalStatus, Candidate, ModelVersion
@@ -39,7 +40,7 @@ class Imports:
 
     def names(self, label: str) -> Any:
         fingerprint = hashlib.sha256(f"{self.group}/{label}".encode()).hexdigest()
-        return import_names(self.group, fingerprint, BUCKET, "models")
+        return import_names(self.group, ImportIdentity(fingerprint, fingerprint), BUCKET, "models")
 
     def add(self, *labels: str, **tags: str) -> None:
         """Upload and import a model for each label, as a run does; each is newer than the one before."""
