@@ -19,6 +19,9 @@ _MAX_METADATA_LENGTH = 256
 _MAX_METADATA_ENTRIES = 50
 #: The description of a group that this project makes.
 GROUP_DESCRIPTION = "Imported Bedrock models {}"
+#: Ends the description of a version, which ListModelPackages tells: a version is found without describing the others.
+_FINGERPRINT_MARK = "; fingerprint "
+_PAGE_SIZE = 100
 
 
 class RegistryMetadataTooLargeError(ModelImportError):
@@ -61,23 +64,35 @@ class SageMakerRegistry:
 
     def versions(self, group: str, status: ApprovalStatus | None = None) -> Iterator[ModelVersion]:
         """Yield the group's versions, newest first; none when the group does not exist."""
+        wanted = {"ModelApprovalStatus": status} if status else {}
+        for summary in self._summaries(group, **wanted):
+            yield self._describe(summary["ModelPackageArn"])
+
+    def _summaries(self, group: str, **wanted: str) -> Iterator[dict[str, Any]]:
         if not self._group_exists(group):
             return
-        wanted = {"ModelApprovalStatus": status} if status else {}
         pages = self._client.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", **wanted
+            ModelPackageGroupName=group,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            PaginationConfig={"PageSize": _PAGE_SIZE},
+            **wanted,
         )
         for page in pages:
-            for summary in page["ModelPackageSummaryList"]:
-                yield self._describe(summary["ModelPackageArn"])
+            yield from page["ModelPackageSummaryList"]
 
     def champion(self, group: str) -> ModelVersion | None:
         """Return the newest approved version of the group, if there is one."""
         return next(self.versions(group, "Approved"), None)
 
     def find(self, group: str, fingerprint: str) -> ModelVersion | None:
-        """Return the version with this content, if it was registered."""
-        return next((version for version in self.versions(group) if version.fingerprint == fingerprint), None)
+        """Return the version with this content, if it was registered; one call per hundred versions, and one more."""
+        candidates = (
+            self._describe(summary["ModelPackageArn"])
+            for summary in self._summaries(group)
+            if _may_hold(summary.get("ModelPackageDescription", ""), fingerprint)
+        )
+        return next((version for version in candidates if version.fingerprint == fingerprint), None)
 
     def register(self, candidate: Candidate) -> ModelVersion:
         """Return the candidate's version: the one registered for its fingerprint, else a new one.
@@ -114,7 +129,7 @@ class SageMakerRegistry:
             self._create_group(candidate.group)
         created = self._client.create_model_package(
             ModelPackageGroupName=candidate.group,
-            ModelPackageDescription=metadata_value(candidate.description or candidate.group),
+            ModelPackageDescription=_description(candidate),
             ModelApprovalStatus=candidate.status,
             CustomerMetadataProperties=_checked_metadata(candidate),
             SourceUri=candidate.imported_model_arn,
@@ -135,6 +150,16 @@ class SageMakerRegistry:
         except self._client.exceptions.ClientError:
             if not self._group_exists(group):  # otherwise another run made it a moment ago
                 raise
+
+
+def _description(candidate: Candidate) -> str:
+    return f"{metadata_value(candidate.description or candidate.group)}{_FINGERPRINT_MARK}{candidate.fingerprint}"
+
+
+def _may_hold(description: str, fingerprint: str) -> bool:
+    """Return whether a version with this description may have the fingerprint; one that names none may have any."""
+    _, mark, found = description.rpartition(_FINGERPRINT_MARK)
+    return not mark or found == fingerprint
 
 
 def _client_token(candidate: Candidate) -> str:

@@ -118,3 +118,35 @@ def test_too_many_properties_are_refused_before_anything_is_registered(registry:
     with pytest.raises(RegistryMetadataTooLargeError, match="50"):
         registry.register(_candidate("many", provenance={f"key{number}": "x" for number in range(50)}))
     assert list(registry.versions("many")) == []
+
+
+def test_among_hundreds_of_versions_one_is_found_with_a_call_per_hundred(
+    registry: SageMakerRegistry, sagemaker: Any
+) -> None:
+    fingerprints = [f"{number:064x}" for number in range(205)]
+    for fingerprint in fingerprints:
+        registry._create(_candidate("hundreds", fingerprint))
+    calls: list[str] = []
+    sagemaker.meta.events.register("before-call.sagemaker", lambda model, **_: calls.append(model.name))
+    found = registry.find("hundreds", fingerprints[0])
+    assert found is not None
+    assert found.number == 1
+    assert sorted(calls) == ["DescribeModelPackage", "ListModelPackageGroups", *["ListModelPackages"] * 3]
+    calls.clear()
+    assert registry.find("hundreds", "f" * 64) is None
+    assert "DescribeModelPackage" not in calls
+
+
+def test_a_version_whose_description_somebody_wrote_anew_is_found_too(
+    registry: SageMakerRegistry, sagemaker: Any
+) -> None:
+    registry.register(_candidate("by-hand", FINGERPRINTS["a"]))
+    sagemaker.create_model_package(
+        ModelPackageGroupName="by-hand",
+        ModelPackageDescription="copied by a person",
+        ModelApprovalStatus="Approved",
+        CustomerMetadataProperties={"fingerprint": FINGERPRINTS["b"]},
+    )
+    found = registry.find("by-hand", FINGERPRINTS["b"])
+    assert found is not None
+    assert found.number == 2
