@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bedrock_import.adoption import numbered
 from include import naming
 from include.identity import ImportIdentity, forced_identity
 from include.naming import NameInvalidError, import_names
@@ -82,3 +83,11 @@ def test_manifest_and_reports_lie_beside_the_imported_prefix_and_not_in_it() -> 
     assert names.s3_uri == "s3://a-bucket/capitals/0123456789ab/checkpoint/"
     assert names.manifest_key == "capitals/0123456789ab/manifest.json"
     assert not names.evaluation_prefix.startswith("capitals/0123456789ab/checkpoint")
+
+
+@given(MODEL_NAMES, st.sampled_from([FIRST, forced_identity(CONTENT, "a run")]), st.integers(1, 12))
+def test_a_models_name_is_read_out_of_the_name_of_any_import_of_it(
+    model_name: str, identity: ImportIdentity, attempt: int
+) -> None:
+    job_name = numbered(import_names(model_name, identity, "a-bucket", "").job_name, attempt, naming.MAX_NAME_LENGTH)
+    assert naming.model_name_of(job_name) == model_name
