@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
+from bedrock_import.pools import pool_name
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
 from include.config import ModelConfig
 from include.errors import ModelImportError
@@ -24,6 +25,8 @@ TAGS = (
     "fingerprint", "content", "forced", "model_name", "base", "adapter",
     "preparation_version", "transformers_version", "project_version", "dag_id", "dag_run_id",
 )  # fmt: skip
+#: Above all others: of the tasks that queue in the pool, who waits for a job comes before who wants to start one.
+WAIT_PRIORITY = 100
 DOC = """
 Takes a model to Amazon Bedrock: convert, merge, validate, upload, import, warm up, evaluate, decide, register.
 
@@ -73,7 +76,7 @@ def _aws() -> dict[str, str]:
     return {"aws_conn_id": _planned("aws_conn_id"), "region_name": _planned("region_name")}
 
 
-def _create_import_job(waits: Waits) -> BedrockCreateModelImportJobOperator:
+def _create_import_job(waits: Waits, pool: str) -> BedrockCreateModelImportJobOperator:
     return BedrockCreateModelImportJobOperator(
         task_id="create_import_job",
         job_name=_planned("job_name"),
@@ -87,11 +90,12 @@ def _create_import_job(waits: Waits) -> BedrockCreateModelImportJobOperator:
         waiter_delay=waits.slot_poll,
         waiter_max_attempts=waits.slot_timeout // waits.slot_poll,
         deferrable=True,
+        pool=pool,
         **_aws(),
     )
 
 
-def _wait_for_import(waits: Waits) -> BedrockModelImportJobCompletedSensor:
+def _wait_for_import(waits: Waits, pool: str) -> BedrockModelImportJobCompletedSensor:
     return BedrockModelImportJobCompletedSensor(
         task_id="wait_for_import",
         job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
@@ -100,6 +104,9 @@ def _wait_for_import(waits: Waits) -> BedrockModelImportJobCompletedSensor:
         exponential_backoff=True,
         max_wait=timedelta(seconds=waits.longest_poll),
         deferrable=True,
+        pool=pool,
+        priority_weight=WAIT_PRIORITY,
+        weight_rule="absolute",
         **_aws(),
     )
 
@@ -132,6 +139,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
     """
     fine_tunes = fine_tunes_asset(config) if config else None
     schedule = dag_schedule(config, fine_tunes)
+    pool = pool_name(config.account.region_name if config else None)
     with DAG(
         dag_id,
         description=config.description if config else "Imports any model into Amazon Bedrock",
@@ -157,8 +165,8 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             tasks.validate_checkpoint(),
             upload,
             tasks.free_model_slot(),
-            _create_import_job(waits),
-            _wait_for_import(waits),
+            _create_import_job(waits, pool),
+            _wait_for_import(waits, pool),
             _warm_up(waits),
             tasks.evaluate_model(),
             tasks.decide_promotion(),

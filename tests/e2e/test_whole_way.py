@@ -7,6 +7,7 @@ import json
 import pytest
 import requests
 
+from bedrock_import.pools import POOLS
 from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
 from tests.airflow_system import DAG_ID, System
@@ -22,6 +23,12 @@ def test_a_run_imports_measures_promotes_and_registers_the_model(system: System,
     assert finished["decide_promotion"]["status"] == "Approved"
     assert finished["register_version"]["version"] == 1
     assert system.approved_versions() == [1]
+
+
+def test_the_pools_in_which_imports_queue_are_there_without_a_hand(system: System, finished: dict[str, object]) -> None:
+    pools = system.airflow().get("/pools")["pools"]
+    found = {pool["name"]: (pool["slots"], pool["include_deferred"]) for pool in pools}
+    assert {name: found[name] for name in POOLS} == dict.fromkeys(POOLS, (1, True))
 
 
 def test_the_imported_model_answers_an_application(system: System, finished: dict[str, object]) -> None:
