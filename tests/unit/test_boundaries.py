@@ -56,15 +56,21 @@ def test_an_import_is_found_wherever_it_hides(source: str, found: list[str]) -> 
 def test_include_is_plain_python_that_knows_neither_airflow_nor_plugin_nor_dags() -> None:
     files = python_files("include")
     assert files
-    assert (
-        violations(files, "airflow", "artifact_events", "bedrock_import", "plugins", "model_import_dag", "dags") == {}
-    )
+    others = ("artifact_events", "bedrock_import", "model_import_dag", "model_imports_page", "plugins", "dags")
+    assert violations(files, "airflow", *others) == {}
 
 
-def test_the_plugin_knows_nothing_of_this_project_so_it_can_move_into_the_provider() -> None:
-    files = python_files("plugins")
+def test_the_plugins_for_imports_and_events_know_nothing_of_this_project_so_they_can_move_into_the_provider() -> None:
+    files = python_files("plugins/bedrock_import", "plugins/artifact_events")
     assert files
-    assert violations(files, "include", "model_import_dag", "dags") == {}
+    assert violations(files, "include", "model_import_dag", "dags", "model_imports_page") == {}
+
+
+def test_the_page_knows_nothing_of_the_dags_and_they_nothing_of_it() -> None:
+    page, dags = python_files("plugins/model_imports_page"), python_files("dags")
+    assert page
+    assert violations(page, "model_import_dag", "dags") == {}
+    assert violations(dags, "model_imports_page") == {}
 
 
 def test_nothing_imports_the_aws_stand_in() -> None:

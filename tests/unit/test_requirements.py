@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-OWN = {"include", "artifact_events", "bedrock_import", "model_import_dag", "benchmarks"}
+OWN = {"include", "artifact_events", "bedrock_import", "model_import_dag", "model_imports_page", "benchmarks"}
 
 
 def requirements(name: str) -> list[Requirement]:

@@ -1,0 +1,124 @@
+"""What an account holds of imported models, read in a handful of calls: models, quota, import jobs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from include.config import ModelConfig, ModelFileInvalidError, read_model_file
+from include.naming import model_name_of
+from include.registry.search import registered_groups
+from include.retention.requests import request
+from include.retention.room import Occupancy, read_occupancy
+
+RECENT_JOBS = 10
+
+
+class OverviewClients(NamedTuple):
+    """The boto3 clients that the page needs; all of one region and one set of credentials."""
+
+    bedrock: Any
+    s3: Any
+    sagemaker: Any
+    service_quotas: Any
+
+    @property
+    def region_name(self) -> str:
+        """The region they ask."""
+        return str(self.bedrock.meta.region_name)
+
+    @property
+    def endpoint(self) -> str:
+        """The host that they ask, so that nobody takes a stand-in for AWS."""
+        address = urlsplit(str(self.bedrock.meta.endpoint_url))
+        return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
+
+
+class ImportJob(BaseModel):
+    """An import job as ListModelImportJobs tells it; ``model_name`` is empty when this project did not start it."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str
+    arn: str
+    status: str
+    model_name: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class Account(BaseModel):
+    """What one account and region hold. ``configs`` are the models with a file, by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    region_name: str
+    endpoint: str
+    configs: Mapping[str, ModelConfig]
+    groups: tuple[str, ...]
+    occupancy: Occupancy
+    jobs: tuple[ImportJob, ...]
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Every model that has a file, a registered version, or is imported."""
+        imported = {name for name in map(model_name_of, self.occupancy.imported) if name}
+        return tuple(sorted({*self.configs, *self.groups, *imported}))
+
+    @property
+    def imported_per_model(self) -> Counter[str]:
+        """How many of each model's versions are imported."""
+        return Counter(model_name_of(name) for name in self.occupancy.imported)
+
+
+def read_account(clients: OverviewClients, models_folder: Path) -> Account:
+    """Return what the account holds, by five calls, some side by side, and one more per hundred groups or models."""
+    with ThreadPoolExecutor(3) as pool:
+        groups = pool.submit(registered_groups, clients.sagemaker)
+        occupancy = pool.submit(read_occupancy, clients.bedrock, clients.service_quotas)
+        jobs = pool.submit(_recent_jobs, clients.bedrock)
+        configs = read_configs(models_folder)
+        return Account(
+            region_name=clients.region_name,
+            endpoint=clients.endpoint,
+            configs=configs,
+            groups=groups.result(),
+            occupancy=occupancy.result(),
+            jobs=jobs.result(),
+        )
+
+
+def read_configs(models_folder: Path) -> dict[str, ModelConfig]:
+    """Return the models that have a valid file, by name; Airflow itself reports broken files."""
+    configs: dict[str, ModelConfig] = {}
+    for path in sorted(path for path in models_folder.iterdir() if path.suffix in {".yaml", ".yml"}):
+        try:
+            config = read_model_file(path)
+        except ModelFileInvalidError:
+            continue
+        configs.setdefault(config.model_name, config)
+    return configs
+
+
+def _recent_jobs(bedrock: Any) -> tuple[ImportJob, ...]:
+    answer = request(
+        bedrock, "list_model_import_jobs", maxResults=RECENT_JOBS, sortBy="CreationTime", sortOrder="Descending"
+    )
+    return tuple(
+        ImportJob(
+            name=job["jobName"],
+            arn=job["jobArn"],
+            status=job["status"],
+            model_name=model_name_of(job["jobName"]),
+            created_at=job["creationTime"],
+            ended_at=job.get("endTime"),
+        )
+        for job in answer.get("modelImportJobSummaries", [])
+    )

@@ -1,0 +1,78 @@
+"""What the imported models cost a month, and what retention would delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
+
+from pydantic import BaseModel, ConfigDict
+
+from include.costs import storage_summary
+from include.overview.account import OverviewClients
+from include.registry.search import newest_versions
+from include.registry.versions import ModelVersion
+from include.retention.models import ImportedModel, list_models
+from include.retention.planning import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
+
+
+class ImportedVersion(BaseModel):
+    """An imported model and what retention thinks of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Verdict
+    goes: bool
+
+
+class ModelOutlook(BaseModel):
+    """The imported versions of one model; ``cost`` is what storing them costs a month, in words."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    model_name: str
+    versions: tuple[ImportedVersion, ...]
+    cost: str
+
+    @property
+    def going(self) -> int:
+        """How many retention would delete."""
+        return sum(version.goes for version in self.versions)
+
+
+def read_plan(clients: OverviewClients, policies: RetentionPolicies, now: datetime) -> RetirementPlan:
+    """Return what retention would do now; two calls per imported model, one per hundred, and one per group."""
+    models = list_models(clients.bedrock)
+    groups = sorted({model.group for model in models if model.is_ours})
+
+    def champion(group: str) -> ModelVersion | None:
+        return next(iter(newest_versions(clients.sagemaker, group, 1, "Approved")), None)
+
+    with ThreadPoolExecutor(4) as pool:
+        champions = dict(zip(groups, pool.map(champion, groups), strict=True))
+    return plan_retirement(models, champions, policies, now)
+
+
+def outlook(plan: RetirementPlan, is_visible: Callable[[str], bool]) -> tuple[ModelOutlook, ...]:
+    """Return the plan by model, of those models that somebody may see; first those of which something would go."""
+    verdicts = [*((verdict, True) for verdict in plan.retire), *((verdict, False) for verdict in plan.keep)]
+    seen = [
+        (verdict.model.group, ImportedVersion(verdict=verdict, goes=goes))
+        for verdict, goes in verdicts
+        if verdict.model.is_ours and is_visible(verdict.model.group)
+    ]
+    seen.sort(key=itemgetter(0))
+    models = [_model(name, [version for _, version in of_model]) for name, of_model in groupby(seen, itemgetter(0))]
+    return tuple(sorted(models, key=lambda model: -model.going))
+
+
+def _model(name: str, versions: Iterable[ImportedVersion]) -> ModelOutlook:
+    newest = tuple(sorted(versions, key=lambda version: version.verdict.model.created_at, reverse=True))
+    return ModelOutlook(model_name=name, versions=newest, cost=monthly(v.verdict.model for v in newest))
+
+
+def monthly(models: Iterable[ImportedModel]) -> str:
+    """Return what storing these models costs a month, in words."""
+    return storage_summary(model.cost for model in models)

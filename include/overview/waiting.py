@@ -1,0 +1,63 @@
+"""What a task of a running import waits for, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from include.naming import FORM_DAG_ID, import_dag_id
+
+
+class TaskState(NamedTuple):
+    """An unfinished task of an unfinished run; ``model_name`` is what the run's parameters say, if they do."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    state: str
+    pool: str
+    since: datetime | None
+    model_name: str
+
+
+class LatestRun(NamedTuple):
+    """The newest run of a DAG."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    started_at: datetime | None
+
+
+#: By task and state, then by state alone.
+_TASK_WAITS = {
+    ("create_import_job", "deferred"): "its turn: Bedrock runs one import at a time",
+    ("wait_for_import", "deferred"): "Bedrock to import it",
+    ("warm_up", "deferred"): "the imported model's first answer",
+}
+_STATE_WAITS = {
+    "awaiting_input": "a person to decide",
+    "deferred": "an event",
+    "queued": "a free worker",
+    "scheduled": "a free slot of the pool {pool}",
+    "up_for_retry": "its next try",
+    "up_for_reschedule": "its next look",
+}
+
+
+def waits_for(task: TaskState, running_jobs: tuple[str, ...] = ()) -> str:
+    """Return what the task waits for; empty when it works.
+
+    Args:
+        task: the task.
+        running_jobs: import jobs that Bedrock runs, which those in wait are named after.
+    """
+    words = _TASK_WAITS.get((task.task_id, task.state)) or _STATE_WAITS.get(task.state, "")
+    if (task.task_id, task.state) == ("create_import_job", "deferred") and running_jobs:
+        words += f", now {', '.join(running_jobs)}"
+    return words.format(pool=task.pool)
+
+
+def belongs_to(model_name: str, dag_id: str, run_model_name: str) -> bool:
+    """Whether a run imports this model: it is a run of the model's own DAG, or of the form filled in for it."""
+    return dag_id == import_dag_id(model_name) or (dag_id == FORM_DAG_ID and run_model_name == model_name)

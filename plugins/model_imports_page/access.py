@@ -1,0 +1,52 @@
+"""Who may see what: Airflow's own login, and its permissions on the DAGs that import the models."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
+from fastapi import Depends, HTTPException
+from sqlalchemy import select
+
+from include.naming import FORM_DAG_ID, import_dag_id
+
+
+class Viewer(NamedTuple):
+    """Somebody who is logged in, by the DAGs that they may read and those that there are."""
+
+    readable_dags: frozenset[str]
+    import_dags: frozenset[str]
+
+    def may_see(self, model_name: str) -> bool:
+        """Whether they may read the model's DAG; a model without one belongs to the form for any model."""
+        dag_id = import_dag_id(model_name)
+        return (dag_id if dag_id in self.import_dags else FORM_DAG_ID) in self.readable_dags
+
+
+def _import_dags() -> frozenset[str]:
+    with create_session() as session:
+        return frozenset(session.scalars(select(DagModel.dag_id).where(DagModel.dag_id.like("import%"))))
+
+
+def _viewer(user: GetUserDep) -> Viewer:
+    readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    return Viewer(frozenset(readable), _import_dags())
+
+
+#: 401 for somebody who is not logged in, 403 for somebody who may not read runs of DAGs.
+MAY_READ_RUNS = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
+ViewerDep = Annotated[Viewer, Depends(_viewer)]
+
+
+def _visible_model(model_name: str, viewer: ViewerDep) -> str:
+    if not viewer.may_see(model_name):
+        raise HTTPException(403, "Forbidden")
+    return model_name
+
+
+#: The model named in the path, when the viewer may see it; otherwise 403, whether it exists or not.
+VisibleModel = Annotated[str, Depends(_visible_model)]

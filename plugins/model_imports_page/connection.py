@@ -1,0 +1,36 @@
+"""AWS by way of an Airflow connection, from inside the API server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.models import Connection, Variable
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+
+from include.overview.account import OverviewClients
+
+#: A person waits: rather an error soon than an answer late.
+HASTY = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+class _ServerHook(AwsBaseHook):
+    """The provider's hook asks the task's supervisor for the connection; the API server reads it itself."""
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Any:
+        return Connection.get_connection_from_secrets(conn_id)
+
+
+def _setting(name: str) -> str | None:
+    return Variable.get(f"model_import_{name}", default_var=None) or None
+
+
+def connect() -> OverviewClients:
+    """Return the clients of the account's connection and region, as the DAGs find them in Airflow's Variables."""
+    aws_conn_id, region_name = _setting("aws_conn_id") or "aws_default", _setting("region_name")
+
+    def client(service: str) -> Any:
+        return _ServerHook(aws_conn_id, region_name=region_name, client_type=service, config=HASTY).get_conn()
+
+    return OverviewClients(client("bedrock"), client("s3"), client("sagemaker"), client("service-quotas"))

@@ -1,0 +1,113 @@
+"""The pages and the pieces that they load; every route needs Airflow's login (see access.py)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from include.naming import import_dag_id
+from include.overview.outlook import monthly, outlook
+from include.overview.reader import OverviewReader
+from include.overview.standing import deciding_metric, plot_scores, threshold
+from include.plan import PROJECT_ROOT
+from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
+from include.reporting.place import read_html_report
+from model_imports_page.access import ViewerDep, VisibleModel
+from model_imports_page.board import read_board
+from model_imports_page.connection import connect
+from model_imports_page.headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
+from model_imports_page.presentation import render
+
+ROW_PLOT, PAGE_PLOT = (160, 32, 4), (720, 220, 28)
+VERSIONS_PER_PAGE = 25
+
+router = APIRouter()
+reader = OverviewReader(connect, PROJECT_ROOT / "dags" / "models")
+MaxAge = Annotated[float | None, Query(ge=0)]
+
+
+@router.get("/")
+def index(request: Request) -> HTMLResponse:
+    """Return the page; what it shows is loaded by it, piece by piece."""
+    return render("index.html", request)
+
+
+@router.get("/overview")
+def overview(request: Request, viewer: ViewerDep, max_age: MaxAge = None) -> HTMLResponse:
+    """Return quota, jobs, what waits, and the list of models."""
+    reading = reader.account(max_age)
+    board = read_board(reading.value, viewer)
+    return render("overview.html", request, reading=reading, account=reading.value, board=board)
+
+
+@router.get("/rows/{model_name}")
+def row(request: Request, model_name: VisibleModel, max_age: MaxAge = None) -> HTMLResponse:
+    """Return the cells of a model's row that need the registry."""
+    reading = reader.row(model_name, max_age)
+    config = reader.account().value.configs.get(model_name)
+    metric = deciding_metric(config)
+    plot = plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric))
+    return render("row.html", request, reading=reading, standing=reading.value, metric=metric, plot=plot)
+
+
+@router.get("/outlook")
+def all_outlook(request: Request, viewer: ViewerDep, max_age: MaxAge = None) -> HTMLResponse:
+    """Return what storage costs and what retention would delete."""
+    return _outlook(request, max_age, viewer.may_see)
+
+
+@router.get("/models/{model_name}")
+def model(
+    request: Request, model_name: VisibleModel, page: Annotated[int, Query(ge=1)] = 1, metric: str | None = None
+) -> HTMLResponse:
+    """Return the page of one model."""
+    return render("model.html", request, model_name=model_name, page=page, metric=metric)
+
+
+@router.get("/models/{model_name}/outlook")
+def model_outlook(request: Request, model_name: VisibleModel, max_age: MaxAge = None) -> HTMLResponse:
+    """Return what one model costs and what retention would delete of it."""
+    return _outlook(request, max_age, lambda name: name == model_name)
+
+
+@router.get("/models/{model_name}/standing")
+def standing(
+    request: Request,
+    model_name: VisibleModel,
+    page: Annotated[int, Query(ge=1)] = 1,
+    metric: str | None = None,
+    max_age: MaxAge = None,
+) -> HTMLResponse:
+    """Return a model's champion, plot and versions."""
+    reading, account = reader.page(model_name, max_age), reader.account().value
+    config = account.configs.get(model_name)
+    shown = metric if metric in reading.value.metrics else deciding_metric(config)
+    least = threshold(config, shown)
+    first = (page - 1) * VERSIONS_PER_PAGE
+    return render(
+        "standing.html", request,
+        reading=reading, standing=reading.value, model_name=model_name, config=config, page=page, metric=shown,
+        plot=plot_scores(reading.value, shown, PAGE_PLOT, least), least=least, region_name=account.region_name,
+        versions=reading.value.versions[first : first + VERSIONS_PER_PAGE],
+        pages=-(-len(reading.value.versions) // VERSIONS_PER_PAGE),
+        dag_id=import_dag_id(model_name), retired_at=RETIRED_AT, report_uri=REPORT_HTML_URI,
+    )  # fmt: skip
+
+
+@router.get("/reports/{model_name}/{fingerprint}")
+def report(model_name: VisibleModel, fingerprint: str) -> Response:
+    """Return a version's HTML report as it lies in S3, shut into a sandbox."""
+    clients = reader.clients()
+    body = read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3)
+    return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
+
+
+def _outlook(request: Request, max_age: float | None, is_visible: Any) -> HTMLResponse:
+    reading = reader.plan(max_age)
+    models = outlook(reading.value, is_visible)
+    versions = [version for model in models for version in model.versions]
+    total = monthly(version.verdict.model for version in versions)
+    saving = monthly(version.verdict.model for version in versions if version.goes)
+    return render("outlook.html", request, reading=reading, models=models, total=total, saving=saving)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import requests
+
+from include.demo.environment import aws_client
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import ApprovalStatus, Candidate
+from tests.local_aws_process import LocalAwsProcess
+
+Visit = Callable[..., Any]
+FINGERPRINT = "ab" * 32
+PATHS = [
+    "",
+    "overview",
+    "outlook",
+    "rows/capitals",
+    "models/capitals",
+    "models/capitals/standing",
+    "models/capitals/outlook",
+    f"reports/capitals/{FINGERPRINT}",
+]
+
+
+def register(local_aws: LocalAwsProcess, group: str, status: ApprovalStatus = "Approved", **metadata: str) -> None:
+    candidate = Candidate(
+        group=group, description="", fingerprint=FINGERPRINT, scores={"f1": 0.875}, dataset_digest="d",
+        imported_model_arn="arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl", status=status,
+        report_uri="s3://reports/report.json",
+        provenance={"dag_id": "import_capitals", "dag_run_id": "a/run", **metadata},
+    )  # fmt: skip
+    SageMakerRegistry(aws_client(local_aws.endpoint_url, "sagemaker")).register(candidate)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered(local_aws: LocalAwsProcess) -> None:
+    s3 = aws_client(local_aws.endpoint_url, "s3")
+    s3.create_bucket(Bucket="reports")
+    s3.put_object(Bucket="reports", Key="report.html", Body="<h1>Raport — 漢</h1><script>alert(1)</script>".encode())
+    register(local_aws, "capitals", report_html_uri="s3://reports/report.html")
+    register(local_aws, "secret")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_without_a_login_nothing_is_shown(visit: Visit, path: str) -> None:
+    assert visit(path, user=None).status_code == requests.codes.unauthorized
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_user_without_permission_is_refused(visit: Visit, path: str) -> None:
+    assert visit(path, user="nobody").status_code == requests.codes.forbidden
+
+
+def test_a_browser_without_a_login_is_sent_to_airflows(visit: Visit) -> None:
+    answer = visit("models/capitals", user=None, **{"Sec-Fetch-Mode": "navigate"})
+    assert answer.status_code == requests.codes.see_other
+    assert "/auth/login" in answer.headers["Location"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_who_may_not_read_a_models_dag_sees_nothing_of_the_model(
+    visit: Visit, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    def readable(**_: Any) -> set[str]:
+        return {"import_model", "import_capitals"}
+
+    monkeypatch.setattr(get_auth_manager(), "get_authorized_dag_ids", readable)
+    assert visit(path).status_code == requests.codes.ok
+    if path in ("overview", "outlook"):
+        assert "secret" not in visit(path).text
+    elif "capitals" in path:
+        assert visit(path.replace("capitals", "secret")).status_code == requests.codes.forbidden
+
+
+def test_the_list_names_models_with_a_file_and_registered_ones(visit: Visit) -> None:
+    text = visit("overview").text
+    assert 'data-name="capitals"' in text
+    assert 'data-name="secret"' in text
+    assert "0 of 3" in text
+
+
+def test_a_row_tells_champion_and_newest_version(visit: Visit) -> None:
+    text = visit("rows/capitals").text
+    assert "version 1, f1 0.875" in text
+    assert "Approved" in text
+    assert "<svg" in text
+
+
+def test_a_models_page_links_to_run_and_report_and_consoles(visit: Visit) -> None:
+    text = visit("models/capitals/standing").text
+    assert 'href="/dags/import_capitals/runs/a%2Frun"' in text
+    assert f'href="/model-imports/reports/capitals/{FINGERPRINT}"' in text
+    assert "https://console.aws.amazon.com/bedrock/home?region=us-east-1#/import-models" in text
+
+
+def test_a_report_is_shown_as_it_lies_in_s3_and_shut_into_a_sandbox(visit: Visit) -> None:
+    answer = visit(f"reports/capitals/{FINGERPRINT}")
+    assert "Raport — 漢" in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox;")
+    assert "allow-" not in policy
+    assert "script-src" not in policy
+    assert "default-src 'none'" in policy
+
+
+def test_a_report_that_does_not_exist_is_not_found(visit: Visit) -> None:
+    answer = visit(f"reports/capitals/{'0' * 64}")
+    assert answer.status_code == requests.codes.not_found
+    assert "no version" in answer.text
+
+
+@pytest.mark.parametrize("path", PATHS[:-1])
+def test_answers_forbid_foreign_frames_scripts_and_keeping(visit: Visit, path: str) -> None:
+    answer = visit(path)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_answer_holds_a_credential(visit: Visit, path: str) -> None:
+    assert "the-secret-key" not in visit(path).text
+
+
+def test_what_a_visitor_writes_into_the_address_stays_text(visit: Visit) -> None:
+    evil = '"><script>alert(1)</script>'
+    for path in (f"models/capitals?metric={evil}", f"models/capitals/standing?metric={evil}"):
+        answer = visit(path)
+        assert answer.status_code == requests.codes.ok
+        assert "<script>alert" not in answer.text
+
+
+def test_the_database_is_asked_for_runs_and_tasks(visit: Visit) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    with create_session() as session:
+        session.add(
+            DagRun(
+                dag_id="import_capitals",
+                run_id="manual__now",
+                run_type=DagRunType.MANUAL,
+                triggered_by=DagRunTriggeredByType.TEST,
+                run_after=datetime.now(UTC),
+                start_date=datetime.now(UTC),
+                state="running",
+            )
+        )
+    text = visit("overview").text
+    assert 'href="/dags/import_capitals/runs/manual__now"' in text
