@@ -20,6 +20,7 @@ class ImportPlan(BaseModel):
     """What one run imports, where to, and under which names.
 
     ``content`` is the fingerprint of the inputs; ``fingerprint`` is another one when the run was forced.
+    ``checkpoint_bytes`` is the size of the base model; ``usual_seconds`` is how long imports of such a size took.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +39,8 @@ class ImportPlan(BaseModel):
     manifest_key: str
     evaluation_prefix: str
     delivered: bool
+    checkpoint_bytes: int
+    usual_seconds: float | None = None
     workspace: str
     tags: dict[str, str]
     #: When the fine-tune that started this run landed; None for a run that nothing but a person or the clock started.

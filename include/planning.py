@@ -15,6 +15,7 @@ from include.naming import ImportNames, import_names
 from include.plan import PREPARATION_VERSION, PROJECT_VERSION, ImportPlan
 from include.preflight.asking import AwsClients
 from include.preflight.checks import preflight, preflight_content
+from include.registry.durations import usual_import_seconds
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def make_plan(
     identity = _identity(config, clients, inputs.fingerprint, "/".join(provenance.values()))
     names = import_names(config.model_name, identity, bucket, account.prefix.strip("/"))
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
+    size = sum(file.size for file in inputs.base.files)
     _tell(config, identity, names, delivered=delivered)
     preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
     return ImportPlan(
@@ -63,6 +65,8 @@ def make_plan(
         manifest_key=names.manifest_key,
         evaluation_prefix=names.evaluation_prefix,
         delivered=delivered,
+        checkpoint_bytes=size,
+        usual_seconds=usual_import_seconds(clients.sagemaker, config.model_name, size),
         workspace=workspace,
         tags={"fingerprint": identity.fingerprint, "content": identity.content, **tags},
         landed_at=landed_at,

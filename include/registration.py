@@ -9,6 +9,7 @@ from typing import Any
 from include.costs import model_cost
 from include.plan import ImportPlan
 from include.registry.decision import PromotionDecision, decide_promotion
+from include.registry.durations import CHECKPOINT_BYTES, IMPORT_SECONDS
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import LANDED_AT, Candidate
 
@@ -44,6 +45,10 @@ def _provenance(plan: ImportPlan, results: Mapping[str, Mapping[str, Any]]) -> d
         LANDED_AT: plan.landed_at.isoformat() if plan.landed_at else "",
         "dataset": plan.config.evaluation.dataset,
         "body_format": results["evaluate_model"]["body_format"],
+        "answers_in": results["warm_up"]["body_format"] or "",
+        "converse": str(results["warm_up"]["converse"]).lower(),
+        IMPORT_SECONDS: str(imported["seconds"] or ""),
+        CHECKPOINT_BYTES: str(plan.checkpoint_bytes),
         "region_name": plan.region_name,
     }
 
@@ -53,7 +58,6 @@ def _served(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[str
     model = bedrock.get_imported_model(modelIdentifier=imported_model_arn)
     return {
         "architecture": model.get("modelArchitecture", ""),
-        "converse": str(model.get("instructSupported", False)).lower(),
         "cost": model_cost(model.get("customModelUnits"), region_name).summary(),
     }
 
@@ -70,7 +74,7 @@ def register(
     Args:
         plan: what was imported.
         decision: what ``decide`` returned.
-        results: what wait_for_import and evaluate_model returned, by task.
+        results: what wait_for_import, warm_up and evaluate_model returned, by task.
         sagemaker: a SageMaker client.
         bedrock: a Bedrock client.
     """

@@ -99,6 +99,7 @@ def _wait_for_import(waits: Waits, pool: str) -> BedrockModelImportJobCompletedS
     return BedrockModelImportJobCompletedSensor(
         task_id="wait_for_import",
         job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
+        usual_seconds=f"{{{{ ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['usual_seconds'] or '' }}}}",
         timeout=waits.import_timeout,
         poke_interval=waits.first_poll,
         exponential_backoff=True,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from bedrock_import.answers import read_answer
 from bedrock_import.aws_errors import AwsError, describe
 from bedrock_import.exceptions import (
     BedrockModelImportError,
@@ -98,9 +99,9 @@ def job_result(event: Event) -> dict[str, Any]:
     return {key: event["job"][key] for key in ("imported_model_arn", "imported_model_name", "job_arn", "seconds")}
 
 
-def event_for_answer(seconds: float) -> Event:
-    """Return the event that ends the wait for a model: it answered, so many seconds after the wait began."""
-    return {"status": "success", "seconds": round(seconds, 1)}
+def event_for_answer(seconds: float, payload: bytes) -> Event:
+    """Return the event that ends the wait for a model: it answered this, so many seconds after the wait began."""
+    return {"status": "success", "seconds": round(seconds, 1), **read_answer(payload)}
 
 
 def event_for_refusal(error: AwsError) -> Event:

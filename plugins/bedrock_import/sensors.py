@@ -10,7 +10,8 @@ from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from botocore.exceptions import ClientError
 
-from bedrock_import.aws_errors import MODEL_NOT_READY, error_code
+from bedrock_import.answers import SMOKE_PROMPT
+from bedrock_import.aws_errors import AWS_ERRORS, MODEL_NOT_READY, error_code
 from bedrock_import.base_sensor import BedrockImportBaseSensor
 from bedrock_import.hooks import BedrockModelImportHook
 from bedrock_import.links import BedrockImportedModelLink, BedrockImportHelpLink, BedrockModelImportJobLink
@@ -25,8 +26,6 @@ from bedrock_import.outcomes import (
 )
 from bedrock_import.triggers import BedrockImportedModelReadyTrigger, BedrockModelImportJobCompletedTrigger
 
-#: A model of any body format answers this with one token.
-ONE_TOKEN_PROMPT: dict[str, Any] = {"prompt": "Hello", "max_tokens": 1}
 #: Loading can outlast botocore's usual read timeout, and the sensor itself is the retry.
 WARM_UP_CONFIG = {"read_timeout": 300, "retries": {"total_max_attempts": 1}}
 
@@ -92,11 +91,12 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
     """
     Wait until an imported model answers: after some idle minutes Bedrock unloads it and the next calls are refused.
 
-    Leaves ``cold_start_seconds``, from the start of the wait to the first answer, in XCom. Takes the arguments of
-    BedrockImportBaseSensor and AwsBaseSensor too.
+    Leaves in XCom ``cold_start_seconds``, from the start of the wait to the first answer; the ``answer`` to the smoke
+    prompt and its ``body_format``; and ``converse``, whether the Converse API works. Body and answer are logged: give
+    no prompt of a user. Takes the arguments of BedrockImportBaseSensor and AwsBaseSensor too.
 
     :param imported_model_arn: The ARN of the imported model. (templated)
-    :param body: The request to try, as small as the model allows. (templated) Default: a prompt for one token.
+    :param body: The request to try: the smoke prompt. (templated) Default: "Hello", answered with 16 tokens.
     :param poke_interval: Seconds between two tries. (default: 10)
     :param timeout: Seconds after which the sensor fails. (default: 600)
     """
@@ -111,7 +111,7 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
         self,
         *,
         imported_model_arn: str,
-        body: dict[str, Any] = ONE_TOKEN_PROMPT,
+        body: dict[str, Any] = SMOKE_PROMPT,
         poke_interval: float = 10,
         timeout: float = 600,
         botocore_config: dict[str, Any] | None = None,
@@ -140,9 +140,30 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
             if error_code(error) != MODEL_NOT_READY:
                 raise
             return None
-        response["body"].read()
-        return event_for_answer(self.elapsed)
+        return event_for_answer(self.elapsed, response["body"].read())
 
     def result(self, event: Event) -> dict[str, Any]:
-        """Return how long the model took to answer."""
-        return {"cold_start_seconds": event["seconds"]}
+        """Return how long the model took to answer, and what it answered in which form."""
+        self.log.info("Asked %s, the model answers %r (%s)", self.body, event["answer"], event["body_format"])
+        return {
+            "cold_start_seconds": event["seconds"],
+            "answer": event["answer"],
+            "body_format": event["body_format"],
+            "converse": self._converses(),
+        }
+
+    def _converses(self) -> bool:
+        """Return whether Converse works: Bedrock says so of the model, and a try bears it out."""
+        try:
+            model = BedrockModelImportHook(
+                aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify
+            ).find_imported_model(self.imported_model_arn)
+            if not (model or {}).get("instructSupported"):
+                return False
+            client: Any = self.hook.conn
+            messages = [{"role": "user", "content": [{"text": "Hello"}]}]
+            client.converse(modelId=self.imported_model_arn, messages=messages, inferenceConfig={"maxTokens": 1})
+        except AWS_ERRORS as error:
+            self.log.warning("Converse does not work with %s: %s", self.imported_model_arn, error)
+            return False
+        return True

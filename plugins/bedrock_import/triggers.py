@@ -212,5 +212,4 @@ class BedrockImportedModelReadyTrigger(BedrockPollingTrigger):
                 raise
             self.log.info("%s is not ready after %s", self.imported_model_arn, format_seconds(self.elapsed))
             return None
-        await response["body"].read()
-        return event_for_answer(self.elapsed)
+        return event_for_answer(self.elapsed, await response["body"].read())

@@ -32,6 +32,8 @@ def test_a_checkpoint_becomes_a_model_that_answers(aws: Aws, deferrable: bool) -
     assert imported["seconds"] >= 0.3
     warm = run_task(aws.warm_up(imported["imported_model_arn"], deferrable=deferrable))
     assert 0.4 <= warm["cold_start_seconds"] < 30
+    assert isinstance(warm["answer"], str)
+    assert (warm["body_format"], warm["converse"]) == ("OpenAICompletion", True)
     assert run_task(aws.warm_up(imported["imported_model_arn"]))["cold_start_seconds"] < 5
 
 

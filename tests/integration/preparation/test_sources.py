@@ -93,6 +93,7 @@ def _plan(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: 
         manifest_key=f"{root}/manifest.json",
         evaluation_prefix=f"{root}/evaluations",
         delivered=False,
+        checkpoint_bytes=0,
         workspace=str(workspace / "run"),
         tags={"fingerprint": digest},
     )

@@ -1,0 +1,44 @@
+"""How long imports of a size usually take, by what earlier ones of the model took."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from include.registry.search import newest_versions
+from include.registry.versions import ModelVersion
+
+log = logging.getLogger(__name__)
+
+#: Metadata of a version: how long its import job took, and the size of its base model.
+IMPORT_SECONDS, CHECKPOINT_BYTES = "import_seconds", "checkpoint_bytes"
+#: Imports of up to so many times the size, or so small a part of it, are like this one.
+LIKE = 2
+_MOST_VERSIONS = 50
+
+
+def usual_import_seconds(sagemaker: Any, model_name: str, size: int) -> float | None:
+    """Return the median duration of the model's earlier imports of about this size; None when nothing is known.
+
+    For the log only, so a registry that cannot be asked is no failure.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return usual_of(newest_versions(sagemaker, model_name, _MOST_VERSIONS), size)
+    except (BotoCoreError, ClientError) as error:
+        log.info("How long imports usually take is not known: %s", error)
+        return None
+
+
+def usual_of(versions: Iterable[ModelVersion], size: int) -> float | None:
+    """Return the median duration, in seconds, of those versions' imports that are of about this size in bytes."""
+    took = [
+        float(version.metadata[IMPORT_SECONDS])
+        for version in versions
+        if version.metadata.get(IMPORT_SECONDS)
+        and size / LIKE <= int(version.metadata.get(CHECKPOINT_BYTES, "-1")) <= size * LIKE
+    ]
+    return median(took) if took else None
