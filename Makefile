@@ -11,7 +11,7 @@ STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' '
 
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo down test test-endurance test-events check format
+.PHONY: help demo down test test-endurance test-events test-faults check format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -23,7 +23,7 @@ down: ## Stop everything that make demo started, and nothing else
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.demo.run --down; else echo "Nothing to stop: there is no .venv."; fi
 
 test: $(STAMP) ## Run all tests: unit, dags, integration, then end to end through a real Airflow
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/long
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/e2e --ignore tests/long --ignore tests/faults
 	$(BIN)/python -m pytest tests/e2e
 
 test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and uploads at random moments: half an hour
@@ -33,6 +33,9 @@ test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and u
 
 test-events: $(STAMP) ## Land fine-tunes in S3, fifty in a minute, and see what an untouched Airflow makes of it: ten minutes
 	$(BIN)/python -m pytest -s -v tests/long/events
+
+test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
+	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md
 
 check: $(STAMP) ## Check lint, format, types and import boundaries
 	$(BIN)/ruff check .
