@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import yaml
 from dotenv import dotenv_values
 
 from include.config import AccountConfig
+from model_import_dag.schedules import QUEUE_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yaml").read_text("utf-8")
@@ -142,6 +144,7 @@ def test_every_setting_is_one_that_airflow_or_this_project_reads() -> None:
     settings = {name for name in names if name.startswith("AIRFLOW__")}
     assert settings - set(known) == set()
     variables = {f"AIRFLOW_VAR_MODEL_IMPORT_{field.upper()}" for field in AccountConfig.model_fields}
+    variables |= {f"AIRFLOW_VAR_{QUEUE_VARIABLE}".upper()}
     others = {"AIRFLOW_CONN_AWS_DEFAULT", "OMP_NUM_THREADS", "ADMIN_USER", "ADMIN_PASSWORD", "DUMB_INIT_SETSID"}
     assert names - settings - variables - others == set()
 
@@ -156,6 +159,27 @@ def test_secrets_are_in_no_file_and_starting_without_one_says_so() -> None:
     demanded = {found["name"] for found in VARIABLE.finditer(TEXT) if found["kind"] == ":?"}
     defaulted = {found["name"] for found in VARIABLE.finditer(TEXT) if found["kind"] == ":-"}
     assert secrets <= demanded - defaulted
+
+
+def test_what_a_service_prints_is_rotated_and_what_its_tasks_log_is_deleted_after_a_while() -> None:
+    options = [service["logging"]["options"] for service in SERVICES.values()]
+    assert all({"max-size", "max-file"} <= set(found) for found in options)
+    [line] = [argv[-1] for name, service in SERVICES.items() if name == "log-cleaner" for argv in [service["command"]]]
+    assert "$$LOG_RETENTION_DAYS" in line
+    assert "logs:/opt/airflow/logs" in SERVICES["log-cleaner"]["volumes"]
+
+
+def test_the_log_cleaner_deletes_old_logs_and_no_others(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    for name, days in (("old/a.log", 31), ("new/b.log", 1)):
+        (logs / name).parent.mkdir(parents=True)
+        (logs / name).write_text("x")
+        os.utime(logs / name, times=(time.time() - days * 86400,) * 2)
+    line = SERVICES["log-cleaner"]["command"][-1].replace("$$", "$").replace("/opt/airflow/logs", str(logs))
+    line = line.replace("sleep 86400", "break").replace("/tmp/log-cleaner", str(tmp_path / "beat"))
+    environment = {**os.environ, "LOG_RETENTION_DAYS": EXAMPLE["LOG_RETENTION_DAYS"] or ""}
+    subprocess.run(["bash", "-c", line], check=True, env=environment)
+    assert [str(path.relative_to(logs)) for path in sorted(logs.rglob("*"))] == ["new", "new/b.log"]
 
 
 def test_ports_are_open_on_loopback_only() -> None:
