@@ -5,6 +5,7 @@ from __future__ import annotations
 from include.local_aws.moto_patches import (
     bucket_policies,
     bucket_templates,
+    change_sets,
     model_registry,
     policy_simulator,
     policy_templates,
@@ -22,6 +23,7 @@ def apply(byte_store: ByteStore, settings: Settings) -> None:
     requests.install()
     model_registry.install()
     bucket_templates.install()
+    change_sets.install()
     bucket_policies.install()
     policy_templates.install()
     policy_simulator.install()

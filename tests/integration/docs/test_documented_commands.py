@@ -1,0 +1,164 @@
+"""Every command in the documents is run against the stand-in, or handed to the parser of the program it calls."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from airflow.cli.cli_parser import get_parser
+
+from include.config import parse_model_config
+from model_import_dag.loader import load_dags
+from tests.integration.docs.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks
+from tests.local_aws_process import LocalAwsProcess
+
+LANGUAGES = {"sh", "bash", "python", "yaml", "json", "console", "text"}
+MODEL = {
+    "model_name": "capitals",
+    "base": "include/demo/base",
+    "evaluation": {"dataset": "include/demo/capitals_eval.jsonl"},
+}
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+SHELL_BLOCKS = blocks("sh", "bash")
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    with LocalAwsProcess(["--cold-start-seconds", "0"]) as process:
+        yield Sandbox(tmp_path_factory.mktemp("docs"), process.endpoint_url)
+
+
+def check_make(arguments: list[str]) -> None:
+    targets = {word for word in arguments if "=" not in word}
+    assert targets <= MAKE_TARGETS
+
+
+def check_airflow(arguments: list[str]) -> None:
+    parsed = get_parser().parse_args(arguments)
+    if getattr(parsed, "conf", None) and arguments[:2] == ["dags", "trigger"]:
+        params = load_dags()[parsed.dag_id].params
+        for name, value in json.loads(parsed.conf).items():
+            params.get_param(name).resolve(value)
+
+
+def check_docker(arguments: list[str]) -> None:
+    """Check a docker compose command against the compose file: no Docker engine runs here."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("compose", choices=["compose"])
+    parser.add_argument(
+        "--profile", choices=[name for service in COMPOSE["services"].values() for name in service.get("profiles", [])]
+    )
+    commands = parser.add_subparsers(required=True)
+    up = commands.add_parser("up")
+    for flag in ("--build", "--detach", "--wait"):
+        up.add_argument(flag, action="store_true")
+    up.add_argument("--scale", type=lambda text: COMPOSE["services"][text.partition("=")[0]])
+    for name in ("run", "exec"):
+        command = commands.add_parser(name)
+        for flag in ("--rm", "--no-TTY", "--no-deps"):
+            command.add_argument(flag, action="store_true")
+        command.add_argument("--user")
+        command.add_argument("service", choices=list(COMPOSE["services"]))
+        command.add_argument("command", nargs=argparse.REMAINDER)
+    for name in ("stop", "start", "pull", "build", "ps", "logs", "config", "down"):
+        commands.add_parser(name).add_argument("services", nargs="*", choices=[*COMPOSE["services"], []])
+    parser.parse_args(arguments)
+
+
+def check_python(arguments: list[str]) -> None:
+    assert arguments[:2] == ["-m", "venv"]
+
+
+def check_pip(arguments: list[str]) -> None:
+    for flag, value in pairwise(arguments):
+        assert flag not in ("-r", "-c") or (ROOT / value).is_file()
+
+
+CHECKS: dict[str, Callable[[list[str]], None]] = {
+    "airflow": check_airflow,
+    "docker": check_docker,
+    "make": check_make,
+    "pip": check_pip,
+    "pre-commit": lambda arguments: None,
+    "python3.11": check_python,
+    "renewed/bin/pip": check_pip,
+}
+
+
+def test_every_block_says_what_it_is() -> None:
+    assert DOCUMENTS
+    unknown = {str(block) for block in blocks("", *LANGUAGES) if block.language not in LANGUAGES}
+    fences = sum(len(re.findall(r"^ *```", path.read_text("utf-8"), re.MULTILINE)) for path in DOCUMENTS)
+    assert unknown == set()
+    assert fences == 2 * len(blocks("", *LANGUAGES))
+
+
+@pytest.mark.parametrize("block", SHELL_BLOCKS, ids=str)
+def test_a_documented_command_is_one_that_works(block: Block, sandbox: Sandbox) -> None:
+    if block.reason:
+        subprocess.run(["bash", "-n", "-c", block.text], check=True)
+        return
+    if "cloudformation deploy" in block.text:  # several documents deploy the same stack
+        sandbox.run(["aws", "cloudformation", "delete-stack", "--stack-name", "model-import"])
+    sandbox.shell(block.text)
+    for program, *arguments in sandbox.noted():
+        CHECKS[program](arguments)
+
+
+def test_the_stacks_outputs_end_in_the_variables_that_the_project_reads(sandbox: Sandbox) -> None:
+    block = next(block for block in SHELL_BLOCKS if "airflow variables set" in block.text)
+    sandbox.shell(block.text)
+    names = {arguments[2] for program, *arguments in sandbox.noted() if arguments[:2] == ["variables", "set"]}
+    assert {"model_import_bucket", "model_import_prefix", "model_import_role_arn"} <= names
+
+
+@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+def test_a_documented_piece_of_a_models_file_is_valid(block: Block) -> None:
+    parse_model_config({**MODEL, **yaml.safe_load(block.text)}, block.document)
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=str)
+def test_documented_python_compiles(block: Block) -> None:
+    compile(block.text, block.document, "exec")
+
+
+def test_the_documented_call_of_a_champion_answers(sandbox: Sandbox, tmp_path: Path) -> None:
+    block = next(block for block in blocks("python") if "invoke_model" in block.text)
+    script = tmp_path / "call.py"
+    arn = import_demo_base(sandbox)
+    script.write_text(re.sub(r"arn:aws:bedrock:[^\"]+", arn, block.text))
+    done = sandbox.run(["python", str(script)])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def import_demo_base(sandbox: Sandbox) -> str:
+    """Import the demo's base model with the AWS CLI and return its ARN."""
+
+    def aws(*arguments: str) -> str:
+        done = sandbox.run(["aws", *arguments])
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    query = "Stacks[0].Outputs[?OutputKey==`{}`].OutputValue"
+    stack = ("cloudformation", "describe-stacks", "--stack-name", "model-import", "--output", "text", "--query")
+    bucket, role = (aws(*stack, query.format(name)) for name in ("BucketName", "ImportRoleArn"))
+    uri = f"s3://{bucket}/models/base/"
+    aws("s3", "cp", "--recursive", "--quiet", "include/demo/base", uri)
+    source = f"s3DataSource={{s3Uri={uri}}}"
+    aws("bedrock", "create-model-import-job", "--job-name", "base", "--imported-model-name", "base", "--role-arn", role,
+        "--model-data-source", source)  # fmt: skip
+    job = ("bedrock", "get-model-import-job", "--job-identifier", "base", "--output", "text", "--query")
+    while (status := aws(*job, "status")) == "InProgress":
+        pass
+    assert status == "Completed"
+    return aws(*job, "importedModelArn")
