@@ -11,7 +11,7 @@ STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' '
 
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo down test test-endurance test-events test-faults check format
+.PHONY: help demo down test test-endurance test-events test-compose test-faults check format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and u
 
 test-events: $(STAMP) ## Land fine-tunes in S3, fifty in a minute, and see what an untouched Airflow makes of it: ten minutes
 	$(BIN)/python -m pytest -s -v tests/long/events
+
+test-compose: $(STAMP) ## Run docker-compose.yaml's services as processes: lose workers, import ten models at once (needs PostgreSQL and Redis)
+	$(BIN)/python -m pytest -s -v tests/long/compose
 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md
