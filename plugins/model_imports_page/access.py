@@ -21,10 +21,14 @@ class Viewer(NamedTuple):
     readable_dags: frozenset[str]
     import_dags: frozenset[str]
 
-    def may_see(self, model_name: str) -> bool:
-        """Whether they may read the model's DAG; a model without one belongs to the form for any model."""
+    def dag_of(self, model_name: str) -> str:
+        """Return the id of the DAG that imports the model: its own, or the form for any model."""
         dag_id = import_dag_id(model_name)
-        return (dag_id if dag_id in self.import_dags else FORM_DAG_ID) in self.readable_dags
+        return dag_id if dag_id in self.import_dags else FORM_DAG_ID
+
+    def may_see(self, model_name: str) -> bool:
+        """Whether they may read the model's DAG."""
+        return self.dag_of(model_name) in self.readable_dags
 
 
 def _import_dags() -> frozenset[str]:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from include.naming import import_dag_id
 from include.overview.outlook import monthly, outlook
 from include.overview.reader import OverviewReader
 from include.overview.standing import deciding_metric, plot_scores, threshold
@@ -75,6 +74,7 @@ def model_outlook(request: Request, model_name: VisibleModel, max_age: MaxAge = 
 @router.get("/models/{model_name}/standing")
 def standing(
     request: Request,
+    viewer: ViewerDep,
     model_name: VisibleModel,
     page: Annotated[int, Query(ge=1)] = 1,
     metric: str | None = None,
@@ -92,7 +92,7 @@ def standing(
         plot=plot_scores(reading.value, shown, PAGE_PLOT, least), least=least, region_name=account.region_name,
         versions=reading.value.versions[first : first + VERSIONS_PER_PAGE],
         pages=-(-len(reading.value.versions) // VERSIONS_PER_PAGE),
-        dag_id=import_dag_id(model_name), retired_at=RETIRED_AT, report_uri=REPORT_HTML_URI,
+        dag_id=viewer.dag_of(model_name), retired_at=RETIRED_AT, report_uri=REPORT_HTML_URI,
     )  # fmt: skip
 
 

@@ -26,12 +26,18 @@ PATHS = [
 ]
 
 
-def register(local_aws: LocalAwsProcess, group: str, status: ApprovalStatus = "Approved", **metadata: str) -> None:
+def register(
+    local_aws: LocalAwsProcess,
+    group: str,
+    status: ApprovalStatus = "Approved",
+    fingerprint: str = FINGERPRINT,
+    **metadata: str,
+) -> None:
     candidate = Candidate(
-        group=group, description="", fingerprint=FINGERPRINT, scores={"f1": 0.875}, dataset_digest="d",
+        group=group, description="", fingerprint=fingerprint, scores={"f1": 0.875}, dataset_digest="d",
         imported_model_arn="arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl", status=status,
         report_uri="s3://reports/report.json",
-        provenance={"dag_id": "import_capitals", "dag_run_id": "a/run", **metadata},
+        provenance=metadata,
     )  # fmt: skip
     SageMakerRegistry(aws_client(local_aws.endpoint_url, "sagemaker")).register(candidate)
 
@@ -41,7 +47,9 @@ def registered(local_aws: LocalAwsProcess) -> None:
     s3 = aws_client(local_aws.endpoint_url, "s3")
     s3.create_bucket(Bucket="reports")
     s3.put_object(Bucket="reports", Key="report.html", Body="<h1>Raport — 漢</h1><script>alert(1)</script>".encode())
-    register(local_aws, "capitals", report_html_uri="s3://reports/report.html")
+    where = {"dag_id": "import_capitals", "dag_run_id": "a/run", "report_html_uri": "s3://reports/report.html"}
+    register(local_aws, "capitals", **where)
+    register(local_aws, "capitals", "Rejected", "cd" * 32)
     register(local_aws, "secret")
 
 
@@ -88,8 +96,9 @@ def test_the_list_names_models_with_a_file_and_registered_ones(visit: Visit) -> 
 def test_a_row_tells_champion_and_newest_version(visit: Visit) -> None:
     text = visit("rows/capitals").text
     assert "version 1, f1 0.875" in text
-    assert "Approved" in text
-    assert "<svg" in text
+    assert "version 2 " in text
+    assert "Rejected" in text
+    assert text.count("<circle") == 2
 
 
 def test_a_models_page_links_to_run_and_report_and_consoles(visit: Visit) -> None:
