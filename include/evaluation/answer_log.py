@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
@@ -30,7 +30,11 @@ class LoggedAnswer:
 
 
 class AnswerLog:
-    """A JSON Lines file of answers, safe against death at any moment and for use by several threads of one process."""
+    """A JSON Lines file of answers, safe against death at any moment and for use by several threads of one process.
+
+    An answer is the system's as soon as it was appended, so the death of the process loses none. A thread brings what
+    was appended to disk (fsync) while the next questions are asked; leaving the ``with`` block waits for the last.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open the log at ``path``; a last line that was cut off is dropped.
@@ -43,6 +47,9 @@ class AnswerLog:
         self._lock = Lock()
         self._file = path.open("a+b")
         self.answers = {logged.key: logged for logged in self._recover()}
+        self._appended, self._closing = Event(), False
+        self._bringing_to_disk = Thread(target=self._bring_to_disk, name="answers-to-disk", daemon=True)
+        self._bringing_to_disk.start()
 
     def __enter__(self) -> Self:
         return self
@@ -50,16 +57,26 @@ class AnswerLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._closing = True
+        self._appended.set()
+        self._bringing_to_disk.join()
+        os.fsync(self._file.fileno())
         self._file.close()
 
     def append(self, logged: LoggedAnswer) -> None:
-        """Put an answer on disk; when this returns, it stays there."""
+        """Keep an answer; when this returns, the death of this process does not lose it."""
         line = json.dumps(asdict(logged), ensure_ascii=False) + "\n"
         with self._lock:
             self._file.write(line.encode())
             self._file.flush()
             self.answers[logged.key] = logged
-        os.fsync(self._file.fileno())  # outside the lock: answers that come together are brought to disk together
+        self._appended.set()
+
+    def _bring_to_disk(self) -> None:
+        while not self._closing:
+            self._appended.wait()
+            self._appended.clear()
+            os.fsync(self._file.fileno())
 
     def _recover(self) -> Iterator[LoggedAnswer]:
         self._file.seek(0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from threading import Event, Lock
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from include.local_aws.bedrock.errors import (
     SCRIPTABLE,
@@ -33,10 +34,11 @@ class ImportFailure(Script):
 
 
 class CallFault(Script):
-    """The next calls, or those of the next seconds, of one operation or any, fail or lose their connection."""
+    """The next calls, or every n-th of the next seconds, of one operation or any, fail or lose their connection."""
 
     calls: int = Field(default=1, ge=1)
     seconds: float | None = Field(default=None, gt=0)
+    every: int = Field(default=1, ge=1)
     operation: str | None = None
     code: str = "ThrottlingException"
     message: str = "This answer was scripted by a test."
@@ -48,6 +50,12 @@ class CallFault(Script):
         if code not in SCRIPTABLE:
             raise ValueError(f"one of {', '.join(SCRIPTABLE)}")
         return code
+
+    @model_validator(mode="after")
+    def _counts_within_a_time(self) -> Self:
+        if self.every > 1 and self.seconds is None:
+            raise ValueError("every needs seconds")
+        return self
 
 
 class ExpiredKey(Script):
@@ -63,7 +71,7 @@ class Cold(Script):
 
 
 class FixedAnswer(Script):
-    """Models answer with this text after this time, without generating; an empty object ends it."""
+    """Models answer with this text, `{prompt}` being what was asked, after this time; an empty object ends it."""
 
     text: str | None = None
     latency_seconds: float = Field(default=0, ge=0)
@@ -79,6 +87,19 @@ class Nothing(Script):
     """An empty object."""
 
 
+@dataclass
+class _Period:
+    """A fault that lasts until a time of the monotonic clock, and how many calls it has seen."""
+
+    until: float
+    fault: CallFault
+    seen: int = 0
+
+    def next_fault(self) -> CallFault | None:
+        self.seen += 1
+        return self.fault if self.seen % self.fault.every == 0 else None
+
+
 class Faults:
     """What is scripted at the moment. Safe to use from several threads."""
 
@@ -92,7 +113,7 @@ class Faults:
         with self._lock:
             self._import_failures: deque[str] = deque()
             self._call_faults: list[CallFault] = []
-            self._periods: list[tuple[float, CallFault]] = []
+            self._periods: list[_Period] = []
             self._expired_keys: set[str] = set()
             self._cold_until = 0.0
             self.fixed_answer: FixedAnswer | None = None
@@ -113,8 +134,9 @@ class Faults:
             if fault is not None:
                 self._call_faults.remove(fault)
                 return fault
-            lasting = (fault for until, fault in self._periods if now < until)
-            return next((fault for fault in lasting if fault.operation in (None, operation)), None)
+            lasting = (period for period in self._periods if now < period.until)
+            period = next((period for period in lasting if period.fault.operation in (None, operation)), None)
+            return period.next_fault() if period else None
 
     def check_key(self, access_key_id: str) -> None:
         """Raises ExpiredTokenError for a key that is scripted to have expired."""
@@ -164,7 +186,7 @@ class Faults:
             if script.seconds is None:
                 self._call_faults.extend([script] * script.calls)
             else:
-                self._periods.append((time.monotonic() + script.seconds, script))
+                self._periods.append(_Period(time.monotonic() + script.seconds, script))
 
     def _cool(self, script: Cold) -> None:
         self._cold_until = time.monotonic() + script.seconds

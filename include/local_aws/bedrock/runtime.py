@@ -107,7 +107,7 @@ def _prepare(bedrock: Bedrock, model: ImportedModel, request: InferenceRequest) 
 def _fixed(answer: FixedAnswer, request: InferenceRequest) -> Prepared:
     """The scripted answer; its words stand for its tokens."""
     asked = " ".join([request.prompt, *(message["content"] for message in request.messages)])
-    text, prompt_tokens = answer.text or "", len(asked.split())
+    text, prompt_tokens = (answer.text or "").replace("{prompt}", asked), len(asked.split())
 
     def run(on_text: OnText) -> Inference:
         time.sleep(answer.latency_seconds)

@@ -36,6 +36,15 @@ def test_a_fault_can_last_for_a_time_instead_of_a_number_of_calls(monkeypatch: p
     assert faults.take_call_fault("GetModelImportJob") is None
 
 
+def test_a_lasting_fault_can_hit_every_second_call() -> None:
+    faults = Faults()
+    faults.script("fail-calls", {"seconds": 60, "every": 2, "operation": "InvokeModel"})
+    assert faults.take_call_fault("Converse") is None
+    assert [bool(faults.take_call_fault("InvokeModel")) for _ in range(6)] == [False, True] * 3
+    with pytest.raises(InvalidRequestError, match="every needs seconds"):
+        faults.script("fail-calls", {"every": 2})
+
+
 def test_a_key_that_expired_is_refused_and_another_is_not() -> None:
     faults = Faults()
     faults.script("expire-key", {"access_key_id": "old"})

@@ -1,0 +1,139 @@
+"""What disturbs an evaluation: its process is killed, or the model throttles."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from include.evaluation.results import RecordResult
+from include.evaluation.storage import read_records
+from include.measurement import EvaluationClients, measure
+from include.plan import ImportPlan
+from tests.bedrock_stand_in import Aws
+from tests.integration.evaluation.conftest import plan_in
+from tests.local_aws_process import ROOT
+
+QUESTIONS, CONCURRENCY = 500, 8
+
+MEASURE = """
+import sys
+from pathlib import Path
+from tests.bedrock_stand_in import Aws
+from tests.integration.evaluation import test_kill_and_throttling as tests
+endpoint, model, folder, dataset = sys.argv[1:]
+tests.measure_counted(Aws(endpoint), model, Path(folder), dataset)
+"""
+
+
+class CountingRuntime:
+    """A runtime client that notes what is asked, in a file that outlives the process."""
+
+    def __init__(self, client: Any, path: Path) -> None:
+        self._client, self._lock = client, threading.Lock()
+        self._file = path.open("a")
+
+    def invoke_model(self, **request: Any) -> Any:
+        with self._lock:
+            self._file.write(json.loads(request["body"])["prompt"] + "\n")
+            self._file.flush()
+        return self._client.invoke_model(**request)
+
+
+def measure_counted(aws: Aws, model: str, folder: Path, dataset: str) -> Any:
+    from tests.integration.evaluation.conftest import RUNTIME
+
+    runtime = CountingRuntime(aws.client("bedrock-runtime", config=RUNTIME), folder / "asked")
+    settings = {"dataset": dataset, "prompt_template": "{question}", "concurrency": CONCURRENCY}
+    clients = EvaluationClients(runtime, aws.client("s3"), aws.client("bedrock"))
+    return measure(plan_in(folder, **settings), model, clients)
+
+
+def asked(folder: Path) -> list[str]:
+    path = folder / "asked"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def write_dataset(folder: Path, count: int) -> str:
+    rows = ({"question": f"question {n}", "answer": f"question {n}" if n % 3 else f"{n}"} for n in range(count))
+    path = folder / "questions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def settled(aws: Aws, summary: Any) -> list[RecordResult]:
+    """The record results without what the clock gave."""
+    found = read_records(aws.client("s3"), summary["records_uri"])
+    return [result.model_copy(update={"latency_seconds": None, "answered_at": None}) for result in found]
+
+
+def test_after_kill_9_amid_500_questions_the_rest_is_asked_once_and_the_result_is_that_of_an_undisturbed_run(
+    aws: Aws, model: str, tmp_path: Path
+) -> None:
+    killed, undisturbed, dataset = tmp_path / "killed", tmp_path / "undisturbed", write_dataset(tmp_path, QUESTIONS)
+    killed.mkdir()
+    undisturbed.mkdir()
+    aws.script("fixed-answer", text="{prompt}", latency_seconds=0.02)
+    command = [sys.executable, "-c", MEASURE, aws.endpoint, model, str(killed), dataset]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        deadline = time.monotonic() + 120
+        while len(asked(killed)) < QUESTIONS / 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    before = asked(killed)
+    logged = [json.loads(line)["question"] for line in (killed / "answers.jsonl").read_text().splitlines()]
+    assert QUESTIONS / 2 - CONCURRENCY <= len(logged) < QUESTIONS
+
+    resumed = measure_counted(aws, model, killed, dataset)
+    after = asked(killed)[len(before) :]
+    everything = {f"question {number}" for number in range(QUESTIONS)}
+    assert Counter(after) == Counter(everything - set(logged))
+    assert len(set(before) & set(after)) <= CONCURRENCY
+
+    reference = measure_counted(aws, model, undisturbed, dataset)
+    assert Counter(asked(undisturbed)) == Counter(everything)
+    assert settled(aws, resumed) == settled(aws, reference)
+    assert resumed["scores"] == reference["scores"]
+    assert resumed["metrics"]["f1"] == reference["metrics"]["f1"]
+    assert 0.6 < resumed["scores"]["exact_match"] < 0.7
+
+
+def test_with_every_second_call_throttled_no_record_is_lost_and_the_time_is_less_than_twice_as_long(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
+) -> None:
+    aws.script("fixed-answer", text="{prompt}", latency_seconds=0.2)
+    settings = {"dataset": write_dataset(tmp_path, 160), "prompt_template": "{question}", "concurrency": 8}
+    calm = measure(plan_for(**settings, max_tokens=8), model, clients)
+    aws.script("fail-calls", seconds=600, every=2, operation="InvokeModel")
+    throttled = measure(plan_for(**settings, max_tokens=9), model, clients)
+    assert throttled["statuses"]["answered"] == 160
+    assert throttled["scores"] == calm["scores"]
+    assert throttled["seconds"] < 2 * calm["seconds"]
+
+
+def test_a_model_that_goes_cold_amid_the_evaluation_is_waited_for(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
+) -> None:
+    aws.script("fixed-answer", text="{prompt}")
+    aws.script("cold", seconds=1.5)
+    settings = {"dataset": write_dataset(tmp_path, 20), "prompt_template": "{question}"}
+    summary = measure(plan_for(**settings), model, clients)
+    assert summary["statuses"]["answered"] == 20
+    assert summary["seconds"] > 1.4
+
+
+def test_answers_that_are_lost_on_the_way_are_asked_for_again(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
+) -> None:
+    aws.script("fixed-answer", text="{prompt}")
+    aws.script("fail-calls", calls=5, operation="InvokeModel", connection="drop_after")
+    settings = {"dataset": write_dataset(tmp_path, 20), "prompt_template": "{question}"}
+    assert measure(plan_for(**settings), model, clients)["statuses"]["answered"] == 20
