@@ -84,27 +84,21 @@ class Run:
         content = self.installation.airflow.get(path, full_content="true")["content"]
         return "\n".join(json.dumps(entry, ensure_ascii=False) for entry in content)
 
-    def trigger_log(self, task_id: str) -> str:
-        """Return what the triggerer has logged for the task, by now."""
+    def log_files(self, task_id: str) -> str:
+        """Return what workers and triggerer have logged for the task, by now, also while no API server runs."""
         logs = self.installation.folder / "airflow" / "logs" / f"dag_id={self.dag_id}" / f"run_id={self.run_id}"
-        return "\n".join(path.read_text() for path in sorted((logs / f"task_id={task_id}").glob("*.trigger.*")))
+        return "\n".join(path.read_text() for path in sorted((logs / f"task_id={task_id}").glob("attempt=*")))
 
-    def wait_for_line(self, task_id: str, words: str, seconds: float = 120) -> None:
-        """Return when the triggerer has logged these words for the task."""
+    def wait_for_line(self, task_id: str, words: str, *, more_than: int = 0, seconds: float = 180) -> None:
+        """Return when the task's logs hold these words more often than so many times."""
         deadline = time.monotonic() + seconds
-        while words not in self.trigger_log(task_id):
-            assert time.monotonic() < deadline, f"{words!r} not in: {self.trigger_log(task_id)[-3000:]}"
+        while self.log_files(task_id).count(words) <= more_than:
+            assert time.monotonic() < deadline, f"{words!r} not in: {self.log_files(task_id)[-3000:]}"
             time.sleep(0.5)
 
-    def wait_for_poll(self, seconds: float = 180) -> None:
-        """Return when the triggerer has got an answer about the import job once more."""
-        deadline, before = time.monotonic() + seconds, self._answers()
-        while self._answers() == before:
-            assert time.monotonic() < deadline, self.trigger_log("wait_for_import")[-3000:]
-            time.sleep(0.5)
-
-    def _answers(self) -> int:
-        return self.trigger_log("wait_for_import").count(": InProgress after ")
+    def wait_for_poll(self, words: str = ": InProgress after ") -> None:
+        """Return when the import was asked about once more and, for instance, there was an answer."""
+        self.wait_for_line("wait_for_import", words, more_than=self.log_files("wait_for_import").count(words))
 
     def result(self, task_id: str) -> Any:
         """Return what the task left in XCom."""
