@@ -77,6 +77,15 @@ class FixedAnswer(Script):
     latency_seconds: float = Field(default=0, ge=0)
 
 
+class Guardrail(Script):
+    """A guardrail that answers its message where a question or an answer holds a blocked word."""
+
+    identifier: str
+    version: str = "DRAFT"
+    blocked: tuple[str, ...] = ()
+    message: str = "The guardrail blocked this."
+
+
 class LegacyBodyFormat(Script):
     """These models (names, ARNs, or "*") answer prompt + max_tokens in the format of imports before 2025-11-11."""
 
@@ -118,6 +127,7 @@ class Faults:
             self._cold_until = 0.0
             self.fixed_answer: FixedAnswer | None = None
             self._legacy_models: tuple[str, ...] = ()
+            self._guardrails: dict[tuple[str, str], Guardrail] = {}
         self.imports_released.set()
 
     def take_import_failure(self) -> str | None:
@@ -152,6 +162,17 @@ class Faults:
         """Whether this model speaks the older body format."""
         return bool({EVERY_MODEL, name, arn} & set(self._legacy_models))
 
+    def guardrail(self, identifier: str | None, version: str | None) -> Guardrail | None:
+        """Return the guardrail that a call names, if it names one. Raises InvalidRequestError when there is none."""
+        if not identifier and not version:
+            return None
+        if not identifier or not version:
+            raise InvalidRequestError("A guardrail needs both its identifier and its version.")
+        found = self._guardrails.get((identifier.rpartition("/")[2], version))
+        if found is None:
+            raise InvalidRequestError(f"There is no guardrail {identifier} of version {version}.")
+        return found
+
     def script(self, name: str, body: Mapping[str, Any]) -> None:
         """Carry out one request of a test. Raises InvalidRequestError for an unknown name or a bad body."""
         if name not in self._scripts:
@@ -173,6 +194,7 @@ class Faults:
             "expire-key": (ExpiredKey, lambda script: self._expired_keys.add(script.access_key_id)),
             "cold": (Cold, self._cool),
             "fixed-answer": (FixedAnswer, self._fix_answer),
+            "guardrail": (Guardrail, self._add_guardrail),
             "legacy-body-format": (LegacyBodyFormat, self._set_legacy),
             "clear-faults": (Nothing, lambda _: self.clear()),
         }
@@ -193,6 +215,9 @@ class Faults:
 
     def _fix_answer(self, script: FixedAnswer) -> None:
         self.fixed_answer = script if script.text is not None else None
+
+    def _add_guardrail(self, script: Guardrail) -> None:
+        self._guardrails[script.identifier, script.version] = script
 
     def _set_legacy(self, script: LegacyBodyFormat) -> None:
         self._legacy_models = script.models

@@ -15,6 +15,7 @@ from include.local_aws.bedrock.body_formats import Body, Piece, read_body
 from include.local_aws.bedrock.errors import BedrockError, InternalServerError, InvalidRequestError
 from include.local_aws.bedrock.event_stream import CONTENT_TYPE, encode_chunk, encode_error, encode_event
 from include.local_aws.bedrock.faults import FixedAnswer
+from include.local_aws.bedrock.guardrails import STOP_REASON, run_guarded
 from include.local_aws.bedrock.inference import Finish, Inference, InferenceRequest
 from include.local_aws.bedrock.scope import Scope
 from include.local_aws.bedrock.service import Bedrock
@@ -31,18 +32,21 @@ ACCEPTED = ("application/json", "*/*")
 def invoke_model(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
     """Answer in the format of the request's body."""
     started = time.monotonic()
+    guardrail = bedrock.faults.guardrail(params.get("guardrailIdentifier"), params.get("guardrailVersion"))
     body, prepared = _prepare_invocation(bedrock, scope, params)
-    inference = prepared.run(_ignore)
+    inference, intervened = run_guarded(guardrail, body.request(), prepared)
+    action = {"amazon-bedrock-guardrailAction": "INTERVENED" if intervened else "NONE"} if guardrail else {}
     headers = {
         "X-Amzn-Bedrock-Invocation-Latency": str(_milliseconds(started)),
         "X-Amzn-Bedrock-Input-Token-Count": str(inference.prompt_tokens),
         "X-Amzn-Bedrock-Output-Token-Count": str(inference.generated_tokens),
     }
-    return Response(json.dumps(body.answer(inference)), headers=headers, content_type="application/json")
+    return Response(json.dumps(body.answer(inference) | action), headers=headers, content_type="application/json")
 
 
 def invoke_model_with_response_stream(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
     """Answer in chunks of the body's format, each sent as soon as its text is there."""
+    _refuse_guardrail(params.get("guardrailIdentifier"))
     started = time.monotonic()
     body, prepared = _prepare_invocation(bedrock, scope, params)
     response = _event_stream(encode_chunk(chunk) for chunk in _chunks(body, prepared, started))
@@ -53,15 +57,20 @@ def invoke_model_with_response_stream(bedrock: Bedrock, scope: Scope, params: Pa
 def converse_whole(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
     """Answer a conversation."""
     started = time.monotonic()
-    inference = _prepare_conversation(bedrock, scope, params).run(_ignore)
+    named = params.get("guardrailConfig", {})
+    guardrail = bedrock.faults.guardrail(named.get("guardrailIdentifier"), named.get("guardrailVersion"))
+    request, prepared = _prepare_conversation(bedrock, scope, params)
+    inference, intervened = run_guarded(guardrail, request, prepared)
     answer = converse.conversation_answer(inference, _milliseconds(started))
-    return Response(json.dumps(answer), content_type="application/json")
+    stopped = {"stopReason": STOP_REASON} if intervened else {}
+    return Response(json.dumps(answer | stopped), content_type="application/json")
 
 
 def converse_stream(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
     """Answer a conversation in events, each sent as soon as its text is there."""
+    _refuse_guardrail(params.get("guardrailConfig"))
     started = time.monotonic()
-    prepared = _prepare_conversation(bedrock, scope, params)
+    _, prepared = _prepare_conversation(bedrock, scope, params)
     return _event_stream(encode_event(name, content) for name, content in _conversation_events(prepared, started))
 
 
@@ -76,19 +85,23 @@ OPERATIONS: Mapping[str, Callable[[Bedrock, Scope, Params], Response]] = {
 def _prepare_invocation(bedrock: Bedrock, scope: Scope, params: Params) -> tuple[Body, Prepared]:
     model = _model(bedrock, scope, params["modelId"])
     _check_media_types(params)
-    if params.get("guardrailIdentifier"):
-        raise InvalidRequestError("The stand-in for AWS does not emulate guardrails.")
     body = read_body(params.get("body", b""), bedrock.faults.is_legacy(model.name, model.arn))
     return body, _prepare(bedrock, model, body.request())
 
 
-def _prepare_conversation(bedrock: Bedrock, scope: Scope, params: Params) -> Prepared:
+def _refuse_guardrail(guardrail: Any) -> None:
+    if guardrail:
+        raise InvalidRequestError("The stand-in for AWS does not emulate guardrails of streams.")
+
+
+def _prepare_conversation(bedrock: Bedrock, scope: Scope, params: Params) -> tuple[InferenceRequest, Prepared]:
     model = _model(bedrock, scope, params["modelId"])
     if not model.instruct_supported:
         raise InvalidRequestError(
             "This action doesn't support the model that you provided. Try again with a supported text or chat model."
         )
-    return _prepare(bedrock, model, converse.read_conversation(params))
+    request = converse.read_conversation(params)
+    return request, _prepare(bedrock, model, request)
 
 
 def _prepare(bedrock: Bedrock, model: ImportedModel, request: InferenceRequest) -> Prepared:
@@ -178,10 +191,6 @@ def _ending_in_event(events: Iterable[bytes]) -> Iterator[bytes]:
         yield encode_error(error)
     except Exception as error:
         yield encode_error(InternalServerError(f"The stand-in for AWS failed: {error!r}"))
-
-
-def _ignore(text: str, tokens: int) -> bool:
-    return True
 
 
 def _milliseconds(started: float) -> int:

@@ -60,6 +60,7 @@ def plan_in(folder: Path, **evaluation: Any) -> ImportPlan:
     values = {"model_name": "capitals", "base": "include/demo/base", "evaluation": CAPITALS | evaluation}
     return ImportPlan(
         config=parse_model_config(values, "a test"),
+        content="0" * 64,
         fingerprint="0" * 64,
         region_name=REGION,
         aws_conn_id="aws_default",
@@ -72,6 +73,7 @@ def plan_in(folder: Path, **evaluation: Any) -> ImportPlan:
         manifest_key="manifest.json",
         evaluation_prefix=f"{folder.name}/evaluations",
         delivered=True,
+        checkpoint_bytes=0,
         workspace=str(folder),
         tags={},
     )

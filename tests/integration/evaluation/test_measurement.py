@@ -14,7 +14,7 @@ from pyarrow import parquet
 from transformers.data.metrics.squad_metrics import compute_exact, compute_f1, get_tokens
 
 from include.evaluation.dataset import read_dataset
-from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError
+from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError, NothingAnsweredError
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import read_records, read_report
 from include.measurement import EvaluationClients, measure
@@ -171,3 +171,24 @@ def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(
             measure(plan_for(dataset=uri), model, clients)
     with pytest.raises(DatasetUnreadableError, match="Invalid bucket name"):
         measure(plan_for(dataset="s3://a b/none.jsonl"), model, clients)
+
+
+@pytest.mark.parametrize(
+    ("body_format", "template"),
+    [("OpenAICompletion", "[INST] {question} [/INST]"), ("BedrockCompletion", "[INST] {question} [/INST]"),
+     ("OpenAIChatCompletion", "{question}"), ("Converse", "{question}")],
+)  # fmt: skip
+def test_what_a_guardrail_blocks_is_counted(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, body_format: str, template: str
+) -> None:
+    aws.script("guardrail", identifier="abc123", version="2", blocked=["Egypt"], message="No.")
+    asked = {"sample": 4, "seed": 15, "body_format": body_format, "prompt_template": template}
+    guarded, results = stored(
+        clients, measure(plan_for(**asked, guardrail_id="abc123", guardrail_version="2"), model, clients)
+    )
+    about_egypt = [result for result in results if "Egypt" in result.question]
+    assert guarded.guardrail_interventions == len(about_egypt) >= 1
+    assert {result.answer for result in about_egypt} == {"No."}
+    assert guarded.statuses["answered"] == 4
+    with pytest.raises(NothingAnsweredError, match="no guardrail abc124 of version 2"):
+        measure(plan_for(**asked, guardrail_id="abc124", guardrail_version="2"), model, clients)
