@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,22 +18,24 @@ from include.checkpoint.reading import RangeReader, UriReader
 from include.checkpoint.segments import Checkpoint, Pin
 from include.delivery.transfer import TransferSettings
 from include.delivery.upload import DeliveryReport, upload
+from include.sources.patient_reader import PatientReader
 from include.sources.rate import RateLimit
+from include.sources.read_ahead import read_ahead
 from include.sources.read_ledger import ReadLedger, load_ranges
 
 
-class LinkReader:
-    """Reads over the limited link, and counts."""
+class CountingReader:
+    """Passes everything through, and counts what is read from S3."""
 
-    def __init__(self, reader: RangeReader, bytes_per_second: float) -> None:
+    def __init__(self, reader: RangeReader) -> None:
         self._reader = reader
-        self._limit = RateLimit(bytes_per_second)
+        self._lock = threading.Lock()
         self.bytes_read = 0
 
     def read(self, uri: str, offset: int, length: int) -> bytes:
         if uri.startswith("s3://"):
-            self._limit.take(length)
-            self.bytes_read += length
+            with self._lock:
+                self.bytes_read += length
         return self._reader.read(uri, offset, length)
 
     def pin(self, uri: str) -> Pin:
@@ -71,16 +74,17 @@ def merge(client: Any, work: Path, rate: float) -> dict[str, float]:
     from include.checkpoint.folder import checkpoint_of_folder
     from include.checkpoint.merging import merge as merge_lora
 
-    link = LinkReader(UriReader(client), rate)
-    ledger = ReadLedger(link)
+    reader = CountingReader(PatientReader(UriReader(client), limit=RateLimit(rate)))
     started = time.monotonic()
-    base = checkpoint_of_folder(f"s3://{BUCKET}/base", ledger)
-    merged = merge_lora(base, work / "adapter", work / "overlay", reader=ledger).checkpoint
+    base = checkpoint_of_folder(f"s3://{BUCKET}/base", reader)
+    with read_ahead(base, reader) as ahead:
+        ledger = ReadLedger(ahead)
+        merged = merge_lora(base, work / "adapter", work / "overlay", reader=ledger).checkpoint
     merged.save(work / "merged.json")
     ledger.save(work / "reads.json")
     seconds = time.monotonic() - started
     disk = sum(path.stat().st_size for path in (work / "overlay").iterdir())
-    return {"whole": merged.size, "read": link.bytes_read, "disk": disk, "merge_seconds": seconds}
+    return {"whole": merged.size, "read": reader.bytes_read, "disk": disk, "merge_seconds": seconds}
 
 
 def deliver_merged(client: Any, work: Path, rate: float) -> dict[str, float]:

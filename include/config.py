@@ -137,6 +137,16 @@ class AccountConfig(_Part):
     cache_gigabytes: int = Field(
         default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
     )
+    megabytes_per_second: int | None = Field(
+        default=None,
+        ge=1,
+        description="How fast a task may read from S3, and send to it, over a shared link, in MB/s; empty: no limit.",
+    )
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """The limit of the link, in bytes."""
+        return self.megabytes_per_second * 1e6 if self.megabytes_per_second else None
 
 
 class FineTuneEvents(_Part):

@@ -58,9 +58,13 @@ def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:
 
 
 def fetch(source: Source, config: ModelConfig, s3: Any, *, as_folder: bool) -> ReadableSource:
-    """Return from where a source can be read; what cannot be read by range is brought into the cache first."""
+    """Return from where a source can be read; what cannot be read by range is brought into the cache first.
+
+    Raises what ``fetch_source`` does.
+    """
     from include.sources.cache import SourceCache
     from include.sources.source import fetch_source
 
     cache = SourceCache(cache_folder(config) / "sources", config.account.cache_gigabytes * 10**9)
-    return fetch_source(source, cache, s3=s3, as_folder=as_folder)
+    limit = config.account.bytes_per_second
+    return fetch_source(source, cache, s3=s3, as_folder=as_folder, bytes_per_second=limit)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from include.checkpoint.disk import named_when_full
 from include.errors import ModelImportError
 from include.inputs import RunInputs, describe_inputs, fetch
 from include.plan import ImportPlan
@@ -15,14 +19,19 @@ from include.plan import ImportPlan
 if TYPE_CHECKING:
     from include.checkpoint.reading import RangeReader
     from include.checkpoint.segments import Checkpoint
+    from include.sources.patient_reader import PatientReader
     from include.sources.source import Source
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BASE = "base.json"
 MERGED = "merged.json"
 PROOF = "merge-proof.json"
 READ = "read-ranges.json"
+#: Without a new part for this long, an upload is nobody's; the bucket's lifecycle rule waits as long.
+ABANDONED_AFTER = timedelta(days=7)
 _DELIVERED = "this content is in S3 already"
 _MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
 
@@ -54,6 +63,29 @@ def _planned_inputs(plan: ImportPlan, s3: Any, sagemaker: Any) -> RunInputs:
     return inputs
 
 
+Step = Callable[Concatenate[ImportPlan, P], T]
+
+
+def _names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
+    """The step, with an error of our own where the workspace becomes full; then nothing half written is left."""
+
+    @wraps(step)
+    def run(plan: ImportPlan, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with named_when_full(plan.workspace):
+            return step(plan, *args, **kwargs)
+
+    return run
+
+
+def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
+    from include.checkpoint.reading import UriReader
+    from include.sources.patient_reader import PatientReader
+    from include.sources.rate import RateLimit
+
+    return PatientReader(UriReader(s3), limit=RateLimit(plan.config.account.bytes_per_second))
+
+
+@_names_a_full_disk
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be.
 
@@ -62,9 +94,8 @@ def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     from include.checkpoint.folder import checkpoint_of_folder
     from include.checkpoint.inspection import inspect
     from include.checkpoint.normalising import normalise
-    from include.checkpoint.reading import UriReader
 
-    source, reader = _planned_inputs(plan, s3, sagemaker).base, UriReader(s3)
+    source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
     found = fetch(source, plan.config, s3, as_folder=False)
     raw = inspect(found.uri, reader).kind == "raw_mistral"
     checkpoint = _converted(plan, source, s3) if raw else checkpoint_of_folder(found.uri, reader)
@@ -93,21 +124,24 @@ def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: Rang
     return cast(checkpoint, overlay, plan.config.dtype, progress=LogProgress("Rounding"), reader=reader)
 
 
+@_names_a_full_disk
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Merge the adapter into the base, writing the changed tensors only; return a summary."""
     from include.checkpoint.merging import merge as merge_checkpoint
     from include.checkpoint.normalising import normalise
     from include.checkpoint.progress import LogProgress
-    from include.checkpoint.reading import UriReader
+    from include.sources.read_ahead import read_ahead
     from include.sources.read_ledger import ReadLedger
 
     adapter = _planned_inputs(plan, s3, sagemaker).adapter
     if adapter is None:
         raise NoAdapterError(plan.config.model_name)
-    base, ledger = _prepared_base(plan, s3, sagemaker), ReadLedger(UriReader(s3))
+    base = _prepared_base(plan, s3, sagemaker)
     folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
-    result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
-    prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
+    with read_ahead(base, _reader(plan, s3)) as ahead:
+        ledger = ReadLedger(ahead)
+        result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
+        prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
     ledger.save(plan.workspace_file(READ))
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
     prepared.save(plan.workspace_file(MERGED))
@@ -138,11 +172,10 @@ def _prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoin
 
 def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Check the prepared checkpoint against what Bedrock reads; return a summary, raise on any error."""
-    from include.checkpoint.reading import UriReader
     from include.checkpoint.validation import raise_on_defects
     from include.checkpoint.validation import validate as validate_checkpoint
 
-    report = validate_checkpoint(_prepared_checkpoint(plan, s3, sagemaker), UriReader(s3))
+    report = validate_checkpoint(_prepared_checkpoint(plan, s3, sagemaker), _reader(plan, s3))
     for warning in report.warnings:
         log.warning("%s", warning.line())
     raise_on_defects(report)
@@ -150,10 +183,12 @@ def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     return report.model_dump(mode="json")
 
 
+@_names_a_full_disk
 def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Bring the checkpoint to its prefix, or find it there; return what was sent."""
     from include.checkpoint.progress import LogProgress
     from include.delivery.earlier import earlier_deliveries
+    from include.delivery.transfer import TransferSettings
     from include.delivery.upload import upload
     from include.sources.read_ledger import load_ranges
 
@@ -174,8 +209,27 @@ def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
         earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
         read_ranges=load_ranges(ranges) if ranges.exists() else (),
         kms_key_id=plan.config.account.kms_key_id,
+        settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
     )
+    _abort_abandoned(s3, plan.bucket, model_prefix)
     return asdict(report)
+
+
+def _abort_abandoned(s3: Any, bucket: str, model_prefix: str) -> None:
+    """Free the parts that earlier runs of this model left and no run came back to; a failure is no run's failure."""
+    from include.delivery.destination import Destination
+    from include.delivery.open_uploads import abort_abandoned
+    from include.sources.errors import S3RequestError
+
+    try:
+        aborted = abort_abandoned(
+            Destination(s3, bucket, model_prefix.rstrip("/")), datetime.now(UTC) - ABANDONED_AFTER
+        )
+    except S3RequestError as error:
+        log.warning("Abandoned uploads under s3://%s/%s stay: %s", bucket, model_prefix, error)
+        return
+    for upload in aborted:
+        log.info("Aborted an upload of %s that was abandoned on %s", upload.name, upload.initiated.date())
 
 
 def clear(plan: ImportPlan) -> None:

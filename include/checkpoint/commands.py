@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from include.checkpoint.casting import cast
 from include.checkpoint.conversion import convert
-from include.checkpoint.errors import OutputExistsError
+from include.checkpoint.disk import named_when_full
+from include.checkpoint.errors import DiskFilledError, OutputExistsError
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
 from include.checkpoint.materialize import materialize
@@ -46,27 +49,26 @@ def run_validate(arguments: argparse.Namespace) -> Outcome:
 
 def run_convert(arguments: argparse.Namespace) -> Outcome:
     """Write a raw Mistral model as a Hugging Face folder."""
-    work = _work_dir(arguments.out)
-    checkpoint = convert(arguments.source, work, progress=LogProgress("Converting", "tensors"))
-    return _finish(checkpoint, arguments.out, work, {})
+    with _work_dir(arguments.out) as work:
+        checkpoint = convert(arguments.source, work, progress=LogProgress("Converting", "tensors"))
+        return _finish(checkpoint, arguments.out, work, {})
 
 
 def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
-    work = _work_dir(arguments.out)
-    result = merge(
-        _hf_checkpoint(arguments.base, work), arguments.adapter, work, progress=LogProgress("Merging", "tensors")
-    )
-    return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
+    with _work_dir(arguments.out) as work:
+        base = _hf_checkpoint(arguments.base, work)
+        result = merge(base, arguments.adapter, work, progress=LogProgress("Merging", "tensors"))
+        return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
 
 
 def run_normalise(arguments: argparse.Namespace) -> Outcome:
     """Write a Hugging Face model with metadata that transformers 4.51.3 reads."""
-    work = _work_dir(arguments.out)
-    checkpoint = _hf_checkpoint(arguments.source, work)
-    if arguments.dtype != "keep":
-        checkpoint = cast(checkpoint, work, arguments.dtype, progress=LogProgress("Rounding"))
-    return _finish(checkpoint, arguments.out, work, {})
+    with _work_dir(arguments.out) as work:
+        checkpoint = _hf_checkpoint(arguments.source, work)
+        if arguments.dtype != "keep":
+            checkpoint = cast(checkpoint, work, arguments.dtype, progress=LogProgress("Rounding"))
+        return _finish(checkpoint, arguments.out, work, {})
 
 
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
@@ -87,13 +89,19 @@ def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any])
     return DEFECTS if report.errors else GOOD, said, [*lines, f"{out}: {report.summary}"]
 
 
-def _work_dir(out: Path) -> Path:
+@contextmanager
+def _work_dir(out: Path) -> Iterator[Path]:
     """Where the work for ``out`` is done; refuses an ``out`` that is there before anything is computed for it."""
     work = out.absolute().with_name(out.name + WORK_SUFFIX)
     if out.exists():
         shutil.rmtree(work, ignore_errors=True)  # of a run that was killed when its folder was whole
         raise OutputExistsError(str(out.absolute()))
-    return work
+    try:
+        with named_when_full(work.parent):
+            yield work
+    except DiskFilledError:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
 
 
 def _reader(location: str) -> RangeReader:

@@ -66,6 +66,19 @@ class DiskFullError(ModelImportError):
         )
 
 
+class DiskFilledError(ModelImportError):
+    """A disk, or somebody's share of it, became full while it was written to."""
+
+    def __init__(self, folder: str, free: int) -> None:
+        super().__init__(
+            "The disk is full",
+            folder,
+            "room for what is written there",
+            f"{free:,} bytes free",
+            "Free space or use another folder; what was half written is gone.",
+        )
+
+
 class OverlayInUseError(ModelImportError):
     """Another process is writing the same overlay."""
 

@@ -67,7 +67,15 @@ def _pages(destination: Destination, prefix: str) -> Iterator[dict[str, Any]]:
 
 def list_kept_parts(destination: Destination, upload: OpenUpload) -> dict[int, KeptPart]:
     """Return the parts that S3 holds of an upload, by number; none when the upload is gone."""
-    kept: dict[int, KeptPart] = {}
+    kept = {}
+    for item in _listed_parts(destination, upload):
+        crc = item.get("ChecksumCRC64NVME")
+        kept[item["PartNumber"]] = KeptPart(item["Size"], item["ETag"].strip('"'), decode(crc) if crc else None)
+    return kept
+
+
+def _listed_parts(destination: Destination, upload: OpenUpload) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = []
     marker = 0
     while True:
         try:
@@ -75,12 +83,10 @@ def list_kept_parts(destination: Destination, upload: OpenUpload) -> dict[int, K
         except S3RequestError as error:
             if error.code != "NoSuchUpload":
                 raise
-            return {}
-        for item in page.get("Parts", ()):
-            crc = item.get("ChecksumCRC64NVME")
-            kept[item["PartNumber"]] = KeptPart(item["Size"], item["ETag"].strip('"'), decode(crc) if crc else None)
+            return []
+        listed += page.get("Parts", ())
         if not page.get("IsTruncated"):
-            return kept
+            return listed
         marker = page["NextPartNumberMarker"]
 
 
@@ -93,9 +99,14 @@ def abort(destination: Destination, name: str, upload_id: str) -> None:
             raise
 
 
-def abort_abandoned(destination: Destination, before: datetime) -> list[OpenUpload]:
-    """Abort the uploads under the prefix that were begun before this time, and return them."""
-    abandoned = [upload for upload in list_open_uploads(destination) if upload.initiated < before]
+def abort_abandoned(destination: Destination, unused_since: datetime) -> list[OpenUpload]:
+    """Abort the uploads under the prefix that were begun, and got their last part, before this time; return them."""
+    old = [upload for upload in list_open_uploads(destination) if upload.initiated < unused_since]
+    abandoned = [upload for upload in old if _last_part_at(destination, upload) < unused_since]
     for upload in abandoned:
         abort(destination, upload.name, upload.upload_id)
     return abandoned
+
+
+def _last_part_at(destination: Destination, upload: OpenUpload) -> datetime:
+    return max((part["LastModified"] for part in _listed_parts(destination, upload)), default=upload.initiated)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from include.checkpoint.errors import SourceTruncatedError, SourceUnreadableError
-from include.checkpoint.reading import S3_SCHEME, RangeReader
+from include.checkpoint.reading import RangeReader
 from include.checkpoint.segments import Segment
-from include.sources.s3_requests import is_transient, patiently
+from include.sources.patient_reader import PatientReader
 
 
 def read_part(reader: RangeReader, segments: Iterable[Segment], attempts: int) -> bytes:
-    """Return the segments' bytes, one after the other; raises the last failure of the last attempt."""
-    pieces = [_read(reader, segment, attempts) for segment in _joined(segments)]
+    """Return the segments' bytes, one after the other; raises what PatientReader does."""
+    patient = PatientReader(reader, attempts)
+    pieces = [patient.read(segment.uri, segment.offset, segment.length) for segment in _joined(segments)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
@@ -28,15 +28,3 @@ def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
         before = segment
     if before:
         yield before
-
-
-def _read(reader: RangeReader, segment: Segment, attempts: int) -> bytes:
-    if not segment.uri.startswith(S3_SCHEME):
-        return reader.read(segment.uri, segment.offset, segment.length)
-    return patiently(lambda: reader.read(segment.uri, segment.offset, segment.length), attempts, _may_pass)
-
-
-def _may_pass(error: BaseException) -> bool:
-    if isinstance(error, SourceUnreadableError) and error.__cause__:
-        return is_transient(error.__cause__)
-    return isinstance(error, SourceTruncatedError) or is_transient(error)

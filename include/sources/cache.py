@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from include.checkpoint.disk import named_when_full
 from include.sources.errors import CacheFullError
 
 log = logging.getLogger(__name__)
@@ -36,18 +37,23 @@ class SourceCache:
         self._root = root
         self._protected_seconds = protected_seconds
 
-    def get(self, key: str, fill: Callable[[Path], tuple[str, ...]]) -> CacheEntry:
+    def get(self, key: str, fill: Callable[[Path], tuple[str, ...]], least_size: int = 0) -> CacheEntry:
         """Return the entry of this key; when there is none, ``fill`` writes its files to a folder and returns notes.
 
         Only one worker fills an entry, the others wait for it. An entry that could not be filled leaves nothing.
+        ``least_size`` is what is known of its size: where there is no room for that, nothing is fetched.
 
         Raises:
             CacheFullError: there is no room, and what is there is in use.
+            DiskFilledError: the disk is full before the cache is.
         """
         with self._locked(key):
             entry = self._root / key
             if not entry.is_dir():
-                self._fill(entry, fill)
+                with self._locked("room"):
+                    self._make_room(least_size)
+                with named_when_full(self._root):
+                    self._fill(entry, fill)
             os.utime(entry)
             return CacheEntry(entry / "files", tuple(json.loads((entry / "notes.json").read_text())))
 
@@ -76,7 +82,8 @@ class SourceCache:
                 shutil.rmtree(path)
                 sizes[path] = 0
         if sum(sizes.values()) + wanted > self.max_bytes:
-            raise CacheFullError(str(self._root), self.max_bytes, wanted)
+            in_use = sum(1 for size in sizes.values() if size)
+            raise CacheFullError(str(self._root), self.max_bytes, wanted, in_use, self._protected_seconds)
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:

@@ -143,11 +143,12 @@ class SourceDownloadError(ModelImportError):
 class CacheFullError(ModelImportError):
     """The cache has no room that it could free."""
 
-    def __init__(self, folder: str, limit: int, wanted: int) -> None:
+    def __init__(self, folder: str, limit: int, wanted: int, in_use: int, protected_seconds: float) -> None:
         super().__init__(
             "The cache of sources is full",
             folder,
-            f"at most {limit} bytes, of which entries in use cannot be removed",
+            f"at most {limit} bytes, of which {in_use} entries cannot be removed: other runs may still read them",
             f"{wanted} bytes more",
-            "Raise its limit, or wait until other runs are done.",
+            "Raise model_import_cache_gigabytes, or run again when the others are done: an entry that nobody used for "
+            f"{protected_seconds / 60:.0f} minutes makes room.",
         )

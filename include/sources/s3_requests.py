@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from include.sources.errors import S3RequestError
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
 
 T = TypeVar("T")
 
 ATTEMPTS = 8
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList (RequestTimeTooSkewed)
+MAX_SKEW_SECONDS = 15 * 60
 REMEDIES = {
     "403": "Check the policies of the bucket, its KMS key and the credentials in use.",
     "AccessDenied": "Check the policies of the bucket, its KMS key and the credentials in use.",
@@ -44,7 +51,7 @@ def request(
     try:
         answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), attempts)
     except ClientError as error:
-        code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+        code, message = error_code(error), error.response["Error"].get("Message", "")
         raise S3RequestError(uri, operation, code, message, REMEDIES.get(code, "")) from error
     except BotoCoreError as error:
         raise S3RequestError(uri, operation, type(error).__name__, str(error), "Check the network.") from error
@@ -64,6 +71,20 @@ def patiently(
         reraise=True,
     )
     return retrying(call)
+
+
+def error_code(error: ClientError) -> str:
+    """Return the code of S3's answer; the answer to HEAD has no body, so a wrong clock is seen by the answer's date."""
+    code: str = error.response["Error"].get("Code", "")
+    date = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    if code == "403" and date and abs(time.time() - parsedate_to_datetime(date).timestamp()) > MAX_SKEW_SECONDS:
+        return "RequestTimeTooSkewed"
+    return code
+
+
+def remedy_for(code: str) -> str:
+    """What to do about an error code of S3, or about a failure of the network."""
+    return REMEDIES.get(code, "Check the network, and run the task again.")
 
 
 def is_transient(error: BaseException) -> bool:

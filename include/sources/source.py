@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.errors import DiskFullError
 from include.checkpoint.segments import Pin
 from include.sources.archive import UnpackLimits, unpack
 from include.sources.cache import SourceCache
@@ -93,14 +91,14 @@ def fetch_source(
     Raises:
         HostileArchiveError, ArchiveUnreadableError: an archive is refused.
         SourceChangedError, SourceDownloadError: what arrived is not what was described.
-        CacheFullError, DiskFullError: there is no room.
+        CacheFullError, DiskFilledError: there is no room.
     """
     if not source.pins or (source.in_place and not as_folder):
         return ReadableSource(source.uri, source.notes)
     key = fingerprint(source.files, (), {})[:32]
-    entry = cache.get(
-        key, lambda folder: _fill(folder, source, cache.max_bytes, _Downloads(s3, RateLimit(bytes_per_second)))
-    )
+    downloads = _Downloads(s3, RateLimit(bytes_per_second))
+    size = sum(file.size for file in source.files)
+    entry = cache.get(key, lambda folder: _fill(folder, source, cache.max_bytes, downloads), least_size=size)
     return ReadableSource(str(entry.folder.absolute()), (*source.notes, *entry.notes))
 
 
@@ -129,17 +127,11 @@ def _describe_s3(location: S3Location, s3: Any, cache_dir: Path | None) -> Sourc
 
 
 def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
-    try:
-        if source.pins[0].uri == source.uri:
-            return _unpack(folder, source, max_bytes, downloads)
-        by_name = {pin.uri.rpartition("/")[2]: pin for pin in source.pins}
-        for file in source.files:
-            downloads.write(by_name[file.name], file, folder)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        wanted = sum(file.size for file in source.files)
-        raise DiskFullError(str(folder), wanted, shutil.disk_usage(folder).free) from error
+    if source.pins[0].uri == source.uri:
+        return _unpack(folder, source, max_bytes, downloads)
+    by_name = {pin.uri.rpartition("/")[2]: pin for pin in source.pins}
+    for file in source.files:
+        downloads.write(by_name[file.name], file, folder)
     return ()
 
 

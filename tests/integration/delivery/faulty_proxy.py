@@ -8,6 +8,8 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -23,11 +25,12 @@ REFUSALS = {"500": (500, INTERNAL_ERROR), "503": (503, SLOW_DOWN), "skewed": (40
 
 @dataclass(frozen=True)
 class Request:
-    """What a rule sees; ``number`` counts the requests of this kind from 1."""
+    """What a rule sees; ``number`` counts the requests of this kind from 1, ``signed_at`` is the client's clock."""
 
     kind: str
     path: str
     number: int
+    signed_at: datetime
 
 
 Fault = str | None
@@ -62,12 +65,12 @@ class FaultyProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def fault_for(self, method: str, path: str) -> Fault:
+    def fault_for(self, method: str, path: str, signed_at: datetime) -> Fault:
         kind = kind_of(method, path)
         with self._lock:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             number = self._counts[kind]
-        return self.rule(Request(kind, path, number))
+        return self.rule(Request(kind, path, number, signed_at))
 
     def forward(
         self, method: str, path: str, headers: dict[str, str], body: bytes
@@ -97,14 +100,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _handle(self) -> None:
-        fault = self.proxy.fault_for(self.command, self.path)
+        signed_at = datetime.strptime(self.headers.get("X-Amz-Date", "19700101T000000Z"), "%Y%m%dT%H%M%S%z")
+        fault = self.proxy.fault_for(self.command, self.path, signed_at)
         length = int(self.headers.get("Content-Length", 0))
         if fault == "reset":
             self.rfile.read(length // 2)
             return self._break_connection()
         body = self.rfile.read(length)
         if fault in REFUSALS:
-            return self._answer(REFUSALS[fault][0], {}, REFUSALS[fault][1])
+            return self._answer(REFUSALS[fault][0], {"Date": formatdate(usegmt=True)}, REFUSALS[fault][1])
         if fault == "corrupt":
             body = body[:-1] + bytes([body[-1] ^ 1])
         headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from botocore import UNSIGNED
 
-from include.checkpoint.errors import DiskFullError
+from include.checkpoint.errors import DiskFilledError
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
 from include.delivery.destination import Destination
 from include.delivery.errors import ChecksumMismatchError, DeliveryDiffersError
@@ -23,7 +24,7 @@ from include.sources.errors import S3RequestError
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
 from tests.integration.delivery.conftest import BUCKET, clear, client_for
-from tests.integration.delivery.faulty_proxy import FaultyProxy, Rule
+from tests.integration.delivery.faulty_proxy import FaultyProxy, Request, Rule
 from tests.integration.delivery.test_upload import MANIFEST, PREFIX, checkpoint_of, contents, deliver, stored
 
 FEW = TransferSettings(part_size=5 * 2**20, workers=4, attempts=5)
@@ -89,10 +90,35 @@ def test_a_server_that_goes_on_refusing_is_named_with_what_to_do(s3: Any, proxy:
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
 
-def test_a_wrong_clock_is_named_as_such(s3: Any, proxy: FaultyProxy, folder: Path) -> None:
-    proxy.rule = lambda _: "skewed"
+@pytest.mark.parametrize("minutes", [-20, -10, 10, 20])
+def test_a_clock_that_is_off_by_more_than_s3_takes_is_named_as_such(
+    s3: Any, proxy: FaultyProxy, folder: Path, minutes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse_a_wrong_clock(request: Request) -> str | None:
+        return "skewed" if abs(datetime.now(UTC) - request.signed_at) > timedelta(minutes=15) else None
+
+    proxy.rule = refuse_a_wrong_clock
+    wrong = datetime.now(UTC) + timedelta(minutes=minutes)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: wrong)
+    if abs(minutes) < 15:
+        deliver(s3, checkpoint_of(folder), settings=FEW)
+        assert stored(s3) == contents(folder)
+        return
     with pytest.raises(S3RequestError, match=r"RequestTimeTooSkewed.*clock is wrong"):
         deliver(s3, checkpoint_of(folder), settings=FEW)
+    monkeypatch.undo()
+    assert stored(s3) == {}
+
+
+def test_a_wrong_clock_is_told_from_a_missing_right_where_s3_says_403_alone(
+    s3: Any, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy.rule = lambda _: "skewed"
+    with pytest.raises(S3RequestError, match=r"403.*policies"):
+        describe_source(parse_location(f"s3://{BUCKET}/model.tar.gz"), s3=s3)
+    monkeypatch.setattr("include.sources.s3_requests.time.time", lambda: time.monotonic())
+    with pytest.raises(S3RequestError, match=r"RequestTimeTooSkewed.*clock is wrong"):
+        describe_source(parse_location(f"s3://{BUCKET}/model.tar.gz"), s3=s3)
 
 
 def test_truncated_reads_of_a_source_in_s3_are_read_again(s3: Any, proxy: FaultyProxy) -> None:
@@ -171,17 +197,22 @@ def test_a_full_disk_is_named_and_leaves_nothing(s3: Any, tmp_path: Path, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("os.ftruncate", full)
-    with pytest.raises(DiskFullError, match=str(tmp_path)):
+    with pytest.raises(DiskFilledError, match=str(tmp_path)):
         fetch_source(source, SourceCache(tmp_path / "cache", 10**9), s3=s3)
     assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
 
 
-def test_uploads_that_nobody_finished_are_found_and_aborted(s3: Any) -> None:
+def test_uploads_that_nobody_adds_to_are_found_and_aborted(s3: Any) -> None:
     s3.create_multipart_upload(Bucket=BUCKET, Key="models/old/model.safetensors")
     s3.create_multipart_upload(Bucket=BUCKET, Key="other/model.safetensors")
+    slow = {"Bucket": BUCKET, "Key": "models/slow/model.safetensors"}
+    slow |= {"UploadId": s3.create_multipart_upload(**slow)["UploadId"]}
     destination = Destination(s3, BUCKET, "models")
-    assert abort_abandoned(destination, before=datetime(2000, 1, 1, tzinfo=UTC)) == []
-    aborted = abort_abandoned(destination, before=datetime.now(UTC) + timedelta(hours=1))
+    assert abort_abandoned(destination, datetime(2000, 1, 1, tzinfo=UTC)) == []
+    begun = max(upload.initiated for upload in list_open_uploads(destination))
+    time.sleep(2.1)  # the server tells whole seconds
+    s3.upload_part(**slow, PartNumber=1, Body=b"a run that is slow, and alive")
+    aborted = abort_abandoned(destination, begun + timedelta(seconds=1))
     assert [upload.name for upload in aborted] == ["old/model.safetensors"]
-    assert list_open_uploads(destination) == []
+    assert [upload.name for upload in list_open_uploads(destination)] == ["slow/model.safetensors"]
     assert len(list_open_uploads(Destination(s3, BUCKET, "other"))) == 1

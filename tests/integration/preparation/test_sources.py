@@ -7,6 +7,7 @@ import json
 import shutil
 import tarfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,16 @@ def test_a_source_that_changed_since_preflight_is_refused(cloud: Cloud, tmp_path
     cloud.put_folder(DEMO / "adapters" / "early", "sources/moving")
     with pytest.raises(InputsChangedError, match="Trigger a new run"):
         prepare_base(plan, cloud.s3, cloud.sagemaker)
+
+
+def test_a_delivery_aborts_the_uploads_that_earlier_runs_of_the_model_abandoned(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _plan(cloud, tmp_path, f"s3://{BUCKET}/sources/base", None)
+    model_prefix = plan.manifest_key.rsplit("/", 2)[0]
+    for key in (f"{model_prefix}/0123456789ab/checkpoint/model.safetensors", "models/other/model.safetensors"):
+        cloud.s3.create_multipart_upload(Bucket=BUCKET, Key=key)
+    monkeypatch.setattr("include.preparation.ABANDONED_AFTER", timedelta(seconds=-5))
+    _deliver(cloud, plan)
+    left = [upload["Key"] for upload in cloud.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]]
+    assert left == ["models/other/model.safetensors"]

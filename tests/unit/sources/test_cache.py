@@ -68,9 +68,18 @@ def test_the_longest_unused_source_makes_room(tmp_path: Path) -> None:
 def test_what_a_run_may_still_read_is_not_removed_for_another(tmp_path: Path) -> None:
     cache = SourceCache(tmp_path, max_bytes=1000)
     cache.get("a", writes(600))
-    with pytest.raises(CacheFullError, match="at most 1000 bytes"):
+    with pytest.raises(CacheFullError, match=r"1 entries cannot be removed.*cache_gigabytes.*for 60 minutes"):
         cache.get("b", writes(600))
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["a"]
+
+
+def test_what_will_not_fit_is_refused_before_a_byte_is_fetched(tmp_path: Path) -> None:
+    cache = SourceCache(tmp_path, max_bytes=1000)
+    cache.get("a", writes(600))
+    with pytest.raises(CacheFullError, match="600 bytes more"):
+        cache.get("b", never, least_size=600)
+    with pytest.raises(CacheFullError, match="1001 bytes more"):
+        SourceCache(tmp_path / "empty", max_bytes=1000).get("b", never, least_size=1001)
 
 
 def test_of_workers_that_want_the_same_source_one_fetches_it(tmp_path: Path) -> None:

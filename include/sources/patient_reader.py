@@ -1,0 +1,62 @@
+"""Range reads that try again where a failure may pass, and leave room on a shared link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from include.checkpoint.errors import SourceTruncatedError, SourceUnreadableError
+from include.checkpoint.reading import S3_SCHEME, RangeReader
+from include.checkpoint.segments import Pin
+from include.sources.errors import S3RequestError
+from include.sources.rate import UNLIMITED, RateLimit
+from include.sources.s3_requests import ATTEMPTS, is_transient, patiently, remedy_for
+
+T = TypeVar("T")
+
+
+class PatientReader:
+    """Passes everything through; what fails in S3 and may pass is tried again, ``limit`` bounds the bytes per second.
+
+    Its methods raise S3RequestError when every attempt failed, so that a later run may do better, and what ``reader``
+    raises where trying again is useless.
+    """
+
+    def __init__(self, reader: RangeReader, attempts: int = ATTEMPTS, limit: RateLimit = UNLIMITED) -> None:
+        self._reader = reader
+        self._attempts = attempts
+        self._limit = limit
+
+    def read(self, uri: str, offset: int, length: int) -> bytes:
+        if uri.startswith(S3_SCHEME):
+            self._limit.take(length)
+        return self._try(uri, "get_object", lambda: self._reader.read(uri, offset, length))
+
+    def pin(self, uri: str) -> Pin:
+        return self._try(uri, "head_object", lambda: self._reader.pin(uri))
+
+    def files(self, uri: str) -> dict[str, Pin]:
+        return self._try(uri, "list_objects_v2", lambda: self._reader.files(uri))
+
+    def _try(self, uri: str, operation: str, call: Callable[[], T]) -> T:
+        if not uri.startswith(S3_SCHEME):
+            return call()
+        try:
+            return patiently(call, self._attempts, may_pass)
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            code = _code_of(error.__cause__ or error)
+            raise S3RequestError(uri, operation, code, str(error.__cause__ or error), remedy_for(code)) from error
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same range may be readable a little later."""
+    if isinstance(error, SourceUnreadableError) and error.__cause__:
+        return is_transient(error.__cause__)
+    return isinstance(error, SourceTruncatedError) or is_transient(error)
+
+
+def _code_of(error: BaseException) -> str:
+    answer = getattr(error, "response", None) or {}
+    return str(answer.get("Error", {}).get("Code", type(error).__name__))

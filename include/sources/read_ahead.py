@@ -1,0 +1,129 @@
+"""Reading tensors from S3 several ranges at a time, a little ahead of who reads them, in bounded memory."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from include.checkpoint.reading import S3_SCHEME, RangeReader
+from include.checkpoint.segments import Checkpoint, Pin, Segment
+from include.checkpoint.tensors import stored_tensors
+
+CHUNK_SIZE = 2**20
+CHUNKS_AHEAD = 5
+# Who reads less than this at once takes samples, and will not read the rest.
+LEAST_READ = 128 * 2**10
+
+
+class _Chunk(NamedTuple):
+    uri: str
+    start: int
+    end: int
+
+
+# https://sourceware.org/glibc/manual/latest/html_node/Malloc-Tunable-Parameters.html
+_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
+
+
+def _give_memory_back() -> None:
+    """Let glibc return freed blocks to the system at once; else each thread keeps those that it ever had."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt:
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, CHUNK_SIZE // 8)
+
+
+@contextmanager
+def read_ahead(checkpoint: Checkpoint, reader: RangeReader) -> Iterator[RangeReader]:
+    """A reader for those who read whole tensors of the checkpoint from their start to their end, in blocks.
+
+    Of a tensor that lies in S3 the next CHUNKS_AHEAD x CHUNK_SIZE bytes are fetched side by side, and nothing beyond
+    its end, so no byte is read that is not asked for. Everything else goes to ``reader`` as it is. Safe to read from
+    several threads.
+    """
+    _give_memory_back()
+    segments = [segment for tensor in stored_tensors(checkpoint, reader).values() for segment in tensor.segments()]
+    with ThreadPoolExecutor(CHUNKS_AHEAD, thread_name_prefix="read-ahead") as pool:
+        try:
+            yield _ReadAhead(reader, segments, pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class _ReadAhead:
+    def __init__(self, reader: RangeReader, tensors: Iterable[Segment], pool: ThreadPoolExecutor) -> None:
+        self._reader = reader
+        self._pool = pool
+        self._extents: dict[str, list[tuple[int, int]]] = {}
+        for it in sorted(tensors, key=lambda it: it.offset):
+            if it.uri.startswith(S3_SCHEME):
+                self._extents.setdefault(it.uri, []).append((it.offset, it.offset + it.length))
+        self._lock = threading.Lock()
+        self._fetching: dict[_Chunk, Future[bytes]] = {}
+        self._unread: dict[_Chunk, int] = {}
+
+    def pin(self, uri: str) -> Pin:
+        return self._reader.pin(uri)
+
+    def files(self, uri: str) -> dict[str, Pin]:
+        return self._reader.files(uri)
+
+    def read(self, uri: str, offset: int, length: int) -> bytes:
+        with self._lock:
+            chunks = self._fetch_for(uri, offset, length)
+        if not chunks:
+            return self._reader.read(uri, offset, length)
+        pieces: list[bytes] = []
+        for chunk, fetching in chunks:
+            first, last = max(offset, chunk.start), min(offset + length, chunk.end)
+            pieces.append(fetching.result()[first - chunk.start : last - chunk.start])
+            self._count(chunk, last - first)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _fetch_for(self, uri: str, offset: int, length: int) -> list[tuple[_Chunk, Future[bytes]]]:
+        """The chunks that hold the range, and those after it on their way; none where the range is read as it is."""
+        extent = self._extent(uri, offset, length)
+        if extent is None:
+            return []
+        wanted = list(_chunks(uri, extent, offset, offset + length))
+        if not wanted or (length < LEAST_READ and not all(chunk in self._fetching for chunk in wanted)):
+            return []
+        fetching = [(chunk, self._fetch(chunk)) for chunk in wanted]
+        for chunk in _chunks(uri, extent, wanted[-1].end, wanted[-1].end + CHUNKS_AHEAD * CHUNK_SIZE):
+            if len(self._fetching) >= CHUNKS_AHEAD:
+                break
+            self._fetch(chunk)
+        return fetching
+
+    def _extent(self, uri: str, offset: int, length: int) -> tuple[int, int] | None:
+        """The tensor of which this is a range."""
+        extents = self._extents.get(uri, [])
+        at = bisect_right(extents, (offset, float("inf"))) - 1
+        return extents[at] if at >= 0 and offset + length <= extents[at][1] else None
+
+    def _fetch(self, chunk: _Chunk) -> Future[bytes]:
+        if chunk not in self._fetching:
+            length = chunk.end - chunk.start
+            self._fetching[chunk] = self._pool.submit(self._reader.read, chunk.uri, chunk.start, length)
+            self._unread[chunk] = length
+        return self._fetching[chunk]
+
+    def _count(self, chunk: _Chunk, length: int) -> None:
+        """Forget the chunk once all of it was read."""
+        with self._lock:
+            if chunk in self._unread:
+                self._unread[chunk] -= length
+                if self._unread[chunk] <= 0:
+                    del self._unread[chunk], self._fetching[chunk]
+
+
+def _chunks(uri: str, extent: tuple[int, int], start: int, end: int) -> Iterator[_Chunk]:
+    """The pieces of the tensor, CHUNK_SIZE each, that hold what lies between ``start`` and ``end``."""
+    begin, stop = extent
+    for at in range(begin + (start - begin) // CHUNK_SIZE * CHUNK_SIZE, min(end, stop), CHUNK_SIZE):
+        yield _Chunk(uri, at, min(at + CHUNK_SIZE, stop))
