@@ -41,9 +41,9 @@ def make_plan(
     """
     account = config.account
     tags = {**source_tags(config), **provenance}
-    preflight(config, clients, Path(workspace), tags)
+    checked = preflight(config, clients, Path(workspace), tags)
     bucket, role_arn = str(account.bucket), str(account.role_arn)
-    inputs = describe_inputs(config, clients.s3, clients.sagemaker)
+    inputs = checked or describe_inputs(config, clients.s3, clients.sagemaker)
     identity = _identity(config, clients, inputs.fingerprint, "/".join(provenance.values()))
     names = import_names(config.model_name, identity, bucket, account.prefix.strip("/"))
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None

@@ -13,7 +13,7 @@ from typing import Any
 from include.checkpoint.casting import cast
 from include.checkpoint.conversion import convert
 from include.checkpoint.disk import named_when_full
-from include.checkpoint.errors import DiskFilledError, OutputExistsError
+from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
 from include.checkpoint.materialize import materialize
@@ -99,7 +99,7 @@ def _work_dir(out: Path) -> Iterator[Path]:
     try:
         with named_when_full(work.parent):
             yield work
-    except DiskFilledError:
+    except (DiskFilledError, DiskFullError):
         shutil.rmtree(work, ignore_errors=True)
         raise
 

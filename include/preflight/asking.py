@@ -67,6 +67,16 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
     return None
 
 
+def collected(check: Check[T]) -> tuple[list[Finding], T]:
+    """Return all findings of a check, and what it learnt."""
+    findings: list[Finding] = []
+    while True:
+        try:
+            findings.append(next(check))
+        except StopIteration as end:
+            return findings, end.value
+
+
 def _refusal(check: str, which: str, right: str, error: Any) -> Finding:
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     if code in NO_RIGHT_TO_ASK:

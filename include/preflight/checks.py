@@ -9,7 +9,7 @@ from pathlib import Path
 from include.config import ModelConfig
 from include.inputs import RunInputs
 from include.preflight.account_checks import check_account
-from include.preflight.asking import AwsClients, guarded
+from include.preflight.asking import AwsClients, collected, guarded
 from include.preflight.findings import Finding, Severity, raise_on_errors
 from include.preflight.input_checks import check_inputs
 from include.preflight.name_checks import check_names
@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 _LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: Mapping[str, str]) -> None:
+def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: Mapping[str, str]) -> RunInputs | None:
     """Check, without reading any weights, all that a run needs; log what was found.
+
+    Returns base and adapter as they are now, None where the caller may not ask for one of them.
 
     Args:
         config: the run's configuration, complete with the account's settings.
@@ -33,11 +35,13 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     Raises:
         PreflightFailedError: names everything that is wrong, with its remedy.
     """
-    findings = [*check_inputs(config, clients), *check_names(config, tags), *check_account(clients, config)]
+    findings, inputs = collected(check_inputs(config, clients))
+    findings += [*check_names(config, tags), *check_account(clients, config)]
     if any(finding.severity == "error" for finding in findings):
         # What depends on the content comes later otherwise; a failure tells all at once.
-        findings += _of_content(config, clients, workspace, None, None, delivered=False)
+        findings += _of_content(config, clients, workspace, None, inputs, delivered=False)
     _tell(findings)
+    return inputs
 
 
 def preflight_content(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from include.config import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
+from include.inputs import RunInputs
 from include.preflight.asking import AwsClients, Check, guarded
 from include.preflight.findings import Finding
+
+if TYPE_CHECKING:
+    from include.sources.source import Source
 
 
 def _check_source(
     role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
-) -> Check[None]:
+) -> Check[Source | None]:
+    """Yield what is wrong with a source; return what lies there, None where there is nothing to use."""
     from include.checkpoint.inspection import inspect
     from include.checkpoint.reading import UriReader
     from include.inputs import describe
@@ -21,14 +27,15 @@ def _check_source(
         source = describe(spec, config, clients.s3, clients.sagemaker)
         if not source.in_place:
             yield Finding("info", role, spec, "it is looked into once it is fetched", "Nothing is to be done.")
-            return
+            return source
         kind = inspect(source.uri, UriReader(clients.s3)).kind
     except ModelImportError as error:
         yield Finding("error", role, spec, str(error), f"Give a source that holds a {role}.")
-        return
+        return None
     if kind not in expected:
         found, remedy = f"it holds a checkpoint of kind {kind}", f"Give one of kind {' or '.join(expected)}."
         yield Finding("error", role, spec, found, remedy)
+    return source
 
 
 def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Iterator[Finding]:
@@ -44,11 +51,23 @@ def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Iter
         yield Finding("error", "evaluation", evaluation.dataset, str(error), "Correct it: no answer could be scored.")
 
 
-def check_inputs(config: ModelConfig, clients: AwsClients) -> Iterator[Finding]:
-    """Yield every finding about what the run reads; of weights, only headers and checksums."""
-    sources: list[tuple[str, str, tuple[str, ...]]] = [("base model", config.base, ("hf", "raw_mistral"))]
-    sources += [("adapter", config.adapter, ("adapter",))] if config.adapter else []
-    for role, spec, expected in sources:
-        found = _check_source(role, spec, expected, config, clients)
-        yield from guarded(role, spec, "s3:ListBucket, s3:GetObject", found)
+def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | None]:
+    """Yield every finding about what the run reads; of weights, only headers and checksums.
+
+    Returns base and adapter as they are now, None where one of them could not be told.
+    """
+    base = yield from _guarded_source("base model", config.base, ("hf", "raw_mistral"), config, clients)
+    adapter = None
+    if config.adapter:
+        adapter = yield from _guarded_source("adapter", config.adapter, ("adapter",), config, clients)
     yield from _check_evaluation(config.evaluation, clients)
+    if base is None or (config.adapter and adapter is None):
+        return None
+    return RunInputs(base, adapter)
+
+
+def _guarded_source(
+    role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
+) -> Check[Source | None]:
+    found = _check_source(role, spec, expected, config, clients)
+    return (yield from guarded(role, spec, "s3:ListBucket, s3:GetObject", found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -114,9 +115,9 @@ def _to_checkpoint(prepare: Callable[[Path], Checkpoint], folder: Path) -> KillC
     def results() -> dict[str, str]:
         found = {path.name: digest_of(path) for path in overlay_dir.glob("*.overlay")}
         if (overlay_dir / "checkpoint.json").exists():
-            checkpoint = Checkpoint.load(overlay_dir / "checkpoint.json")
-            verify_pins(checkpoint)
-            found["checkpoint.json"] = checkpoint.model_dump_json(exclude={"pins"})
+            verify_pins(Checkpoint.load(overlay_dir / "checkpoint.json"))
+            content = json.loads((overlay_dir / "checkpoint.json").read_text("utf-8"))
+            found["checkpoint.json"] = json.dumps({name: value for name, value in content.items() if name != "pins"})
         return found
 
     return KillCase(folder, work, lambda: shutil.rmtree(overlay_dir, ignore_errors=True), phase, results)
