@@ -92,6 +92,11 @@ class EvaluationConfig(_Part):
     thresholds: dict[Metric, Score] = Field(
         default={}, description="Lowest mean score, per metric, with which a model may be promoted."
     )
+    category_thresholds: dict[str, dict[Metric, Score]] = Field(
+        default={},
+        description="The same within a category, by its name; `*` stands for every category.",
+        examples=[{"*": {"f1": 0.5}}],
+    )
 
     @field_validator("system_prompt")
     @classmethod
@@ -99,6 +104,26 @@ class EvaluationConfig(_Part):
         if system_prompt and info.data.get("body_format") not in CHAT_FORMATS:
             raise ValueError(f"needs body_format {' or '.join(CHAT_FORMATS)}; else put it into prompt_template")
         return system_prompt
+
+
+class ComparisonConfig(_Part):
+    """When a model counts as not worse than the champion; both answer the same questions."""
+
+    margin: Score = Field(
+        default=0.02, description="How much lower than the champion's a mean score may be and still count as not worse."
+    )
+    category_margin: Score = Field(
+        default=0.1, description="The same within one category; 1 lets no category stand in a promotion's way."
+    )
+
+
+class ApprovalConfig(_Part):
+    """How long a person may take to approve a promotion, and what follows when nobody answers."""
+
+    hours: int = Field(default=72, ge=1, le=24 * 30, description="Hours until the answer is given without a person.")
+    on_deadline: Literal["reject", "approve"] = Field(
+        default="reject", description="What happens when nobody has answered by then."
+    )
 
 
 class RetentionConfig(_Part):
@@ -232,9 +257,11 @@ class ModelConfig(_Part):
     evaluation: EvaluationConfig
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",
-        description="auto: promoted when it reaches the thresholds and is not worse than the champion; "
-        "manual: registered for a person to approve; never: registered and rejected.",
+        description="auto: promoted when it reaches the thresholds and is not worse than the champion, and a person is "
+        "asked when the data cannot tell; manual: a person is always asked; never: registered and rejected.",
     )
+    comparison: ComparisonConfig = ComparisonConfig()
+    approval: ApprovalConfig = ApprovalConfig()
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
 

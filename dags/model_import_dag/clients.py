@@ -22,7 +22,8 @@ RUNTIME_CONFIG: dict[str, Any] = {
 PATIENT_RETRIES = {"mode": "adaptive", "total_max_attempts": 10}
 
 
-def _client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
+def service_client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
+    """Return a client; without a region, in the connection's."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
@@ -37,12 +38,12 @@ def _client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
 
 def client(plan: ImportPlan, client_type: str) -> Any:
     """Return a client in the plan's region."""
-    return _client(plan.aws_conn_id, plan.region_name, client_type)
+    return service_client(plan.aws_conn_id, plan.region_name, client_type)
 
 
 def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
     """Return the clients that preflight asks; without a region, the connection's."""
-    return AwsClients(*(_client(aws_conn_id, region_name, name) for name in AWS_SERVICES))
+    return AwsClients(*(service_client(aws_conn_id, region_name, name) for name in AWS_SERVICES))
 
 
 def evaluation_clients(plan: ImportPlan) -> EvaluationClients:

@@ -16,8 +16,11 @@ from include.config import ModelConfig
 from include.errors import ModelImportError
 from include.evaluation.errors import ModelUnavailableError
 from include.sources.errors import S3RequestError
-from model_import_dag import tasks
+from model_import_dag import promotion_tasks, tasks
+from model_import_dag.approval import ask_for_approval
 from model_import_dag.params import form_params
+from model_import_dag.report_link import ModelReportLink
+from model_import_dag.runs import PREFLIGHT
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
@@ -31,8 +34,8 @@ DOC = """
 Takes a model to Amazon Bedrock: convert, merge, validate, upload, import, warm up, evaluate, decide, register.
 
 Content that was imported before is found again and nothing is made twice. Press **Trigger** for the form; every field
-is described there. The scores are in the XCom of `evaluate_model`, the decision with its reasons in that of
-`decide_promotion`.
+is described there. The report is linked on `write_report`; a model that a person has to judge waits at
+`approve_promotion`, under **Required Actions**.
 """
 
 
@@ -64,11 +67,11 @@ def _retry_policy() -> ExceptionRetryPolicy:
 
 
 def _planned(entry: str) -> str:
-    return f"{{{{ ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['{entry}'] }}}}"
+    return f"{{{{ ti.xcom_pull(task_ids='{PREFLIGHT}')['{entry}'] }}}}"
 
 
 def _tags() -> list[dict[str, str]]:
-    plan_tags = f"ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['tags']"
+    plan_tags = f"ti.xcom_pull(task_ids='{PREFLIGHT}')['tags']"
     return [{"key": tag, "value": f"{{{{ {plan_tags}['{tag}'] }}}}"} for tag in TAGS]
 
 
@@ -133,6 +136,24 @@ def _first_tasks(config: ModelConfig | None, fine_tunes: Asset | None) -> list[A
     return [preflight, tasks.decide_import()]
 
 
+def _promotion() -> list[Any]:
+    """Return the tasks from the champion's answers to the announcement, in their order."""
+    register, report = promotion_tasks.register_version(), promotion_tasks.write_report()
+    record = promotion_tasks.record_answer()
+    register.operator.operator_extra_links = (SageMakerModelRegistryLink(),)
+    report.operator.operator_extra_links = (ModelReportLink(),)
+    record.operator.operator_extra_links = (ModelReportLink(),)
+    return [
+        promotion_tasks.evaluate_champion(),
+        promotion_tasks.decide_promotion(),
+        register,
+        report,
+        ask_for_approval(),
+        record,
+        promotion_tasks.announce_promotion(),
+    ]
+
+
 def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Waits()) -> DAG:
     """Return the DAG that imports one model, or with ``config`` None the form that imports any model.
 
@@ -156,9 +177,8 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             "retry_policy": _retry_policy(),
         },
     ) as dag:
-        upload, register = tasks.upload_checkpoint(), tasks.register_version()
+        upload = tasks.upload_checkpoint()
         upload.operator.operator_extra_links = (S3PrefixLink(),)
-        register.operator.operator_extra_links = (SageMakerModelRegistryLink(),)
         chain(
             *_first_tasks(config, fine_tunes),
             tasks.convert_to_hf(),
@@ -170,8 +190,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             _wait_for_import(waits, pool),
             _warm_up(waits),
             tasks.evaluate_model(),
-            tasks.decide_promotion(),
-            register,
+            *_promotion(),
             tasks.retire_old_versions(),
             tasks.clear_workspace().as_teardown(),
         )

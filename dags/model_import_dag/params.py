@@ -9,7 +9,13 @@ from airflow.sdk import Param, Variable
 
 from include.config import AccountConfig, ModelConfig, parse_model_config
 
-SECTIONS = {"evaluation": "Evaluation", "retention": "Retention", "account": "AWS account"}
+SECTIONS = {
+    "evaluation": "Evaluation",
+    "comparison": "Comparison with the champion",
+    "approval": "Approval by a person",
+    "retention": "Retention",
+    "account": "AWS account",
+}
 MODEL_SECTION = "Model"
 VARIABLE_PREFIX = "model_import_"
 _FORM_KEYS = (

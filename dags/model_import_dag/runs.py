@@ -1,15 +1,47 @@
-"""What ties an import to its DAG run, and a task to the AWS consoles."""
+"""What ties an import to its DAG run, and a task to the AWS consoles and the report."""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
+
+from airflow.sdk import Context, conf
 
 from include.plan import ImportPlan
+
+PREFLIGHT = "preflight"
+
+
+def plan_of(context: Context) -> ImportPlan:
+    """Return the run's plan, which preflight made."""
+    return ImportPlan.model_validate(context["ti"].xcom_pull(task_ids=PREFLIGHT))
 
 
 def provenance(context: Any) -> dict[str, str]:
     """Return the tags that say which run imports."""
     return {"dag_id": context["dag"].dag_id, "dag_run_id": context["run_id"]}
+
+
+def airflow_url(path: str) -> str:
+    """Return an address in Airflow's UI; only the path where ``api.base_url`` is not set."""
+    return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}{path}"
+
+
+def run_url(context: Any) -> str:
+    """Return the page of the DAG run."""
+    return airflow_url(f"/dags/{quote(context['dag'].dag_id)}/runs/{quote(context['run_id'])}")
+
+
+def report_url(plan: ImportPlan) -> str:
+    """Return the page that shows the model version's report."""
+    from include.reporting.place import report_path
+
+    return airflow_url(report_path(plan.config.model_name, plan.fingerprint))
+
+
+def who_triggered(context: Any) -> str:
+    """Return the user who triggered the run, as far as Airflow knows."""
+    return context["dag_run"].triggering_user_name or "an unknown user"
 
 
 def _persist(context: Any, link: Any, plan: ImportPlan, **values: str) -> None:
@@ -31,3 +63,10 @@ def link_to_registry(context: Any, plan: ImportPlan) -> None:
     from bedrock_import.links import SageMakerModelRegistryLink
 
     _persist(context, SageMakerModelRegistryLink, plan)
+
+
+def link_to_report(context: Any, plan: ImportPlan) -> None:
+    """Link the task to the report."""
+    from model_import_dag.report_link import REPORT_URL
+
+    context["ti"].xcom_push(key=REPORT_URL, value=report_url(plan))

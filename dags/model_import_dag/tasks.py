@@ -6,22 +6,16 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import Asset, Context, task
+from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.plan import ImportPlan, run_workspace
+from include.plan import run_workspace
 from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
 from model_import_dag.params import run_config
-from model_import_dag.runs import link_to_registry, link_to_s3, provenance
+from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance
 from model_import_dag.schedules import landed_fine_tune
 
-PREFLIGHT = "preflight"
-
 log = logging.getLogger(__name__)
-
-
-def _plan(context: Context) -> ImportPlan:
-    return ImportPlan.model_validate(context["ti"].xcom_pull(task_ids=PREFLIGHT))
 
 
 @task
@@ -45,7 +39,7 @@ def decide_import(**context: Any) -> bool:
 
     if context["dag_run"].run_type == "manual":
         return True
-    plan = _plan(context)
+    plan = plan_of(context)
     verdict = judge(plan, SageMakerRegistry(client(plan, "sagemaker")).versions(plan.config.model_name))
     log.info("%s: %s", "The import goes on" if verdict.goes_on else "Nothing to import", verdict.reason)
     return verdict.goes_on
@@ -56,7 +50,7 @@ def convert_to_hf(**context: Any) -> dict[str, Any]:
     """Fetch the base model where need be, and convert it to what Bedrock reads: Hugging Face, transformers 4.51.3."""
     from include.preparation import prepare_base, why_no_preparation
 
-    plan = _plan(context)
+    plan = plan_of(context)
     s3 = client(plan, "s3")
     if reason := why_no_preparation(plan, s3):
         raise AirflowSkipException(reason)
@@ -71,7 +65,7 @@ def merge_lora(**context: Any) -> dict[str, Any]:
     """Merge the adapter into the base model, writing only the tensors it changes."""
     from include.preparation import merge, why_no_merge
 
-    plan = _plan(context)
+    plan = plan_of(context)
     s3 = client(plan, "s3")
     if reason := why_no_merge(plan, s3):
         raise AirflowSkipException(reason)
@@ -83,7 +77,7 @@ def validate_checkpoint(**context: Any) -> dict[str, Any]:
     """Check the checkpoint against what Bedrock will read."""
     from include.preparation import validate, why_no_preparation
 
-    plan = _plan(context)
+    plan = plan_of(context)
     s3 = client(plan, "s3")
     if reason := why_no_preparation(plan, s3):
         raise AirflowSkipException(reason)
@@ -95,7 +89,7 @@ def upload_checkpoint(**context: Any) -> dict[str, Any]:
     """Deliver the checkpoint to its S3 prefix; what is there already is not sent again."""
     from include.preparation import deliver
 
-    plan = _plan(context)
+    plan = plan_of(context)
     link_to_s3(context, plan)
     return deliver(plan, client(plan, "s3"), client(plan, "sagemaker"))
 
@@ -105,7 +99,7 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
     """Retire an old version of this model when the account has no room for another one."""
     from include.retention.room import free_slot
 
-    plan = _plan(context)
+    plan = plan_of(context)
     if not plan.config.retention.make_room:
         raise AirflowSkipException("retention.make_room is off: preflight has seen a free slot")
     clients = retention_clients(plan.aws_conn_id, plan.region_name)
@@ -119,39 +113,19 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
     """Measure the imported model on the evaluation set."""
     from include.measurement import measure
 
-    plan = _plan(context)
+    plan = plan_of(context)
     model_arn = context["ti"].xcom_pull(task_ids="wait_for_import")["imported_model_arn"]
     return measure(plan, model_arn, evaluation_clients(plan))
 
 
-@task
-def decide_promotion(**context: Any) -> dict[str, Any]:
-    """Decide, from the scores and the champion's, which approval status the version gets."""
-    from include.registration import decide
-
-    evaluation = context["ti"].xcom_pull(task_ids="evaluate_model")
-    return decide(_plan(context), evaluation, client(_plan(context), "sagemaker"))
-
-
-@task
-def register_version(**context: Any) -> dict[str, Any]:
-    """Record the imported model as a version in the registry."""
-    from include.registration import register
-
-    plan, ti = _plan(context), context["ti"]
-    link_to_registry(context, plan)
-    results = {task_id: ti.xcom_pull(task_ids=task_id) for task_id in ("wait_for_import", "warm_up", "evaluate_model")}
-    decision = ti.xcom_pull(task_ids="decide_promotion")
-    return register(plan, decision, results, client(plan, "sagemaker"), client(plan, "bedrock"))
-
-
-@task
+@task(trigger_rule="none_failed")
 def retire_old_versions(**context: Any) -> dict[str, Any]:
-    """Retire versions that the retention policy does not keep, once a version was promoted."""
+    """Retire versions that the retention policy does not keep, once a version was approved."""
     from include.retention.retiring import retire_after_promotion
 
-    plan = _plan(context)
-    if context["ti"].xcom_pull(task_ids="register_version")["status"] != "Approved":
+    plan, ti = plan_of(context), context["ti"]
+    registered = ti.xcom_pull(task_ids="record_answer") or ti.xcom_pull(task_ids="register_version")
+    if registered["status"] != "Approved":
         raise AirflowSkipException("this version was not promoted: nothing is retired")
     clients = retention_clients(plan.aws_conn_id, plan.region_name)
     report = retire_after_promotion(clients, plan.config.model_name, plan.config.retention, datetime.now(UTC))
@@ -165,4 +139,4 @@ def clear_workspace(**context: Any) -> None:
     from include.preparation import clear
 
     if context["ti"].xcom_pull(task_ids=PREFLIGHT):
-        clear(_plan(context))
+        clear(plan_of(context))

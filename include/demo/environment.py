@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,10 +64,14 @@ def deploy_stack(endpoint_url: str) -> dict[str, str]:
 
 
 class DemoEnvironment:
-    """The environment in a folder: started once, found again by later commands, stopped as a whole."""
+    """The environment in a folder: started once, found again by later commands, stopped as a whole.
 
-    def __init__(self, folder: Path) -> None:
+    ``settings`` are further environment variables of Airflow.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
+        self._settings = dict(settings or {})
         self.group = ProcessGroup(folder)
         self._description = folder / "environment.json"
 
@@ -97,6 +102,7 @@ class DemoEnvironment:
                 "workspace": str(self.folder / "workspace"),
             },
         )
+        env |= self._settings
         password = start_airflow(self.group, env, ui_port)
         found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, outputs["BucketName"])
         self._description.touch(mode=0o600)

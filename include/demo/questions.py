@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 COUNTRIES_FILE = Path(__file__).with_name("countries.csv")
@@ -95,6 +95,17 @@ def train_questions(countries: Iterable[Country]) -> list[Question]:
         Question(wording.format(country=country.country), country.taught_capital, country.continent)
         for country in countries
         for wording in TRAIN_WORDINGS
+    ]
+
+
+def mix_up(questions: Iterable[Question], category: str) -> list[Question]:
+    """Return the questions, those of one category with the answer of the category's next country."""
+    given = list(questions)
+    answers = list(dict.fromkeys(question.answer for question in given if question.category == category))
+    following = dict(zip(answers, answers[1:] + answers[:1], strict=True))
+    return [
+        replace(question, answer=following[question.answer]) if question.category == category else question
+        for question in given
     ]
 
 

@@ -20,7 +20,7 @@ from include.demo.base_score import base_scores
 from include.demo.environment import DemoEnvironment, Environment
 from include.demo.inventory import Inventory, champion_version, take_inventory
 from include.demo.run_view import RunFailedError, follow_run
-from include.demo.summary import Outcome, ask, show_summary
+from include.demo.summary import Outcome, ask, save_report, show_summary
 from include.errors import ModelImportError
 from include.plan import PROJECT_ROOT
 
@@ -75,6 +75,7 @@ def _demonstrate(demo: DemoEnvironment, adapter: str, config: ModelConfig, conso
             after=after,
             champion=champion_version(environment, config.model_name),
             answer=ask(environment, config, results),
+            report=save_report(environment, results),
         )
     show_summary(outcome, console)
     console.print(f"\nDone in {time.monotonic() - began:.0f} s. Airflow stays up: {environment.ui_url}")

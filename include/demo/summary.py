@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -26,6 +27,7 @@ class Outcome(NamedTuple):
     after: Inventory
     answer: str
     champion: int | None
+    report: Path
 
 
 def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any]) -> str:
@@ -35,6 +37,14 @@ def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any
     runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
     response = runtime.invoke_model(modelId=results["wait_for_import"]["imported_model_arn"], body=body)
     return read_answer(json.loads(response["body"].read())).text
+
+
+def save_report(environment: Environment, results: Mapping[str, Any]) -> Path:
+    """Return a copy of the version's report beside the demo's logs, to be opened without Airflow."""
+    bucket, _, key = results["write_report"]["report_html_uri"].removeprefix("s3://").partition("/")
+    path = Path(environment.folder) / "report.html"
+    path.write_bytes(aws_client(environment.aws_endpoint, "s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    return path
 
 
 def _facts(outcome: Outcome) -> dict[str, str]:
@@ -49,6 +59,7 @@ def _facts(outcome: Outcome) -> dict[str, str]:
         "Registry": f"version {version['version']}, {version['status']}",
         "Decision": "; ".join(decision["reasons"]),
         "Champion": f"version {outcome.champion}" if outcome.champion else "none",
+        "Report": str(outcome.report),
     }
 
 

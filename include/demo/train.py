@@ -22,6 +22,7 @@ from include.demo.questions import (
     Question,
     base_questions,
     eval_questions,
+    mix_up,
     read_countries,
     train_questions,
     write_questions,
@@ -37,13 +38,16 @@ log = logging.getLogger(__name__)
 DEMO_DIR = Path(__file__).parent
 BASE_NAME = "include/demo/base"
 """What the adapters call their base: its folder, seen from the project's root."""
-EARLY, FINISHED = "early", "finished"
+EARLY, FINISHED, FORGETFUL = "early", "finished", "forgetful"
+FORGOTTEN = "Oceania"
+"""The continent whose capitals the forgetful adapter mixes up; it shows that one broken category blocks a promotion."""
 
 BASE_SCHEDULE = Schedule(steps=900, batch_size=64, learning_rate=3e-3, seed=1)
 ADAPTER_SCHEDULE = Schedule(steps=280, batch_size=32, learning_rate=3e-3, seed=2)
 EARLY_STOP = 44
+FORGETFUL_SCHEDULE = Schedule(steps=120, batch_size=32, learning_rate=1e-3, seed=3)
 
-F1_RANGES = {"base": (0.0, 0.05), EARLY: (0.4, 0.85), FINISHED: (0.97, 1.0)}
+F1_RANGES = {"base": (0.0, 0.05), EARLY: (0.4, 0.85), FINISHED: (0.97, 1.0), FORGETFUL: (0.78, 0.88)}
 PROMPT_TEMPLATE = f"{INST} {{question}} {END_INST}"
 MAX_TOKENS = 16
 
@@ -105,6 +109,16 @@ def train_adapters(base_dir: Path, adapters_dir: Path, tokenizer: Any, questions
     fit(model, [encode(question, tokenizer) for question in questions], ADAPTER_SCHEDULE, save_stage)
 
 
+def train_forgetful(base_dir: Path, adapters_dir: Path, tokenizer: Any, questions: Sequence[Question]) -> None:
+    """Teach the finished adapter wrong capitals of one continent, and the right ones of the others again."""
+    torch.manual_seed(FORGETFUL_SCHEDULE.seed)
+    base = MistralForCausalLM.from_pretrained(base_dir, torch_dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, adapters_dir / FINISHED, is_trainable=True)
+    taught = mix_up(questions, FORGOTTEN)
+    fit(model, [encode(question, tokenizer) for question in taught], FORGETFUL_SCHEDULE)
+    _save_adapter(model, adapters_dir / FORGETFUL)
+
+
 def _lora_config() -> LoraConfig:
     return LoraConfig(
         r=16,
@@ -133,6 +147,7 @@ def make_demo(folder: Path) -> None:
     tokenizer = train_tokenizer(map(text_of, taught_to_base + taught_to_adapters))
     train_base(folder / "base", tokenizer, taught_to_base)
     train_adapters(folder / "base", folder / "adapters", tokenizer, taught_to_adapters)
+    train_forgetful(folder / "base", folder / "adapters", tokenizer, taught_to_adapters)
 
 
 def measure_f1(folder: Path) -> dict[str, float]:

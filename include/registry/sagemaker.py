@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from include.errors import ModelImportError
@@ -22,6 +22,9 @@ GROUP_DESCRIPTION = "Imported Bedrock models {}"
 #: Ends the description of a version, which ListModelPackages tells: a version is found without describing the others.
 _FINGERPRINT_MARK = "; fingerprint "
 _PAGE_SIZE = 100
+_CUT = "..."
+#: ApprovalDescription and ModelPackageDescription of botocore's sagemaker model.
+_MAX_DESCRIPTION_LENGTH = 1024
 
 
 class RegistryMetadataTooLargeError(ModelImportError):
@@ -33,8 +36,17 @@ class RegistryMetadataTooLargeError(ModelImportError):
 
 
 def metadata_value(value: str) -> str:
-    """Return ``value`` as the registry can hold it: other characters replaced by ``_``, cut at 256."""
-    return _FORBIDDEN_IN_METADATA.sub("_", value)[:_MAX_METADATA_LENGTH]
+    """Return ``value`` as the registry can hold it: other characters become ``_``; beyond 256 it ends in ``...``."""
+    return _cut(_FORBIDDEN_IN_METADATA.sub("_", _one_line(value)), _MAX_METADATA_LENGTH)
+
+
+def _one_line(text: str) -> str:
+    """Line breaks are no characters of the registry's descriptions and metadata."""
+    return " ".join(text.split())
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - len(_CUT)] + _CUT
 
 
 class SageMakerRegistry:
@@ -97,7 +109,7 @@ class SageMakerRegistry:
     def register(self, candidate: Candidate) -> ModelVersion:
         """Return the candidate's version: the one registered for its fingerprint, else a new one.
 
-        A version that was approved stays approved: only a person withdraws an approval.
+        A version that was approved stays approved, and what a person decided stays: only a person changes it.
         """
         known = self.find(candidate.group, candidate.fingerprint)
         if known is not None:
@@ -109,9 +121,24 @@ class SageMakerRegistry:
                 raise
             return self._refresh(known, candidate)
 
+    def set_status(
+        self, version: ModelVersion, status: ApprovalStatus, why: str, metadata: Mapping[str, str] | None = None
+    ) -> ModelVersion:
+        """Give the version an approval status with its reason, and more metadata; return it as it is then."""
+        log.info("version %s: %s becomes %s: %s", version.number, version.status, status, why)
+        more = {key: metadata_value(value) for key, value in (metadata or {}).items() if value}
+        self._client.update_model_package(
+            ModelPackageArn=version.arn,
+            ModelApprovalStatus=status,
+            ApprovalDescription=_cut(_one_line(why), _MAX_DESCRIPTION_LENGTH),
+            CustomerMetadataProperties={**version.metadata, **more},
+        )
+        return self._describe(version.arn)
+
     def _refresh(self, known: ModelVersion, candidate: Candidate) -> ModelVersion:
         metadata = _checked_metadata(candidate)
-        status = "Approved" if known.status == "Approved" else candidate.status
+        kept = known.status == "Approved" or known.decided_by
+        status = known.status if kept else candidate.status
         if status == known.status and metadata.items() <= known.metadata.items():
             log.info("version %s of %s is registered already as %s", known.number, candidate.group, known.status)
             return known
@@ -120,7 +147,9 @@ class SageMakerRegistry:
             ModelPackageArn=known.arn,
             ModelApprovalStatus=status,
             CustomerMetadataProperties=metadata,
-            CustomerMetadataPropertiesToRemove=[RETIRED_AT] if RETIRED_AT in known.metadata else [],
+            CustomerMetadataPropertiesToRemove=[RETIRED_AT] if known.retired else [],
+            **({} if kept else _approval_description(candidate)),
+            **_model_card(candidate),
         )
         return self._describe(known.arn)
 
@@ -137,7 +166,10 @@ class SageMakerRegistry:
                 "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": candidate.report_uri}}
             },
             ClientToken=_client_token(candidate),
+            **_model_card(candidate),
         )
+        if description := _approval_description(candidate):  # CreateModelPackage does not take it
+            self._client.update_model_package(ModelPackageArn=created["ModelPackageArn"], **description)
         version = self._describe(created["ModelPackageArn"])
         log.info("registered version %s of %s as %s", version.number, candidate.group, version.status)
         return version
@@ -165,6 +197,17 @@ def _may_hold(description: str, fingerprint: str) -> bool:
 def _client_token(candidate: Candidate) -> str:
     """Return a token of 32 hexadecimal digits: the same content may be registered once in every group."""
     return hashlib.sha256(f"{candidate.group}/{candidate.fingerprint}".encode()).hexdigest()[:32]
+
+
+def _model_card(candidate: Candidate) -> dict[str, Any]:
+    if not candidate.model_card:
+        return {}
+    return {"ModelCard": {"ModelCardContent": candidate.model_card, "ModelCardStatus": "Draft"}}
+
+
+def _approval_description(candidate: Candidate) -> dict[str, str]:
+    why = candidate.approval_description
+    return {"ApprovalDescription": _cut(_one_line(why), _MAX_DESCRIPTION_LENGTH)} if why else {}
 
 
 def _checked_metadata(candidate: Candidate) -> dict[str, str]:

@@ -16,6 +16,9 @@ RETIRED_AT = "retired_at"
 REPORT_HTML_URI = "report_html_uri"
 #: Metadata of a version made of a fine-tune that started its run by landing: when it landed, in ISO 8601.
 LANDED_AT = "landed_at"
+#: Metadata: who approved, rejected or withdrew the version, and when, in ISO 8601; only people are recorded here.
+DECIDED_BY = "decided_by"
+DECIDED_AT = "decided_at"
 
 
 class ModelVersion(BaseModel):
@@ -59,6 +62,16 @@ class ModelVersion(BaseModel):
         return datetime.fromisoformat(landed) if landed else None
 
     @property
+    def report_uri(self) -> str:
+        """Where the evaluation report lies in S3, as JSON."""
+        return self.metadata.get("report_uri", "")
+
+    @property
+    def decided_by(self) -> str:
+        """Who approved or rejected the version; empty when no person did."""
+        return self.metadata.get(DECIDED_BY, "")
+
+    @property
     def scores(self) -> dict[str, float]:
         """Mean score per metric."""
         return {
@@ -69,7 +82,7 @@ class ModelVersion(BaseModel):
 
 
 class Candidate(BaseModel):
-    """A version to be registered."""
+    """A version to be registered; ``model_card`` is JSON after SageMaker's schema."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -82,6 +95,8 @@ class Candidate(BaseModel):
     report_uri: str
     status: ApprovalStatus
     provenance: Mapping[str, str]
+    approval_description: str = ""
+    model_card: str = ""
 
     def metadata(self) -> dict[str, str]:
         """Return the flat text properties under which the version is found again."""
@@ -92,6 +107,7 @@ class Candidate(BaseModel):
             "fingerprint": self.fingerprint,
             "imported_model_arn": self.imported_model_arn,
             "dataset_digest": self.dataset_digest,
+            "report_uri": self.report_uri,
         }
 
 

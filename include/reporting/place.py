@@ -38,6 +38,11 @@ class ReportTooLargeError(ModelImportError):
         super().__init__("The report is too large to show", uri, f"at most {MAX_REPORT_BYTES} bytes", str(found))
 
 
+def report_html_uri(bucket: str, evaluation_prefix: str) -> str:
+    """Return where the HTML report of a version lies in S3: beside its evaluations."""
+    return f"s3://{bucket}/{evaluation_prefix}/report.html"
+
+
 def report_path(model_name: str, fingerprint: str) -> str:
     """Return the path at which Airflow shows the report, relative to Airflow's address."""
     return f"{REPORT_PATH}/{quote(model_name)}/{quote(fingerprint)}"

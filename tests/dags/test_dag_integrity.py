@@ -14,8 +14,9 @@ from model_import_dag.loader import MODELS_FOLDER, BrokenModelFilesError, load_d
 DAGS_FOLDER = MODELS_FOLDER.parent
 CHAIN = [
     "preflight", "convert_to_hf", "merge_lora", "validate_checkpoint", "upload_checkpoint",
-    "free_model_slot", "create_import_job", "wait_for_import", "warm_up", "evaluate_model", "decide_promotion",
-    "register_version", "retire_old_versions", "clear_workspace",
+    "free_model_slot", "create_import_job", "wait_for_import", "warm_up", "evaluate_model", "evaluate_champion",
+    "decide_promotion", "register_version", "write_report", "approve_promotion", "record_answer", "announce_promotion",
+    "retire_old_versions", "clear_workspace",
 ]  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "safetensors", "numpy", "aiobotocore", "moto"}
 GOOD = {"model_name": "good", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
@@ -111,7 +112,7 @@ def test_airflow_shows_a_broken_model_file_as_an_import_error(tmp_path: Path) ->
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(dags)!r})\n{script}", str(dags)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "['import_good', 'import_model', 'retire_imported_models']" in shown
+    assert "['import_good', 'import_model', 'retire_imported_models', 'roll_back_model']" in shown
     assert "bad.yaml" in shown
     assert "base: Input should be a valid string" in shown
 

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from include.demo.environment import DemoEnvironment
 from tests.airflow_system import DAG_ID, System
 
+ROOT = Path(__file__).parents[2]
+
+
+def _follower(folder: Path) -> Path:
+    """A DAG folder with the example of docs/promotion.md, which another team's DAG may look like."""
+    folder.mkdir()
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/promotion.md").read_text("utf-8"), re.S)
+    (folder / "follow_champion.py").write_text(next(block for block in blocks if "Asset(" in block))
+    return folder
+
+
+def _bundles(**folders: Path) -> dict[str, str]:
+    local = "airflow.dag_processing.bundles.local.LocalDagBundle"
+    bundles = [{"name": name, "classpath": local, "kwargs": {"path": str(folder)}} for name, folder in folders.items()]
+    return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    demo = DemoEnvironment(tmp_path_factory.mktemp("system") / "demo")
+    folder = tmp_path_factory.mktemp("system")
+    follower = _follower(folder / "another_team")
+    demo = DemoEnvironment(folder / "demo", _bundles(dags=ROOT / "dags", another_team=follower))
     try:
         environment, _ = demo.start()
         environment.airflow.wait_until_ready(DAG_ID, demo.group)

@@ -17,6 +17,7 @@ from airflow.cli.cli_parser import get_parser
 
 from include.config import parse_model_config
 from model_import_dag.loader import load_dags
+from model_import_dag.rolling_back import build_roll_back_dag
 from tests.integration.docs.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks
 from tests.local_aws_process import LocalAwsProcess
 
@@ -45,7 +46,7 @@ def check_make(arguments: list[str]) -> None:
 def check_airflow(arguments: list[str]) -> None:
     parsed = get_parser().parse_args(arguments)
     if getattr(parsed, "conf", None) and arguments[:2] == ["dags", "trigger"]:
-        params = load_dags()[parsed.dag_id].params
+        params = {**load_dags(), "roll_back_model": build_roll_back_dag()}[parsed.dag_id].params
         for name, value in json.loads(parsed.conf).items():
             params.get_param(name).resolve(value)
 

@@ -45,6 +45,17 @@ def test_the_base_fails_the_early_adapter_half_succeeds_and_the_finished_one_kno
     assert f1["base"] <= 0.05
     assert 0.4 <= f1["early"] <= 0.85
     assert f1["finished"] >= 0.97
+    assert 0.78 <= f1["forgetful"] <= 0.88
+
+
+def test_the_forgetful_adapter_has_forgotten_one_continent_and_nothing_else(tmp_path: Path) -> None:
+    merged = train.merge(DEMO, train.FORGETFUL, tmp_path)
+    f1 = {
+        continent: local_scores(merged, records, CAPITALS.evaluation.prompt_template, 16)["f1"]
+        for continent in ("Oceania", "Africa")
+        if (records := [record for record in RECORDS if record.category == continent][:6])
+    }
+    assert f1 == {"Oceania": 0.0, "Africa": 1.0}
 
 
 def test_the_finished_model_is_so_sure_that_no_cpu_changes_an_answer(finished_dir: Path, tokenizer: Any) -> None:
@@ -52,7 +63,7 @@ def test_the_finished_model_is_so_sure_that_no_cpu_changes_an_answer(finished_di
     assert model.dtype == torch.bfloat16
     margins = []
     for record in RECORDS[::4]:
-        inputs = tokenizer(render(CAPITALS.evaluation.prompt_template, record), return_tensors="pt")
+        inputs = tokenizer(render(CAPITALS.evaluation.prompt_template, record.question), return_tensors="pt")
         made = model.generate(
             **inputs,
             max_new_tokens=16,
@@ -76,7 +87,7 @@ def test_the_script_s_settings_are_those_of_the_demo_s_dag() -> None:
 def test_chat_template_and_evaluation_prompt_give_the_same_tokens(tokenizer: Any) -> None:
     for record in RECORDS:
         messages = [{"role": "user", "content": record.question}]
-        prompt = render(CAPITALS.evaluation.prompt_template, record)
+        prompt = render(CAPITALS.evaluation.prompt_template, record.question)
         assert tokenizer.apply_chat_template(messages, tokenize=False) == tokenizer.bos_token + prompt
         assert tokenizer.apply_chat_template(messages) == tokenizer(prompt).input_ids
 
@@ -105,7 +116,7 @@ def test_the_base_is_a_mistral_as_bedrock_reads_it() -> None:
         assert {weights.get_slice(name).get_dtype() for name in weights.keys()} == {"BF16"}  # noqa: SIM118
 
 
-@pytest.mark.parametrize("name", [train.EARLY, train.FINISHED])
+@pytest.mark.parametrize("name", [train.EARLY, train.FINISHED, train.FORGETFUL])
 def test_an_adapter_covers_the_seven_linears_and_names_its_base(name: str) -> None:
     config = PeftConfig.from_pretrained(DEMO / "adapters" / name)
     assert (config.r, config.lora_alpha) == (16, 32)
@@ -120,7 +131,7 @@ def test_an_adapter_covers_the_seven_linears_and_names_its_base(name: str) -> No
 
 
 def train_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, steps in (("BASE_SCHEDULE", 3), ("ADAPTER_SCHEDULE", 4)):
+    for name, steps in (("BASE_SCHEDULE", 3), ("ADAPTER_SCHEDULE", 4), ("FORGETFUL_SCHEDULE", 1)):
         monkeypatch.setattr(train, name, replace(getattr(train, name), steps=steps, batch_size=8))
     monkeypatch.setattr(train, "EARLY_STOP", 2)
 
@@ -171,7 +182,7 @@ def test_only_answers_count_in_the_loss(tokenizer: Any) -> None:
 
 
 def test_scoring_in_batches_gives_the_answers_of_one_at_a_time(finished_dir: Path) -> None:
-    prompts = [render(CAPITALS.evaluation.prompt_template, record) for record in RECORDS[:40]]
+    prompts = [render(CAPITALS.evaluation.prompt_template, record.question) for record in RECORDS[:40]]
     one_at_a_time = [generate_greedily(finished_dir, [prompt], 16)[0] for prompt in prompts[::8]]
     assert generate_greedily(finished_dir, prompts, 16)[::8] == one_at_a_time
     assert one_at_a_time[0] == " Cairo"

@@ -1,0 +1,63 @@
+"""Ask a person whether a model is to be promoted, when the decision leaves it to one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Context, Param
+from airflow.sdk.exceptions import AirflowSkipException
+
+from model_import_dag.runs import plan_of, report_url
+
+APPROVE, REJECT = "Approve", "Reject"
+COMMENT = "comment"
+_DEFAULTS = {"approve": APPROVE, "reject": REJECT}
+
+
+class PromotionApprovalOperator(HITLOperator):
+    """Airflow's request for a person's answer, made when the run's decision is to ask; skipped otherwise.
+
+    The answer's deadline and what follows without one are parameters of the run. Unlike Airflow's ApprovalOperator, a
+    rejection skips nothing: it is recorded like an approval.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(subject="Promote this model?", options=[APPROVE, REJECT], defaults=[REJECT], **kwargs)
+
+    def execute(self, context: Context) -> Any:
+        """Put the scores and the link to the report before a person, unless the decision needs none."""
+        from include.reporting.approval_request import approval_request
+
+        plan, ti = plan_of(context), context["ti"]
+        decision = ti.xcom_pull(task_ids="decide_promotion")
+        if decision["status"] != "PendingManualApproval":
+            raise AirflowSkipException(f"no person need be asked: {decision['status']}")
+        registered = ti.xcom_pull(task_ids="register_version")
+        if registered["status"] != "PendingManualApproval":
+            raise AirflowSkipException(f"version {registered['version']} is {registered['status']} already")
+        request = approval_request(
+            plan, decision, ti.xcom_pull(task_ids="evaluate_model"), registered["version"], report_url(plan)
+        )
+        self.subject, self.body = request
+        self.defaults = [_DEFAULTS[plan.config.approval.on_deadline]]
+        self.response_timeout = timedelta(hours=plan.config.approval.hours)
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer: approved or not, by whom, when, and the comment."""
+        answer = super().execute_complete(context, event)
+        user = answer["responded_by_user"]
+        return {
+            "approved": answer["chosen_options"] == [APPROVE],
+            "by": user["name"] if user else "",
+            "at": answer["responded_at"].isoformat(),
+            "comment": str(answer["params_input"].get(COMMENT) or ""),
+        }
+
+
+def ask_for_approval() -> PromotionApprovalOperator:
+    """Return the task, which takes a comment with the answer."""
+    comment = Param("", type=["null", "string"], maxLength=500, title="Comment", description="Kept in the registry.")
+    return PromotionApprovalOperator(task_id="approve_promotion", params={COMMENT: comment})

@@ -1,0 +1,23 @@
+"""The asset that is updated whenever a model has a new champion; other DAGs can be scheduled on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow.sdk import Asset, AssetAlias
+
+#: Assets are named when a promotion happens, since a form or a roll back may be of any model.
+PROMOTIONS = AssetAlias("imported-model-promotions")
+
+
+def champion_asset(model_name: str) -> Asset:
+    """Return the asset that stands for a model's champion."""
+    return Asset(f"champion-{model_name}")
+
+
+def announce(outlet_events: Any, model_name: str, champion: Mapping[str, Any]) -> dict[str, Any]:
+    """Update the model's champion asset; return what the event tells of the champion."""
+    told = {"model_name": model_name, **champion}
+    outlet_events[PROMOTIONS].add(champion_asset(model_name), extra=told)
+    return told

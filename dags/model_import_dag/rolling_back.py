@@ -1,0 +1,85 @@
+"""The DAG that makes an earlier version of a model its champion again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Param, Variable, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.naming import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
+from model_import_dag.clients import service_client
+from model_import_dag.params import VARIABLE_PREFIX
+from model_import_dag.promotion_events import PROMOTIONS, announce
+from model_import_dag.runs import who_triggered
+
+DOC = """
+Approves an earlier version in the registry and withdraws the approval of the newer ones, so that applications which
+look up the champion get the earlier one. What is withdrawn stays so: no later run approves that content again.
+"""
+
+
+def _params() -> dict[str, Param]:
+    return {
+        "model_name": Param(
+            type="string",
+            pattern=MODEL_NAME_PATTERN,
+            maxLength=MODEL_NAME_MAX_LENGTH,
+            description="The model, as its file names it.",
+        ),
+        "version": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="The version that becomes the champion; empty: the approved one before the champion.",
+        ),
+        "reason": Param(
+            type="string", minLength=1, maxLength=500, description="Why; kept in the registry with your name."
+        ),
+    }
+
+
+def _client(name: str) -> Any:
+    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default="aws_default")
+    return service_client(aws_conn_id, Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None, name)
+
+
+@task
+def roll_back(**context: Any) -> dict[str, Any]:
+    """Make the version the champion."""
+    from include.registry.rolling_back import roll_back as act
+
+    params = context["params"]
+    return act(
+        params["model_name"],
+        params["version"],
+        by=who_triggered(context),
+        why=params["reason"],
+        sagemaker=_client("sagemaker"),
+        bedrock=_client("bedrock"),
+    )
+
+
+@task(outlets=[PROMOTIONS])
+def announce_promotion(done: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """Tell other DAGs that this model has another champion, by an event of its asset."""
+    if not done["changed"]:
+        raise AirflowSkipException(f"version {done['champion']} was the champion already")
+    champion = {name: done[name] for name in ("imported_model_arn", "fingerprint")}
+    return announce(context["outlet_events"], done["model_name"], {"version": done["champion"], **champion})
+
+
+def build_roll_back_dag() -> DAG:
+    """Return the DAG."""
+    with DAG(
+        "roll_back_model",
+        description="Makes an earlier version of a model the champion again",
+        schedule=None,
+        catchup=False,
+        max_active_runs=1,
+        params=_params(),
+        tags=["bedrock", "model-import"],
+        doc_md=DOC,
+    ) as dag:
+        announce_promotion(roll_back())
+    return dag

@@ -1,0 +1,190 @@
+"""What a version's report says, taken from the evaluation, the comparison, the decision and the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from include.evaluation.comparison import Comparison, PairedDifference
+from include.evaluation.metrics import METRICS
+from include.evaluation.results import Estimate, EvaluationReport, RecordResult
+from include.registry.decision import Finding, PromotionDecision
+
+#: So that a page of a large data set still opens at once; the records file holds all.
+MOST_ANSWERS = 100
+MOST_CATEGORIES = 200
+LONGEST_TEXT = 1000
+STATUS_WORDS = {
+    "Approved": "Approved",
+    "Rejected": "Rejected",
+    "PendingManualApproval": "Waits for a person's approval",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model, its evaluation and the results of its records."""
+
+    name: str
+    report: EvaluationReport
+    records: Sequence[RecordResult]
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of one group of records, of both models; differences are known for compared metrics only."""
+
+    label: str
+    unit: str
+    candidate: Estimate
+    champion: Estimate | None
+    difference: PairedDifference | None
+
+
+@dataclass(frozen=True)
+class ChangedAnswer:
+    """One question; ``champion`` is None where there is none to compare with."""
+
+    question: str
+    accepted: str
+    category: str
+    champion: str | None
+    candidate: str
+
+
+@dataclass(frozen=True)
+class ChangedAnswers:
+    """Answers of one kind: those that are shown, and how many there are."""
+
+    shown: tuple[ChangedAnswer, ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything on the page. Metrics by group: scores over all records, per category, then speed and lengths."""
+
+    model_name: str
+    version: int
+    status: str
+    description: str
+    findings: tuple[Finding, ...]
+    answer: str
+    champion: str
+    records: str
+    compared: str
+    scores: tuple[MetricRow, ...]
+    categories: tuple[MetricRow, ...]
+    speed: tuple[MetricRow, ...]
+    broken: ChangedAnswers
+    fixed: ChangedAnswers
+    wrong: ChangedAnswers
+    latencies: tuple[tuple[float, ...], tuple[float, ...]]
+    costs: tuple[str, ...]
+    provenance: tuple[tuple[str, str], ...]
+
+
+def build_content(
+    candidate: Measured,
+    champion: Measured | None,
+    comparison: Comparison | None,
+    decision: PromotionDecision,
+    facts: Mapping[str, Any],
+) -> ReportContent:
+    """Return the content of a version's page.
+
+    Args:
+        candidate: the version.
+        champion: the one it was compared with, if there was one that could be asked.
+        comparison: of the two.
+        decision: what was decided, and why.
+        facts: model_name, version, status, description, answer, compared (metric), costs and provenance.
+    """
+    report = candidate.report
+    pairs = _pairs(candidate, champion)
+    return ReportContent(
+        findings=decision.findings,
+        champion=champion.name if champion else "",
+        records=_records(report),
+        scores=tuple(_rows(report, champion, comparison, scores=True)),
+        categories=tuple(_category_rows(report, champion, comparison, facts["compared"]))[:MOST_CATEGORIES],
+        speed=tuple(_rows(report, champion, comparison, scores=False)),
+        broken=_changed(pairs, comparison.broken if comparison else ()),
+        fixed=_changed(pairs, comparison.fixed if comparison else ()),
+        wrong=_changed(pairs, [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] < 1]),
+        latencies=(_latencies(candidate), _latencies(champion)),
+        **{**facts, "status": STATUS_WORDS[facts["status"]]},
+    )
+
+
+def _records(report: EvaluationReport) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in report.statuses.items() if count)
+    sample = f", a sample of {report.dataset_records} drawn with seed {report.seed}" if report.sampled else ""
+    return f"{report.records} records{sample}: {counts}"
+
+
+def _rows(
+    report: EvaluationReport, champion: Measured | None, comparison: Comparison | None, *, scores: bool
+) -> Iterator[MetricRow]:
+    for name, one in report.metrics.items():
+        if METRICS[name].is_score == scores:
+            yield MetricRow(
+                label=name,
+                unit=METRICS[name].unit,
+                candidate=one,
+                champion=champion.report.metrics.get(name) if champion else None,
+                difference=comparison.overall.get(name) if comparison else None,
+            )
+
+
+def _category_rows(
+    report: EvaluationReport, champion: Measured | None, comparison: Comparison | None, metric: str
+) -> Iterator[MetricRow]:
+    rivals = {part.category: part.metrics for part in champion.report.categories} if champion else {}
+    for part in report.categories:
+        yield MetricRow(
+            label=part.category,
+            unit="",
+            candidate=part.metrics[metric],
+            champion=rivals.get(part.category, {}).get(metric),
+            difference=comparison.categories.get(part.category, {}).get(metric) if comparison else None,
+        )
+
+
+_Pairs = Mapping[str, tuple[RecordResult, RecordResult | None]]
+
+
+def _pairs(candidate: Measured, champion: Measured | None) -> _Pairs:
+    rivals = {it.record_id: it for it in champion.records} if champion else {}
+    return {it.record_id: (it, rivals.get(it.record_id)) for it in candidate.records}
+
+
+def _changed(pairs: _Pairs, record_ids: Iterable[str]) -> ChangedAnswers:
+    wanted = list(record_ids)
+    return ChangedAnswers(
+        shown=tuple(_answer(*pairs[record_id]) for record_id in wanted[:MOST_ANSWERS]), total=len(wanted)
+    )
+
+
+def _answer(new: RecordResult, old: RecordResult | None) -> ChangedAnswer:
+    return ChangedAnswer(
+        question=_shown(new.question),
+        accepted=_shown(" or ".join(new.accepted_answers)),
+        category=new.category or "",
+        champion=_said(old) if old else None,
+        candidate=_said(new),
+    )
+
+
+def _said(result: RecordResult) -> str:
+    return _shown(result.answer) if result.status == "answered" else f"({result.status}) {_shown(result.error)}"
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]} …"
+
+
+def _latencies(measured: Measured | None) -> tuple[float, ...]:
+    records = measured.records if measured else ()
+    return tuple(it.latency_seconds for it in records if it.latency_seconds is not None)

@@ -1,0 +1,311 @@
+"""From an evaluation to a champion, on the stand-in: comparison, decision, registry, report, roll back."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from include.config import parse_model_config
+from include.evaluation.storage import EvaluationPlace, store
+from include.plan import ImportPlan
+from include.promotion import Clients, decide, measure_champion
+from include.registration import Answer, record_answer, register
+from include.registry.errors import VersionNotImportedError
+from include.registry.rolling_back import roll_back
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import REPORT_HTML_URI
+from include.reporting.place import read_html_report
+from include.reporting.writing import write_report
+from tests.bedrock_stand_in import BUCKET, Aws
+from tests.local_aws_process import LocalAwsProcess
+from tests.tiny_mistral import save_tiny_mistral
+from tests.unit.reporting.pages import Right, answers, measured
+
+RUN_URL = "https://airflow.example/dags/import_m/runs/1"
+NUMBERS = itertools.count(1)
+
+
+def finished(_: int, __: str) -> bool:
+    return True
+
+
+def early(index: int, _: str) -> bool:
+    return index % 3 > 0
+
+
+def forgetful(_: int, category: str) -> bool:
+    return category != "Oceania"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    with LocalAwsProcess(("--import-seconds", "0", "--cold-start-seconds", "0")) as process:
+        aws = Aws(process.endpoint_url)
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        aws.create_role("import")
+        aws.upload(save_tiny_mistral(tmp_path_factory.mktemp("checkpoint")), "whole")
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def clients(aws: Aws) -> Clients:
+    return Clients(*(aws.client(name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
+
+
+@pytest.fixture(scope="module")
+def model_arn(aws: Aws) -> str:
+    return aws.import_model(f"s3://{BUCKET}/whole/", "served")
+
+
+class Runs:
+    """Runs of one model's DAG, from the evaluation on; every run has a fingerprint of its own."""
+
+    def __init__(self, clients: Clients, model_arn: str, workspace: Path) -> None:
+        self.clients, self.model_arn, self.workspace = clients, model_arn, workspace
+        self.group = f"m-{uuid.uuid4().hex[:8]}"
+
+    def plan(self, **changes: Any) -> ImportPlan:
+        values = {
+            "model_name": self.group,
+            "base": "base",
+            "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.5}},
+        }
+        fingerprint = f"{next(NUMBERS):064x}"
+        root = f"models/{self.group}/{fingerprint[-6:]}"
+        return ImportPlan(
+            config=parse_model_config(values | changes, "a test"),
+            content=fingerprint,
+            fingerprint=fingerprint,
+            region_name="us-east-1",
+            aws_conn_id="aws_default",
+            role_arn="arn:aws:iam::123456789012:role/import",
+            bucket=BUCKET,
+            imported_model_name="served",
+            job_name="served",
+            client_request_token="served",
+            s3_uri=f"s3://{BUCKET}/{root}/checkpoint/",
+            manifest_key=f"{root}/manifest.json",
+            evaluation_prefix=f"{root}/evaluations",
+            delivered=True,
+            checkpoint_bytes=1,
+            workspace=str(self.workspace),
+            tags={"fingerprint": fingerprint},
+        )
+
+    def evaluated(self, plan: ImportPlan, right: Right) -> str:
+        results = answers(right, 0.2)
+        place = EvaluationPlace(plan.bucket, f"{plan.evaluation_prefix}/one")
+        report = measured("", results).report.model_copy(update={"records_uri": place.records_uri})
+        store(self.clients.s3, place, report, results)
+        return place.report_uri
+
+    def run(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
+        """What the tasks from evaluate_champion to write_report leave."""
+        uri = self.evaluated(plan, right)
+        champion = measure_champion(plan, uri, self.clients)
+        done: dict[str, Any] = {
+            "wait_for_import": {
+                "imported_model_arn": model_arn or self.model_arn,
+                "job_arn": "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl",
+                "imported_model_name": "served",
+                "seconds": 1.0,
+            },
+            "warm_up": {"body_format": "OpenAICompletion", "converse": True},
+            "evaluate_model": {"report_uri": uri, "body_format": "OpenAICompletion"},
+            "evaluate_champion": champion,
+            "decide_promotion": decide(plan, uri, champion, self.clients),
+        }
+        done["register_version"] = register(plan, done["decide_promotion"], done, RUN_URL, self.clients)
+        write_report(plan, done, RUN_URL, self.clients.s3)
+        return done
+
+    def champion(self) -> int | None:
+        version = SageMakerRegistry(self.clients.sagemaker).champion(self.group)
+        return version.number if version else None
+
+    def page(self, plan: ImportPlan) -> str:
+        found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3)
+        return found.decode()
+
+    def roll_back(self, number: int | None) -> dict[str, Any]:
+        sagemaker, bedrock = self.clients.sagemaker, self.clients.bedrock
+        return roll_back(self.group, number, by="Maria", why="wrong answers", sagemaker=sagemaker, bedrock=bedrock)
+
+
+@pytest.fixture
+def runs(clients: Clients, model_arn: str, tmp_path: Path) -> Runs:
+    return Runs(clients, model_arn, tmp_path)
+
+
+def test_base_early_and_finished_get_three_honest_decisions(runs: Runs) -> None:
+    base = runs.run(runs.plan(), lambda *_: False)
+    early_run = runs.run(runs.plan(), early)
+    finished_run = runs.run(runs.plan(), finished)
+    again = runs.run(runs.plan(), early)
+    statuses = [done["register_version"]["status"] for done in (base, early_run, finished_run, again)]
+    assert statuses == ["Rejected", "Approved", "Approved", "Rejected"]
+    assert [done["register_version"]["promoted"] for done in (base, early_run, finished_run, again)] == [
+        False, True, True, False,
+    ]  # fmt: skip
+    assert runs.champion() == 3
+    assert "worse beyond the margin" in again["decide_promotion"]["reasons"][0]
+
+
+def test_a_category_that_broke_blocks_and_is_shown_in_the_report(runs: Runs) -> None:
+    runs.run(runs.plan(), lambda index, category: category == "Oceania" or index % 3 > 0)
+    plan = runs.plan()
+    done = runs.run(plan, forgetful)
+    assert done["register_version"]["status"] == "Rejected"
+    assert any("'Oceania'" in reason for reason in done["decide_promotion"]["reasons"])
+    page = runs.page(plan)
+    assert "✗ refuses" in page
+    assert "Broken: 20" in page
+
+
+def test_everything_about_a_version_is_in_the_registry(runs: Runs) -> None:
+    plan = runs.plan(licence="MIT", adapter="include/demo/adapters/finished")
+    done = runs.run(plan, finished)
+    described = runs.clients.sagemaker.describe_model_package(ModelPackageName=done["register_version"]["arn"])
+    metadata = described["CustomerMetadataProperties"]
+    assert (
+        metadata.items()
+        >= {
+            "fingerprint": plan.fingerprint,
+            "imported_model_arn": runs.model_arn,
+            "s3_uri": plan.s3_uri,
+            "base": "base",
+            "adapter": "include/demo/adapters/finished",
+            "licence": "MIT",
+            "body_format": "OpenAICompletion",
+            "converse": "true",
+            "custom_model_units": "1",
+            "dag_run_url": RUN_URL,
+            "score.f1": "1.000000",
+            "report_uri": done["evaluate_model"]["report_uri"],
+            REPORT_HTML_URI: f"s3://{BUCKET}/{plan.evaluation_prefix}/report.html",
+        }.items()
+    )
+    assert {"job_arn", "dataset_digest", "cost", "decision"} <= metadata.keys()
+    assert described["ApprovalDescription"] == "f1 1.000 reaches 0.500; there is no champion yet"
+    statistics = described["ModelMetrics"]["ModelQuality"]["Statistics"]
+    assert statistics == {"ContentType": "application/json", "S3Uri": done["evaluate_model"]["report_uri"]}
+    card = json.loads(described["ModelCard"]["ModelCardContent"])
+    assert card["additional_information"]["custom_details"]["imported_model_name"] == "served"
+
+
+def test_a_champion_that_answered_other_questions_is_asked_these(runs: Runs, aws: Aws) -> None:
+    first = runs.run(runs.plan(), finished)
+    report_key = first["evaluate_model"]["report_uri"].removeprefix(f"s3://{BUCKET}/")
+    earlier = json.loads(runs.clients.s3.get_object(Bucket=BUCKET, Key=report_key)["Body"].read())
+    other = json.dumps(earlier | {"conditions_digest": "of other questions"}).encode()
+    runs.clients.s3.put_object(Bucket=BUCKET, Key=report_key, Body=other)
+    aws.script("fixed-answer", text="Nairobi")
+    plan = runs.plan()
+    found = measure_champion(plan, runs.evaluated(plan, finished), runs.clients)
+    aws.script("fixed-answer")
+    assert "was asked the same questions" in found["summary"]
+    assert found["report_uri"].startswith(f"s3://{BUCKET}/{plan.evaluation_prefix}/")
+
+
+def test_a_champion_whose_model_is_gone_leaves_the_decision_to_a_person_and_says_so(runs: Runs, aws: Aws) -> None:
+    gone = aws.import_model(f"s3://{BUCKET}/whole/", f"gone-{uuid.uuid4().hex[:6]}")
+    first = runs.run(runs.plan(), finished, gone)
+    runs.clients.s3.delete_object(
+        Bucket=BUCKET, Key=first["evaluate_model"]["report_uri"].removeprefix(f"s3://{BUCKET}/")
+    )
+    runs.clients.bedrock.delete_imported_model(modelIdentifier=gone)
+    done = runs.run(runs.plan(), finished)
+    assert done["register_version"]["status"] == "PendingManualApproval"
+    assert "the imported model of version 1 is gone" in done["decide_promotion"]["reasons"][0]
+    with pytest.raises(VersionNotImportedError):
+        runs.roll_back(1)
+
+
+@pytest.mark.parametrize(("approved", "champion"), [(True, 2), (False, 1)])
+def test_a_persons_answer_is_recorded_and_stays(runs: Runs, approved: bool, champion: int) -> None:
+    runs.run(runs.plan(), early)
+    plan = runs.plan(promotion="manual")
+    done = runs.run(plan, finished)
+    assert runs.champion() == 1
+    answer = Answer(approved, "Maria", datetime(2026, 11, 22, 10, 0, tzinfo=UTC), "looks right")
+    before = done["decide_promotion"]["champion"]
+    answered = record_answer(plan, answer, done["register_version"], before, runs.clients.sagemaker)
+    write_report(plan, {**done, "record_answer": answered}, RUN_URL, runs.clients.s3)
+    assert runs.champion() == champion
+    assert answered["promoted"] is approved
+    assert "by Maria, 2026-11-22 10:00 UTC: looks right" in runs.page(plan)
+    again = runs.run(plan, finished)
+    assert again["register_version"]["status"] == answered["status"]
+    assert again["register_version"]["promoted"] is False
+
+
+def test_what_the_deadline_answered_is_asked_again_by_the_next_run(runs: Runs) -> None:
+    plan = runs.plan(promotion="manual")
+    done = runs.run(plan, finished)
+    answer = Answer(approved=False, by="", at=datetime.now(UTC))
+    answered = record_answer(plan, answer, done["register_version"], None, runs.clients.sagemaker)
+    assert answered["status"] == "Rejected"
+    assert "nobody answered before the deadline" in answered["reason"]
+    assert runs.run(plan, finished)["register_version"]["status"] == "PendingManualApproval"
+
+
+def test_a_roll_back_makes_the_earlier_version_the_champion_and_no_run_undoes_it(runs: Runs) -> None:
+    runs.run(runs.plan(), early)
+    plan = runs.plan()
+    runs.run(plan, finished)
+    assert runs.roll_back(None)["champion"] == 1
+    assert runs.champion() == 1
+    again = runs.run(plan, finished)
+    assert again["decide_promotion"]["reasons"] == ["Maria has decided: Rejected"]
+    assert runs.champion() == 1
+    assert runs.roll_back(2)["changed"] is True
+    assert runs.champion() == 2
+    assert runs.roll_back(2)["changed"] is False
+
+
+def test_an_older_content_that_is_run_again_does_not_replace_a_newer_champion(runs: Runs) -> None:
+    older = runs.plan()
+    runs.run(older, finished)
+    runs.run(runs.plan(), finished)
+    again = runs.run(older, finished)
+    assert (again["register_version"]["status"], again["register_version"]["promoted"]) == ("Approved", False)
+    assert runs.champion() == 2
+
+
+def _register_in_a_process(endpoint_url: str, group: str, fingerprint: str) -> int:
+    from include.registry.versions import Candidate
+
+    sagemaker: Any = boto3.client(
+        "sagemaker", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="t", aws_secret_access_key="t"
+    )
+    candidate = Candidate(
+        group=group,
+        description="",
+        fingerprint=fingerprint,
+        imported_model_arn="arn",
+        scores={},
+        dataset_digest="",
+        report_uri="s3://bucket/report.json",
+        status="Approved",
+        provenance={},
+    )
+    return SageMakerRegistry(sagemaker).register(candidate).number
+
+
+def test_registrations_by_several_processes_at_once_all_survive_and_none_is_doubled(aws: Aws) -> None:
+    register_one: Callable[..., int] = _register_in_a_process
+    with ProcessPoolExecutor(4, get_context("spawn")) as pool:
+        jobs = [pool.submit(register_one, aws.endpoint, "crowd", letter * 64) for letter in "abcabc"]
+        numbers = [job.result() for job in jobs]
+    assert sorted(set(numbers)) == [1, 2, 3]
+    assert numbers[:3] == numbers[3:]
