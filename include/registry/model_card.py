@@ -1,6 +1,7 @@
 """The model card of a version: what people should know of it, in SageMaker's words.
 
-Schema: https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html#model-card-schema (2026-11-22).
+Schema: https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html#model-card-schema
+(written from memory on 2026-11-22; to be compared with that page).
 """
 
 from __future__ import annotations
