@@ -116,7 +116,7 @@ class Topology:
     def environment(self, name: str) -> dict[str, str]:
         """Return a service's whole environment: the compose file's, the image's, and what a container has alone."""
         own = {
-            "HOSTNAME": socket.getfqdn(),
+            "HOSTNAME": socket.gethostname(),
             "AIRFLOW_HOME": str(self.folder / "airflow"),
             "PYTHONPATH": str(PROJECT_ROOT),
         }
