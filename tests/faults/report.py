@@ -15,7 +15,8 @@ Written by `make test-faults` (or, for one file of it, `pytest FILE --faults-rep
 scenario runs through a real Airflow (API server, scheduler with LocalExecutor, DAG processor, triggerer: processes of
 their own) on the stand-in for AWS. After each, one function (`tests/faults/outcomes.py`) checks: one import job that is
 not failed, one imported model, one registered version, the states of run and tasks, no open multipart upload, a cleared
-workspace; after a failure, that the task's log names the cause. A time is that from the fault until all was well again.
+workspace; after a failure, that the task's log names the cause. A time is that of the scenario; where one run
+meets several faults, that from the fault until all was well again.
 """
 TITLES = {
     "test_clearing.py": "Tasks are cleared",
@@ -41,7 +42,8 @@ class FaultReport:
         if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
             self._rows[file] += _rows(report, test)
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_runtest_logfinish(self) -> None:
+        """Write after each test: a suite that is broken off leaves what it found."""
         sections = _read_sections(self._path) | {
             TITLES[file]: _section(file, rows, self._seconds[file]) for file, rows in self._rows.items()
         }
