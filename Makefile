@@ -11,7 +11,7 @@ STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' '
 
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo down test test-endurance test-events test-compose test-faults check format
+.PHONY: help demo down test test-endurance test-events test-compose test-faults test-browser check format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ test-compose: $(STAMP) ## Run docker-compose.yaml's services as processes: lose 
 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md
+
+test-browser: $(STAMP) ## Look at the page of imported models in Chromium, with 50 models of 100 versions: some minutes
+	$(BIN)/python -m pytest -s tests/long/browser
 
 check: $(STAMP) ## Check lint, format, types and import boundaries
 	$(BIN)/ruff check .

@@ -1,0 +1,70 @@
+"""Chromium, whose requests Airflow's app in this process answers, beside the stand-in; the files' order matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.airflow_app import PAGE, AirflowApp, airflow_app
+from tests.browser_page import DESKTOP, chromium
+from tests.local_aws_process import LocalAwsProcess
+
+#: Milliseconds: a page that is not there by then on a busy machine does not come.
+PATIENCE = 30_000
+OPTIONS = ("--import-seconds", "0", "--max-imported-models", "200")
+
+
+class Site(NamedTuple):
+    """The address under which the browser finds Airflow, and who answers there."""
+
+    app: AirflowApp
+    local_aws: LocalAwsProcess
+    url: str = "http://airflow.test"
+    page: str = f"http://airflow.test{PAGE}"
+
+    def answer(self, route: Route) -> None:
+        """Answer a request of the browser as a user who may read everything gets it answered."""
+        address = urlsplit(route.request.url)
+        path = f"{address.path}?{address.query}" if address.query else address.path
+        found = self.app.client("viewer").request(
+            route.request.method, path, headers=route.request.headers, content=route.request.post_data_buffer
+        )
+        headers = {key: value for key, value in found.headers.items() if key != "content-encoding"}
+        route.fulfill(status=found.status_code, body=found.content, headers=headers)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Empty first, then filled, at last without AWS."""
+    folder = tmp_path_factory.mktemp("airflow")
+    with LocalAwsProcess(OPTIONS) as local_aws, airflow_app(local_aws.endpoint_url, folder) as app:
+        yield Site(app, local_aws)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Page]]:
+    """Return pages of browsers in which somebody is logged in."""
+    contexts = []
+
+    def make(**settings: Any) -> Page:
+        context = browser.new_context(**{"viewport": DESKTOP} | settings)
+        contexts.append(context)
+        context.route(f"{site.url}/**", lambda route: site.answer(route))
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
