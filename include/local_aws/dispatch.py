@@ -6,11 +6,12 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, request
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from include.local_aws import moto_patches
+from include.local_aws.access.decisions import LEDGER
 from include.local_aws.aws_errors import answer_errors_like_aws, unknown_service_app
 from include.local_aws.bedrock.app import create_bedrock_app
 from include.local_aws.http_handler import KeepAliveRequestHandler
@@ -56,6 +57,7 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
 def _bedrock_app(settings: Settings) -> Flask:
     app = create_bedrock_app(settings)
     app.add_url_rule(f"{OWN_PATH}health", "health", lambda: {"status": "ok"})
+    app.add_url_rule(f"{OWN_PATH}access", "access", lambda: {"decisions": LEDGER.of(request.args["caller"])})
     return app
 
 

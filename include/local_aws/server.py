@@ -36,7 +36,7 @@ class NotLoopbackError(LocalAwsError):
 
     def __str__(self) -> str:
         return (
-            f"The stand-in for AWS checks no credentials and listens on loopback only: found host {self.host!r}, "
+            f"The stand-in for AWS verifies no signatures and listens on loopback only: found host {self.host!r}, "
             "expected 127.0.0.1, ::1 or localhost."
         )
 

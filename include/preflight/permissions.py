@@ -123,11 +123,14 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
 def _bedrock_needs(target: Target) -> tuple[Need, ...]:
     models, jobs = target.arn("bedrock", "imported-model/"), target.arn("bedrock", "model-import-job/")
     return (
-        Need("find jobs and models", ("bedrock:ListModelImportJobs", "bedrock:ListImportedModels"), "*"),
         Need(
-            "start and follow import jobs",
-            ("bedrock:CreateModelImportJob", "bedrock:GetModelImportJob", "bedrock:TagResource",
-             "bedrock:ListTagsForResource"),
+            "find and start import jobs",
+            ("bedrock:CreateModelImportJob", "bedrock:ListModelImportJobs", "bedrock:ListImportedModels"),
+            "*",
+        ),
+        Need(
+            "follow import jobs",
+            ("bedrock:GetModelImportJob", "bedrock:TagResource", "bedrock:ListTagsForResource"),
             f"{jobs}*",
             probe=f"{jobs}{_PROBE_ID}",
         ),
@@ -166,11 +169,12 @@ def _registry_needs(target: Target) -> tuple[Need, ...]:
     versions = target.arn("sagemaker", f"model-package/{target.model_name}/")
     return (
         Need("find registry groups", ("sagemaker:ListModelPackageGroups",), "*"),
-        Need("keep a registry group", ("sagemaker:CreateModelPackageGroup", "sagemaker:ListModelPackages"), group),
+        Need("keep a registry group", ("sagemaker:CreateModelPackageGroup",), group),
         Need(
             "register versions",
-            ("sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:UpdateModelPackage"),
+            ("sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages",
+             "sagemaker:UpdateModelPackage"),
             f"{versions}*",
             probe=f"{versions}1",
         ),
-    )
+    )  # fmt: skip

@@ -10,9 +10,13 @@ from collections.abc import Callable
 
 from flask import Flask, Request, Response, request
 
+from include.local_aws.access.bedrock_demands import demands_of_bedrock
+from include.local_aws.access.callers import caller_of
+from include.local_aws.access.decisions import refusal
 from include.local_aws.bedrock import control_plane, runtime
 from include.local_aws.bedrock.errors import (
     SCRIPTABLE,
+    AccessDeniedError,
     BedrockError,
     InternalServerError,
     MalformedBodyError,
@@ -71,8 +75,15 @@ def _answer(bedrock: Bedrock, incoming: Request) -> Response:
     if fault is not None and fault.connection == "drop_before":
         return _drop_connection(incoming)
     check_call(call)
+    _authorize(bedrock, scope, call, incoming)
     response = _perform(bedrock, scope, call)
     return _drop_connection(incoming) if fault is not None else response
+
+
+def _authorize(bedrock: Bedrock, scope: Scope, call: Call, incoming: Request) -> None:
+    demands = demands_of_bedrock(call.operation, call.params, scope, bedrock.regions.of(scope))
+    if said := refusal(caller_of(incoming.headers.get("Authorization")), demands):
+        raise AccessDeniedError(said)
 
 
 def _perform(bedrock: Bedrock, scope: Scope, call: Call) -> Response:

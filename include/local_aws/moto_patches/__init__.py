@@ -7,15 +7,26 @@ from include.local_aws.moto_patches import (
     bucket_templates,
     change_sets,
     model_registry,
+    monitoring_templates,
     policy_simulator,
     policy_templates,
     requests,
+    resource_policy_templates,
     service_quotas,
     training_events,
 )
 from include.local_aws.s3 import moto_storage, responses
 from include.local_aws.s3.stored_bytes import ByteStore
 from include.local_aws.settings import Settings
+
+#: moto's CloudFormation finds resource types among the classes that exist.
+RESOURCE_TYPES = (
+    monitoring_templates.Alarm,
+    monitoring_templates.Budget,
+    resource_policy_templates.BucketPolicy,
+    resource_policy_templates.QueuePolicy,
+    resource_policy_templates.TopicPolicy,
+)
 
 
 def apply(byte_store: ByteStore, settings: Settings) -> None:

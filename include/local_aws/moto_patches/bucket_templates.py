@@ -1,19 +1,17 @@
 """CloudFormation of buckets.
 
-moto makes a bucket with its encryption and tags, drops every other property without a word, does not know
-AWS::S3::BucketPolicy, and leaves out resources of types it does not know. Here buckets get what the template says,
-and a template that asks for more than is emulated is refused before anything is made.
+moto makes a bucket with its encryption and tags, drops every other property without a word, and leaves out resources of
+types it does not know. Here buckets get what the template says, and a template that asks for more than is emulated is
+refused before anything is made.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.parsing import NULL_MODELS, ResourceMap, get_model_map
-from moto.core.common_models import CloudFormationModel
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
@@ -42,53 +40,6 @@ LIFECYCLE_MEMBERS = frozenset(
     }
 )
 CUSTOM_TYPES = ("Custom::", "AWS::CloudFormation::CustomResource")
-
-
-class BucketPolicy(CloudFormationModel):  # type: ignore[misc]
-    """AWS::S3::BucketPolicy."""
-
-    def __init__(self, bucket_name: str) -> None:
-        self.physical_resource_id = bucket_name
-
-    @staticmethod
-    def cloudformation_name_type() -> str:
-        """Return the property that names the resource: it has none."""
-        return ""
-
-    @staticmethod
-    def cloudformation_type() -> str:
-        """Return the type as templates write it."""
-        return "AWS::S3::BucketPolicy"
-
-    @classmethod
-    def has_cfn_attr(cls, attr: str) -> bool:
-        """Whether GetAtt knows the attribute: there are none."""
-        return False
-
-    @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
-    ) -> BucketPolicy:
-        """Put the policy."""
-        properties = cloudformation_json["Properties"]
-        policy = json.dumps(properties["PolicyDocument"]).encode()
-        _s3(account_id, region_name).put_bucket_policy(properties["Bucket"], policy)
-        return cls(properties["Bucket"])
-
-    @classmethod
-    def update_from_cloudformation_json(
-        cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-    ) -> BucketPolicy:
-        """Put the policy anew, and take it from the bucket it was on before."""
-        _s3(account_id, region_name).delete_bucket_policy(original_resource.physical_resource_id)
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
-    ) -> None:
-        """Delete the policy of the bucket."""
-        _s3(account_id, region_name).delete_bucket_policy(resource_name)
 
 
 def install() -> None:

@@ -5,7 +5,7 @@ that knows no condition operator but StringEquals, and takes a condition that do
 answer wrongly about `s3:prefix` and `ArnLike`. The evaluation here is the one that import jobs are held to.
 
 An access key that belongs to no user is, for moto, `arn:aws:sts::<account>:user/moto`, a form that AWS does not have.
-The stand-in checks no credentials, so such a key may do everything: it is the account's root user.
+Such a key may do everything: it is the account's root user.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NO_USER = ":user/moto"
 
 def simulate_principal_policy(self: IamResponse) -> ActionResult:
     """SimulatePrincipalPolicy: the policies of a user, group or role, with its permissions boundary."""
-    policies, boundary = _policies_of(self.backend, self._get_param("PolicySourceArn"))
+    policies, boundary = policies_of(self.backend, self._get_param("PolicySourceArn"))
     return _simulated(self, [*policies, *self._get_param("PolicyInputList", [])], boundary)
 
 
@@ -61,7 +61,7 @@ def _simulated(response: IamResponse, policies: list[str], boundary: str | None)
         {
             "EvalActionName": action,
             "EvalResourceName": resource,
-            "EvalDecision": _decision(policies, boundary, AccessRequest(action, resource, context=context)),
+            "EvalDecision": decision(policies, boundary, AccessRequest(action, resource, context=context)),
             "MatchedStatements": [],
             "MissingContextValues": [],
         }
@@ -71,7 +71,8 @@ def _simulated(response: IamResponse, policies: list[str], boundary: str | None)
     return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
 
-def _decision(policies: list[str], boundary: str | None, request: AccessRequest) -> str:
+def decision(policies: list[str], boundary: str | None, request: AccessRequest) -> str:
+    """Return allowed, implicitDeny or explicitDeny, as IAM's simulator names them."""
     limits = [boundary] if boundary is not None else []
     try:
         if is_denied([*policies, *limits], request):
@@ -89,7 +90,8 @@ def _value(entry: Mapping[str, Any]) -> str:
     return str(values[0])
 
 
-def _policies_of(backend: IAMBackend, arn: str) -> tuple[list[str], str | None]:
+def policies_of(backend: IAMBackend, arn: str) -> tuple[list[str], str | None]:
+    """Return the policies of a user, group or role, and its permissions boundary."""
     kind, _, path = arn.rpartition(":")[2].partition("/")
     name = path.rpartition("/")[2]
     match kind:

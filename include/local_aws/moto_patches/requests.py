@@ -1,6 +1,7 @@
 """moto answers an unknown operation with an HTML 500 and takes requests that the service refuses.
 
-Every request of a service that moto dispatches by operation is checked here against botocore's model first.
+Every request of a service that moto dispatches by operation is checked here against botocore's model first, and then
+against the policies of its caller.
 """
 
 from __future__ import annotations
@@ -16,10 +17,21 @@ from moto.core.request import determine_request_protocol
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores, get_service_model, method_names_from_class
 
+from include.local_aws.access.callers import caller_of
+from include.local_aws.access.decisions import refusal
+from include.local_aws.access.demands import Place, demands_of
 from include.local_aws.aws_errors import AwsError, unsupported_operation
 from include.local_aws.request_validation import validate_input, validation_message
 
 VALIDATION_CODES = {"sns": "InvalidParameter", "cloudwatch": "InvalidParameterValue"}
+DENIAL_CODES = {
+    "cloudformation": "AccessDenied",
+    "cloudwatch": "AccessDenied",
+    "iam": "AccessDenied",
+    "sns": "AuthorizationError",
+    "sqs": "AccessDenied",
+    "sts": "AccessDenied",
+}
 CODES_BY_PROTOCOL = {"query": "ValidationError", "ec2": "ValidationError"}
 
 
@@ -33,8 +45,11 @@ def _checked(call_action: Callable[[BaseResponse], TYPE_RESPONSE]) -> Callable[[
         operation = self._get_action()
         if camelcase_to_underscores(operation or "") not in method_names_from_class(self.__class__):
             return _refused(self, unsupported_operation(self.boto3_service_name, operation), 501)
-        violations = _violations(self, operation)
-        return _refused(self, _validation_error(self, violations), 400) if violations else call_action(self)
+        if violations := _violations(self, operation):
+            return _refused(self, _validation_error(self, violations), 400)
+        if said := _denial(self, operation):
+            return _refused(self, AwsError(_denial_code(self), said), 403)
+        return call_action(self)
 
     return checked_call_action
 
@@ -46,6 +61,20 @@ def _violations(response: BaseResponse, operation: str) -> list[str]:
         return []
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         return [f"The request cannot be read as {operation}: {error}"]
+
+
+def _denial(response: BaseResponse, operation: str) -> str | None:
+    """What AWS says to a caller whose policies do not allow the operation."""
+    caller = caller_of(response.headers.get("Authorization"))
+    if caller is None:
+        return None
+    place = Place(response.region, response.current_account)
+    return refusal(caller, demands_of(response.boto3_service_name, operation, _params(response, operation), place))
+
+
+def _denial_code(response: BaseResponse) -> str:
+    service = response.boto3_service_name
+    return DENIAL_CODES.get(service, "AccessDeniedException")
 
 
 def _params(response: BaseResponse, operation: str) -> dict[str, Any]:

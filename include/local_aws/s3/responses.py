@@ -11,6 +11,10 @@ from moto.core.request import Request
 from moto.s3 import responses as moto_responses
 from moto.s3.models import s3_backends
 
+from include.local_aws.access.callers import caller_of
+from include.local_aws.access.decisions import refusal
+from include.local_aws.access.s3_demands import demands_of_s3
+from include.local_aws.moto_patches.bucket_policies import ACTING
 from include.local_aws.s3.checksums import ALGORITHMS, DEFAULT_ALGORITHM, encoded
 from include.local_aws.s3.errors import AccessDeniedError, NoSuchKeyError, S3Error
 from include.local_aws.s3.guard import BODY_KEY, header_values
@@ -94,8 +98,12 @@ class GuardedS3Response(MultipartResponses):
         return key  # type: ignore[no-any-return]
 
     def _check_path_style(self, request: Any) -> None:
-        if not self.subdomain_based_buckets(request):
-            check_emulated(request)
+        if self.subdomain_based_buckets(request):
+            return
+        check_emulated(request)
+        ACTING.caller = caller = caller_of(request.headers.get("Authorization"))
+        if caller and (said := refusal(caller, demands_of_s3(request, caller.region))):
+            raise AccessDeniedError(said)
 
     def _key_response(self, request: Any, full_url: str) -> TYPE_RESPONSE:
         _check_owner(self.bucket_name, self.sent_headers.get("x-amz-expected-bucket-owner"))

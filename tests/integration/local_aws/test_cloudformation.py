@@ -118,7 +118,7 @@ def test_a_roles_inline_policies_and_trust_are_deployed_and_updated(
 @pytest.mark.parametrize(
     ("resource", "named"),
     [
-        ({"Type": "AWS::Budgets::Budget"}, "Thing: AWS::Budgets::Budget"),
+        ({"Type": "AWS::CloudWatch::CompositeAlarm"}, "Thing: AWS::CloudWatch::CompositeAlarm"),
         (
             {"Type": "AWS::S3::Bucket", "Properties": {"LoggingConfiguration": {}}},
             "Thing: AWS::S3::Bucket.LoggingConfiguration",
@@ -180,3 +180,40 @@ def test_a_bucket_policy_denies_what_its_conditions_cover(
     else:
         with pytest.raises(ClientError, match="403"):
             s3.put_object(Bucket=bucket, Key="key", Body=b"")
+
+
+def test_alarms_budgets_and_the_policies_of_queues_and_topics_are_made_and_deleted(
+    client: Callable[[str], Client], stack: Stack
+) -> None:
+    statement = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    query = {"Id": "q", "Expression": 'SELECT SUM(Errors) FROM SCHEMA("Own", Model)', "Period": 60}
+    alarm = {"Metrics": [query], "ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 3}
+    limit = {"BudgetType": "COST", "TimeUnit": "MONTHLY", "BudgetLimit": {"Amount": 5, "Unit": "USD"}}
+    topics, queues = {"Topics": [{"Ref": "Topic"}]}, {"Queues": [{"Ref": "Queue"}]}
+    outputs = stack.deploy(
+        {
+            "Resources": {
+                "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
+                "Topic": {"Type": "AWS::SNS::Topic", "Properties": {}},
+                "QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": queues | {"PolicyDocument": policy}},
+                "TopicPolicy": {"Type": "AWS::SNS::TopicPolicy", "Properties": topics | {"PolicyDocument": policy}},
+                "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": alarm | {"AlarmActions": [{"Ref": "Topic"}]}},
+                "Budget": {"Type": "AWS::Budgets::Budget", "Properties": {"Budget": limit}},
+            },
+            "Outputs": {name: {"Value": {"Ref": name}} for name in ("Queue", "Topic", "Alarm", "Budget")},
+        }
+    )
+    sqs, sns, cloudwatch = client("sqs"), client("sns"), client("cloudwatch")
+    attributes = sqs.get_queue_attributes(QueueUrl=outputs["Queue"], AttributeNames=["Policy"])["Attributes"]
+    assert json.loads(attributes["Policy"]) == policy
+    assert json.loads(sns.get_topic_attributes(TopicArn=outputs["Topic"])["Attributes"]["Policy"]) == policy
+    [made] = cloudwatch.describe_alarms(AlarmNames=[outputs["Alarm"]])["MetricAlarms"]
+    assert (made["Threshold"], made["AlarmActions"]) == (3.0, [outputs["Topic"]])
+    assert made["Metrics"][0]["Expression"] == query["Expression"]
+    budget = {"AccountId": "123456789012", "BudgetName": outputs["Budget"]}
+    assert client("budgets").describe_budget(**budget)["Budget"]["BudgetLimit"]["Amount"] == "5"
+    stack.cloudformation.delete_stack(StackName=stack.name)
+    assert cloudwatch.describe_alarms(AlarmNames=[outputs["Alarm"]])["MetricAlarms"] == []
+    with pytest.raises(ClientError, match="NotFoundException"):
+        client("budgets").describe_budget(**budget)

@@ -25,6 +25,15 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 MODEL = "capitals"
 ADMIN = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+#: What preflight itself asks. The bucket and role of a test change, hence every resource.
+ASKING = {
+    "Effect": "Allow",
+    "Action": [
+        "iam:GetRole", "iam:SimulateCustomPolicy", "iam:SimulatePrincipalPolicy", "kms:DescribeKey", "kms:GetKeyPolicy",
+        "s3:GetBucketPolicy", "s3:GetEncryptionConfiguration", "s3:ListBucket", "servicequotas:GetServiceQuota",
+    ],
+    "Resource": "*",
+}  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -94,6 +103,7 @@ class Account:
         iam.create_role(RoleName=self.role, AssumeRolePolicyDocument=policy(trust_statement(self.target)))
         self.put_role_policy(*(need.statement(need.actions) for need in needs_of_role(self.target)))
         iam.create_user(UserName=self.user)
+        self.put_user_policy(ASKING, name="ask")
         self.put_user_policy(*(need.statement(need.actions) for need in needs_of_caller(self.target)))
         key = iam.create_access_key(UserName=self.user)["AccessKey"]
         self.keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}

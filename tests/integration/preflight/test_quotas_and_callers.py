@@ -8,7 +8,7 @@ import pytest
 
 from include.plan import PROJECT_ROOT
 from tests.bedrock_stand_in import BUCKET, Aws
-from tests.integration.preflight.account import ACCOUNT, ADMIN, MODEL, Account, policy
+from tests.integration.preflight.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy
 
 QUOTA = 3
 
@@ -97,6 +97,7 @@ def test_the_session_of_a_role_is_judged_by_the_role_wherever_it_lies(account: A
     trust = policy({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"})
     arn = iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     document = iam.get_user_policy(UserName=account.user, PolicyName="run")["PolicyDocument"]
+    iam.put_role_policy(RoleName=name, PolicyName="ask", PolicyDocument=policy(ASKING))
     keys = account.admin("sts").assume_role(RoleArn=arn, RoleSessionName="airflow")["Credentials"]
     account.keys = {
         "aws_access_key_id": keys["AccessKeyId"],

@@ -1,0 +1,49 @@
+"""What the operations of Bedrock need to be allowed. Source: Service Authorization Reference, "Amazon Bedrock"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from include.local_aws.access.decisions import Demand
+from include.local_aws.bedrock.scope import Scope
+from include.local_aws.bedrock.state import RegionState
+
+PASSED_TO = "bedrock.amazonaws.com"
+ACTIONS = {"Converse": "InvokeModel", "ConverseStream": "InvokeModelWithResponseStream"}
+JOB, MODEL = "model-import-job", "imported-model"
+#: Which kind of resource a member names; other operations are on every resource.
+IDENTIFIERS = {
+    "GetModelImportJob": ("jobIdentifier", JOB),
+    "GetImportedModel": ("modelIdentifier", MODEL),
+    "DeleteImportedModel": ("modelIdentifier", MODEL),
+    "InvokeModel": ("modelId", MODEL),
+    "InvokeModelWithResponseStream": ("modelId", MODEL),
+    "Converse": ("modelId", MODEL),
+    "ConverseStream": ("modelId", MODEL),
+    "ListTagsForResource": ("resourceARN", ""),
+    "TagResource": ("resourceARN", ""),
+    "UntagResource": ("resourceARN", ""),
+}
+
+
+def demands_of_bedrock(
+    operation: str, params: Mapping[str, Any], scope: Scope, region: RegionState
+) -> Iterator[Demand]:
+    """Yield what the operation needs to be allowed."""
+    yield Demand(f"bedrock:{ACTIONS.get(operation, operation)}", _resource(operation, params, scope, region))
+    if operation != "CreateModelImportJob":
+        return
+    yield Demand("iam:PassRole", str(params.get("roleArn", "*")), {"iam:PassedToService": PASSED_TO})
+    for member, kind in (("jobTags", JOB), ("importedModelTags", MODEL)):
+        if params.get(member):
+            yield Demand("bedrock:TagResource", scope.arn(f"{kind}/*"))
+
+
+def _resource(operation: str, params: Mapping[str, Any], scope: Scope, region: RegionState) -> str:
+    member, kind = IDENTIFIERS.get(operation, ("", ""))
+    name = str(params.get(member, "*"))
+    if not member or name.startswith("arn:"):
+        return name
+    held = region.job(name) if kind == JOB else region.model(name)
+    return held.arn if held else scope.arn(f"{kind}/{name}")

@@ -1,0 +1,130 @@
+"""What the operations of moto's services need to be allowed, as the Service Authorization Reference has it.
+
+An operation that is not listed needs the action of its own name on every resource ("*"). S3's and Bedrock's are in
+modules of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import iam_backends
+from moto.utilities.utils import get_partition
+
+from include.local_aws.access.decisions import Demand
+from include.local_aws.bedrock.s3_source import key_arn
+
+Params = Mapping[str, Any]
+
+#: IAM's name of a service where boto3 has another one.
+PREFIXES = {"service-quotas": "servicequotas"}
+#: Everybody may do this.
+FREE = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")})
+
+
+class Place(NamedTuple):
+    """Where a request goes: what an ARN is made of."""
+
+    region: str
+    account_id: str
+
+    @property
+    def partition(self) -> str:
+        """``aws``, ``aws-cn`` …"""
+        return str(get_partition(self.region))
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this region and account."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account_id}:{resource}"
+
+
+Resource = Callable[[Place, Params], str]
+
+
+def demands_of(service: str, operation: str, params: Params, place: Place) -> list[Demand]:
+    """Return what the operation needs to be allowed."""
+    if (service, operation) in FREE:
+        return []
+    resource = RESOURCES.get((service, operation))
+    context = CONTEXTS.get((service, operation), {})
+    return [
+        Demand(
+            f"{PREFIXES.get(service, service)}:{operation}",
+            resource(place, params) if resource else "*",
+            {key: str(params[member]) for key, member in context.items() if member in params},
+        )
+    ]
+
+
+def _named(service: str, kind: str, member: str, rest: str = "") -> Resource:
+    """The resource that a member names, by ARN or by name."""
+
+    def resource(place: Place, params: Params) -> str:
+        name = str(params.get(member, ""))
+        return name if name.startswith("arn:") else place.arn(service, f"{kind}{name}{rest}")
+
+    return resource
+
+
+def _version(place: Place, params: Params) -> str:
+    """The version of the registry that is made; its number is not known yet."""
+    return place.arn("sagemaker", f"model-package/{params.get('ModelPackageGroupName', '')}/*")
+
+
+def _role(place: Place, params: Params) -> str:
+    """A role's ARN holds its path, which a request does not."""
+    try:
+        return str(iam_backends[place.account_id][place.partition].get_role(params["RoleName"]).arn)
+    except NotFoundException:
+        return f"arn:{place.partition}:iam::{place.account_id}:role/{params['RoleName']}"
+
+
+def _key(place: Place, params: Params) -> str:
+    asked = str(params["KeyId"])
+    return key_arn(asked, place.account_id, place.region) or _named("kms", "key/", "KeyId")(place, params)
+
+
+def _queue(place: Place, params: Params) -> str:
+    return place.arn("sqs", str(params["QueueUrl"]).rpartition("/")[2])
+
+
+def _topic(place: Place, params: Params) -> str:
+    return str(params.get("TopicArn") or params.get("TargetArn") or "*")
+
+
+def _quota(place: Place, params: Params) -> str:
+    return place.arn("servicequotas", f"{params['ServiceCode']}/{params['QuotaCode']}")
+
+
+RESOURCES: Mapping[tuple[str, str], Resource] = {
+    ("iam", "GetRole"): _role,
+    ("iam", "SimulatePrincipalPolicy"): lambda _, params: str(params["PolicySourceArn"]),
+    ("kms", "DescribeKey"): _key,
+    ("kms", "GetKeyPolicy"): _key,
+    ("sagemaker", "CreateModelPackageGroup"): _named("sagemaker", "model-package-group/", "ModelPackageGroupName"),
+    ("sagemaker", "CreateModelPackage"): _version,
+    ("sagemaker", "DescribeModelPackage"): _named("sagemaker", "model-package/", "ModelPackageName"),
+    ("sagemaker", "DescribeModelPackageGroup"): _named("sagemaker", "model-package-group/", "ModelPackageGroupName"),
+    ("sagemaker", "DeleteModelPackage"): _named("sagemaker", "model-package/", "ModelPackageName"),
+    ("sagemaker", "DescribeModel"): _named("sagemaker", "model/", "ModelName"),
+    ("sagemaker", "DescribeTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
+    ("sagemaker", "ListModelPackages"): _named("sagemaker", "model-package/", "ModelPackageGroupName", "/*"),
+    ("sagemaker", "UpdateModelPackage"): _named("sagemaker", "model-package/", "ModelPackageArn"),
+    ("service-quotas", "GetServiceQuota"): _quota,
+    ("sns", "Publish"): _topic,
+    **{
+        ("sqs", operation): _queue
+        for operation in (
+            "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "DeleteMessage", "DeleteMessageBatch",
+            "GetQueueAttributes", "PurgeQueue", "ReceiveMessage", "SendMessage", "SendMessageBatch",
+        )
+    },
+    ("sts", "AssumeRole"): lambda _, params: str(params["RoleArn"]),
+}  # fmt: skip
+
+#: Condition keys that a request fills, and from which member.
+CONTEXTS: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("cloudwatch", "PutMetricData"): {"cloudwatch:namespace": "Namespace"},
+}
