@@ -101,7 +101,7 @@ def needs_of_role(target: Target) -> tuple[Need, ...]:
     )
     if target.kms_key_arn is None:
         return needs
-    return (*needs, Need("decrypt the checkpoint", ("kms:Decrypt",), target.kms_key_arn))
+    return (*needs, Need("decrypt the checkpoint", ("kms:Decrypt", "kms:DescribeKey"), target.kms_key_arn))
 
 
 def needs_of_caller(target: Target) -> tuple[Need, ...]:

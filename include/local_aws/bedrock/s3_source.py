@@ -60,7 +60,8 @@ class S3Source:
         for item in objects:
             role.require("s3:GetObject", f"{self.bucket.arn}/{item.stored.name}", self._context(), self._policy())
             if item.stored.encryption == "aws:kms" and item.stored.kms_key_id:
-                role.require("kms:Decrypt", self._key_arn(item.stored.kms_key_id), self._context())
+                for action in ("kms:Decrypt", "kms:DescribeKey"):
+                    role.require(action, self._key_arn(item.stored.kms_key_id), self._context())
 
     def _require_list(self, role: RolePermissions, prefix: str) -> None:
         context = {**self._context(), "s3:prefix": prefix}

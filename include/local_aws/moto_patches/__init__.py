@@ -14,6 +14,7 @@ from include.local_aws.moto_patches import (
     resource_policy_templates,
     service_quotas,
     training_events,
+    template_values,
 )
 from include.local_aws.s3 import moto_storage, responses
 from include.local_aws.s3.stored_bytes import ByteStore
@@ -33,6 +34,7 @@ def apply(byte_store: ByteStore, settings: Settings) -> None:
     """Correct moto in this process. Objects of S3 keep their bytes in the store."""
     requests.install()
     model_registry.install()
+    template_values.install()
     bucket_templates.install()
     change_sets.install()
     bucket_policies.install()

@@ -195,7 +195,7 @@ def test_encrypted_objects_need_the_permission_to_decrypt(aws: Aws, checkpoint: 
         )
     s3_uri = f"s3://{BUCKET}/secret/"
     assert "kms:Decrypt" in failure_message(aws, s3_uri)
-    decrypting = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}
+    decrypting = {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": key}
     role = aws.create_role("decrypting", permissions=[LIST, GET, decrypting])
     assert outcome(aws, s3_uri, roleArn=role)["status"] == "Completed"
 
