@@ -11,7 +11,7 @@ STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' '
 
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help demo down test test-endurance test-events test-compose test-faults test-browser check format
+.PHONY: help demo down test test-endurance test-policies test-events test-compose test-faults test-browser check format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and u
 	$(BIN)/python -m benchmarks.checkpoint_endurance fuzz --count 100000
 	$(BIN)/python -m benchmarks.checkpoint_endurance kill --count 50
 	$(BIN)/python -m pytest -m slow tests/integration/delivery/test_kill.py
+
+test-policies: $(STAMP) ## Take each permission from runner and import role in turn, and see what is refused: some minutes
+	$(BIN)/python -m pytest tests/long/policies
 
 test-events: $(STAMP) ## Land fine-tunes in S3, fifty in a minute, and see what an untouched Airflow makes of it: ten minutes
 	$(BIN)/python -m pytest -s -v tests/long/events

@@ -156,6 +156,16 @@ class AccountConfig(_Part):
     kms_key_id: str | None = Field(
         default=None, description="KMS key ARN with which the bucket's objects are encrypted."
     )
+    topic_arn: str | None = Field(
+        default=None,
+        description="SNS topic that is told of failures, approvals, promotions and a nearly full quota; empty: nobody.",
+        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$",
+    )
+    metrics_namespace: str | None = Field(
+        default=None,
+        description="CloudWatch namespace of what a run measures; empty: no metrics.",
+        pattern="^[A-Za-z0-9._/#-]{1,255}$",
+    )
     workspace: Text = Field(
         default="workspace", description="Folder for files in the making; every worker must see the same one."
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import requests
@@ -14,19 +16,24 @@ from include.demo.inventory import Inventory, take_inventory
 from include.demo.run_view import follow_run
 
 DAG_ID = "import_capitals"
+NOTICES = "notices-of-tests"
 
 
 class System(NamedTuple):
     """The running system and what a person does with it."""
 
     environment: Environment
+    #: Id and secret of the access key that Airflow uses.
+    keys: tuple[str, str] = ("", "")
 
     def run(self, **conf: Any) -> dict[str, Any]:
         """Trigger the demo model's DAG and return what its tasks left; raises when the run fails."""
         airflow = self.airflow()
         return follow_run(airflow, DAG_ID, airflow.trigger(DAG_ID, conf), Console())
 
-    def run_with_deferred_import(self, **conf: Any) -> dict[str, Any]:
+    def run_with_deferred_import(
+        self, while_deferred: Callable[[], None] = lambda: None, **conf: Any
+    ) -> dict[str, Any]:
         """Do a run whose import goes on until the task that waits for it has been handed to the triggerer."""
         self.script_fault("hold-imports")
         airflow = self.airflow()
@@ -38,6 +45,7 @@ class System(NamedTuple):
                 if time.monotonic() > deadline or state in ("failed", "upstream_failed", "success"):
                     raise AssertionError(f"wait_for_import was never deferred: {state}")
                 time.sleep(0.2)
+            while_deferred()
         finally:
             self.script_fault("release-imports")
         return follow_run(airflow, DAG_ID, run_id, Console())
@@ -67,3 +75,39 @@ class System(NamedTuple):
             ModelPackageGroupName="capitals", ModelApprovalStatus="Approved"
         )
         return [package["ModelPackageVersion"] for package in packages["ModelPackageSummaryList"]]
+
+    def listen(self) -> None:
+        """Subscribe a queue to the topic that the run's notices go to."""
+        sqs, sns = self.client("sqs"), self.client("sns")
+        url = sqs.create_queue(QueueName=NOTICES)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        [topic] = sns.list_topics()["Topics"]
+        sns.subscribe(TopicArn=topic["TopicArn"], Protocol="sqs", Endpoint=arn)
+
+    def notices(self) -> list[dict[str, str]]:
+        """Return the notices since the last time, each with Subject and Message."""
+        sqs, found = self.client("sqs"), []
+        url = sqs.get_queue_url(QueueName=NOTICES)["QueueUrl"]
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                found.append(json.loads(message["Body"]))
+        return found
+
+    def clear(self, run_id: str, task_id: str) -> str:
+        """Clear a task of a run and return the state in which it ends this time."""
+        airflow = self.airflow()
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        airflow.post(f"/dags/{DAG_ID}/clearTaskInstances", body)
+        path = f"/dags/{DAG_ID}/dagRuns/{run_id}"
+        deadline = time.monotonic() + 180
+        while (state := airflow.get(path)["state"]) not in ("success", "failed"):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{run_id} did not end after {task_id} was cleared: {state}")
+            time.sleep(0.5)
+        return str(airflow.get(f"{path}/taskInstances/{task_id}")["state"])
+
+    def latest_run(self) -> str:
+        """Return the id of the run that was started last."""
+        [run] = self.airflow().get(f"/dags/{DAG_ID}/dagRuns", order_by="-run_after", limit=1)["dag_runs"]
+        return str(run["dag_run_id"])

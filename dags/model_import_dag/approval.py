@@ -9,6 +9,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
+from model_import_dag.notifications import ApprovalNotifier
 from model_import_dag.runs import plan_of, report_url
 
 APPROVE, REJECT = "Approve", "Reject"
@@ -24,7 +25,13 @@ class PromotionApprovalOperator(HITLOperator):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(subject="Promote this model?", options=[APPROVE, REJECT], defaults=[REJECT], **kwargs)
+        super().__init__(
+            subject="Promote this model?",
+            options=[APPROVE, REJECT],
+            defaults=[REJECT],
+            notifiers=ApprovalNotifier(),
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> Any:
         """Put the scores and the link to the report before a person, unless the decision needs none."""

@@ -18,6 +18,8 @@ from include.evaluation.errors import ModelUnavailableError
 from include.sources.errors import S3RequestError
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
+from model_import_dag.metric_tasks import put_metrics
+from model_import_dag.notifications import tell_failure, tell_promotion
 from model_import_dag.params import form_params
 from model_import_dag.report_link import ModelReportLink
 from model_import_dag.runs import PREFLIGHT
@@ -150,7 +152,7 @@ def _promotion() -> list[Any]:
         report,
         ask_for_approval(),
         record,
-        promotion_tasks.announce_promotion(),
+        promotion_tasks.announce_promotion.override(on_success_callback=tell_promotion)(),
     ]
 
 
@@ -175,6 +177,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             "retries": 2,
             "retry_delay": timedelta(seconds=waits.retry_delay),
             "retry_policy": _retry_policy(),
+            "on_failure_callback": tell_failure,
         },
     ) as dag:
         upload = tasks.upload_checkpoint()
@@ -192,6 +195,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             tasks.evaluate_model(),
             *_promotion(),
             tasks.retire_old_versions(),
+            put_metrics().as_teardown(),
             tasks.clear_workspace().as_teardown(),
         )
     return dag

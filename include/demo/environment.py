@@ -15,10 +15,15 @@ from include.plan import PROJECT_ROOT
 
 REGION = "us-east-1"
 STACK_NAME = "model-import"
-TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import.yaml"
+IMPORT_TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import.yaml"
+ALARMS_TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import_alarms.yaml"
+#: How an output of the stack names the Airflow Variable that it fills.
+VARIABLE = "Airflow Variable model_import_"
+#: Airflow's own user: it may do what the stack's policies say and nothing else.
+RUNNER = "airflow"
 STAND_IN_PORT, UI_PORT = 5555, 8080
 STAND_IN_TIMEOUT = 60.0
-#: The stand-in checks no signatures; these are the words its own documentation uses.
+#: The root user's, on the stand-in: any key that it did not give out.
 STAND_IN_KEY_ID, STAND_IN_SECRET = "testing", "testing"
 
 
@@ -52,15 +57,50 @@ def start_stand_in(group: ProcessGroup, port: int, *options: str) -> str:
     return wait_for_line(group.log_file("local-aws"), "ready ", STAND_IN_TIMEOUT, group)
 
 
-def deploy_stack(endpoint_url: str) -> dict[str, str]:
-    """Deploy bucket and import role as a user does on AWS; return the stack's outputs."""
-    cloudformation = aws_client(endpoint_url, "cloudformation")
+def _deploy(cloudformation: Any, name: str, template: Path, **parameters: str) -> list[dict[str, str]]:
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     cloudformation.create_stack(
-        StackName=STACK_NAME, TemplateBody=TEMPLATE.read_text(), Capabilities=["CAPABILITY_NAMED_IAM"]
+        StackName=name, TemplateBody=template.read_text(), Capabilities=["CAPABILITY_IAM"], Parameters=given
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK_NAME)
-    (stack,) = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name)
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    outputs: list[dict[str, str]] = stack.get("Outputs", [])
+    return outputs
+
+
+def deploy_stacks(endpoint_url: str, user_name: str = "") -> dict[str, str]:
+    """Deploy the project's stacks as people do on AWS; return the Airflow Variables that their outputs fill.
+
+    A user who is named may do from then on what a run does.
+    """
+    cloudformation = aws_client(endpoint_url, "cloudformation")
+    outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name)
+    values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
+    monitored = {name: values[name] for name in ("TopicArn", "DeadLetterQueueName", "MetricsNamespace")}
+    _deploy(cloudformation, f"{STACK_NAME}-alarms", ALARMS_TEMPLATE, **monitored)
+    return {
+        output["Description"].removeprefix(VARIABLE): output["OutputValue"]
+        for output in outputs
+        if output["Description"].startswith(VARIABLE)
+    }
+
+
+def create_user(endpoint_url: str, user_name: str) -> tuple[str, str]:
+    """Make the user that Airflow's connection belongs to; return the id and the secret of its access key."""
+    iam = aws_client(endpoint_url, "iam")
+    iam.create_user(UserName=user_name)
+    key = iam.create_access_key(UserName=user_name)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def aws_connection(endpoint_url: str, key_id: str, secret: str) -> dict[str, Any]:
+    """Return an Airflow connection to the stand-in."""
+    return {
+        "conn_type": "aws",
+        "login": key_id,
+        "password": secret,
+        "extra": {"region_name": REGION, "endpoint_url": endpoint_url},
+    }
 
 
 class DemoEnvironment:
@@ -74,6 +114,8 @@ class DemoEnvironment:
         self._settings = dict(settings or {})
         self.group = ProcessGroup(folder)
         self._description = folder / "environment.json"
+        #: Id and secret of Airflow's access key, once it was started here.
+        self.keys = ("", "")
 
     def running(self) -> Environment | None:
         """Return the environment when all of it runs."""
@@ -90,21 +132,14 @@ class DemoEnvironment:
         held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
         notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]
         endpoint = start_stand_in(self.group, aws_port)
-        outputs = deploy_stack(endpoint)
+        self.keys = create_user(endpoint, RUNNER)
+        variables = deploy_stacks(endpoint, RUNNER) | {"workspace": str(self.folder / "workspace")}
         env = inherited_environment() | airflow_environment(
-            self.folder / "airflow",
-            ui_port,
-            self._connection(endpoint),
-            {
-                "bucket": outputs["BucketName"],
-                "role_arn": outputs["ImportRoleArn"],
-                "prefix": outputs["Prefix"],
-                "workspace": str(self.folder / "workspace"),
-            },
+            self.folder / "airflow", ui_port, aws_connection(endpoint, *self.keys), variables
         )
         env |= self._settings
         password = start_airflow(self.group, env, ui_port)
-        found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, outputs["BucketName"])
+        found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, variables["bucket"])
         self._description.touch(mode=0o600)
         self._description.write_text(json.dumps(found._asdict()))
         return found, notes
@@ -113,12 +148,3 @@ class DemoEnvironment:
         """Stop what was started, and only that; return the names of what ran."""
         self._description.unlink(missing_ok=True)
         return self.group.stop()
-
-    @staticmethod
-    def _connection(endpoint_url: str) -> dict[str, Any]:
-        return {
-            "conn_type": "aws",
-            "login": STAND_IN_KEY_ID,
-            "password": STAND_IN_SECRET,
-            "extra": {"region_name": REGION, "endpoint_url": endpoint_url},
-        }

@@ -126,6 +126,8 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
         role_arn=str(account.role_arn),
         kms_key_arn=key_arn,
         deletes_checkpoints=config.retention.delete_checkpoint,
+        topic_arn=account.topic_arn,
+        metrics_namespace=account.metrics_namespace,
     )
 
 

@@ -44,6 +44,8 @@ class Target:
     role_arn: str
     kms_key_arn: str | None
     deletes_checkpoints: bool
+    topic_arn: str | None = None
+    metrics_namespace: str | None = None
 
     @property
     def bucket_arn(self) -> str:
@@ -117,6 +119,7 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
         *_bedrock_needs(target),
         *_storage_needs(target),
         *_registry_needs(target),
+        *_monitoring_needs(target),
     )
 
 
@@ -168,7 +171,7 @@ def _registry_needs(target: Target) -> tuple[Need, ...]:
     group = target.arn("sagemaker", f"model-package-group/{target.model_name}")
     versions = target.arn("sagemaker", f"model-package/{target.model_name}/")
     return (
-        Need("find registry groups", ("sagemaker:ListModelPackageGroups",), "*"),
+        Need("search the registry", ("sagemaker:ListModelPackageGroups", "sagemaker:Search"), "*"),
         Need("keep a registry group", ("sagemaker:CreateModelPackageGroup",), group),
         Need(
             "register versions",
@@ -178,3 +181,16 @@ def _registry_needs(target: Target) -> tuple[Need, ...]:
             probe=f"{versions}1",
         ),
     )  # fmt: skip
+
+
+def _monitoring_needs(target: Target) -> tuple[Need, ...]:
+    namespace = {"cloudwatch:namespace": str(target.metrics_namespace)}
+    metrics = Need(
+        "put metrics",
+        ("cloudwatch:PutMetricData",),
+        "*",
+        context=namespace,
+        condition={"StringEquals": namespace},
+    )
+    topic = Need("tell the topic", ("sns:Publish",), str(target.topic_arn))
+    return (*((metrics,) if target.metrics_namespace else ()), *((topic,) if target.topic_arn else ()))

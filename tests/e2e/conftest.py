@@ -37,6 +37,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     try:
         environment, _ = demo.start()
         environment.airflow.wait_until_ready(DAG_ID, demo.group)
-        yield System(environment)
+        system = System(environment, demo.keys)
+        system.listen()
+        yield system
     finally:
         demo.stop()

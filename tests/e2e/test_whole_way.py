@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +14,15 @@ from bedrock_import.pools import POOLS
 from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
 from tests.airflow_system import DAG_ID, System
+
+
+def found_in_triggers(system: System) -> list[str]:
+    """The parts of the access key that the triggers in Airflow's database hold; there is a trigger."""
+    home = Path(system.environment.folder) / "airflow"
+    with closing(sqlite3.connect(f"file:{home / 'airflow.db'}?mode=ro", uri=True)) as database:
+        rows = database.execute('SELECT classpath, kwargs FROM "trigger"').fetchall()
+    assert any("bedrock_import" in classpath for classpath, _ in rows)
+    return [part for part in system.keys if part in str(rows)]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +41,35 @@ def test_the_pools_in_which_imports_queue_are_there_without_a_hand(system: Syste
     pools = system.airflow().get("/pools")["pools"]
     found = {pool["name"]: (pool["slots"], pool["include_deferred"]) for pool in pools}
     assert {name: found[name] for name in POOLS} == dict.fromkeys(POOLS, (1, True))
+
+
+def test_the_promotion_is_told_with_where_and_what_next(system: System, finished: dict[str, object]) -> None:
+    [notice] = [found for found in system.notices() if "promoted" in found["Subject"]]
+    assert notice["Subject"] == "capitals: version 1 is promoted"
+    assert finished["wait_for_import"]["imported_model_arn"] in notice["Message"]
+    assert f"{system.environment.ui_url}/dags/{DAG_ID}/runs/" in notice["Message"]
+    assert "Next step: " in notice["Message"]
+
+
+def test_what_the_run_measured_is_in_cloudwatch(system: System, finished: dict[str, object]) -> None:
+    listed = system.client("cloudwatch").list_metrics(Namespace="BedrockModelImport")["Metrics"]
+    of_the_model = [{"Name": "ModelName", "Value": "capitals"}, {"Name": "Region", "Value": "us-east-1"}]
+    names = {metric["MetricName"] for metric in listed if metric["Dimensions"] == of_the_model}
+    assert {"ImportSeconds", "ColdStartSeconds", "F1", "StorageDollarsPerMonth", "RunFailed", "RunSucceeded"} <= names
+    put = finished["put_metrics"]["metrics"]
+    assert put["F1"] == finished["evaluate_model"]["scores"]["f1"]
+    assert put["ImportSeconds"] == finished["wait_for_import"]["seconds"]
+    assert (put["RunSucceeded"], put["RunFailed"], put["ModelSlotsFree"]) == (1.0, 0.0, 2.0)
+
+
+def test_the_run_was_one_of_a_caller_limited_to_the_stacks_policies(
+    system: System, finished: dict[str, object]
+) -> None:
+    caller = system.client("iam").get_user(UserName="airflow")["User"]["Arn"]
+    url = f"{system.environment.aws_endpoint}/_local_aws/access"
+    decisions = requests.get(url, params={"caller": caller}, timeout=30).json()["decisions"]
+    assert "bedrock:CreateModelImportJob" in {each["action"] for each in decisions}
+    assert [each for each in decisions if each["decision"] != "allowed"] == []
 
 
 def test_the_imported_model_answers_an_application(system: System, finished: dict[str, object]) -> None:
@@ -66,6 +107,7 @@ def test_the_same_content_again_creates_nothing(system: System, finished: dict[s
     assert again["upload_checkpoint"]["bytes_sent"] == 0
     assert again["register_version"] == finished["register_version"] | {"promoted": False}
     assert "announce_promotion" not in again
+    assert system.notices() == []
 
 
 def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(system: System, finished: dict[str, object]) -> None:
@@ -74,6 +116,9 @@ def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(system: System,
     assert early["register_version"]["version"] == 2
     assert early["register_version"]["status"] == "Rejected"
     assert system.approved_versions() == [1]
+    [notice] = system.notices()
+    assert notice["Subject"] == "2 of 3 imported models are used"
+    assert "retire_imported_models" in notice["Message"]
 
 
 def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedrocks_message(
@@ -88,10 +133,23 @@ def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedro
     assert "invisible ink" in str(failed.value)
     assert system.inventory().versions == versions
     assert system.approved_versions() == [1]
+    [notice] = system.notices()
+    assert notice["Subject"] == "import_capitals failed in wait_for_import"
+    assert "invisible ink" in notice["Message"]
+    assert f"/runs/{system.latest_run()}/tasks/wait_for_import".replace("+", "%2B") in notice["Message"]
+
+
+def test_a_failure_that_comes_again_when_the_task_is_cleared_is_told_once(system: System) -> None:
+    assert system.clear(system.latest_run(), "wait_for_import") == "failed"
+    assert system.notices() == []
 
 
 def test_the_next_run_imports_under_the_next_name_and_completes_through_the_triggerer(system: System) -> None:
-    base = system.run_with_deferred_import(adapter=None)
+    secrets_in_triggers: list[str] = []
+    base = system.run_with_deferred_import(
+        while_deferred=lambda: secrets_in_triggers.extend(found_in_triggers(system)), adapter=None
+    )
+    assert secrets_in_triggers == []
     assert base["create_import_job"]["job_name"].endswith("-2")
     assert base["evaluate_model"]["scores"]["f1"] <= 0.1
     assert base["register_version"]["status"] == "Rejected"
@@ -114,3 +172,11 @@ def test_a_run_that_cannot_succeed_is_told_everything_that_is_wrong_before_any_w
         system.run(adapter="include/demo/nowhere", evaluation_dataset="missing.jsonl", bucket="no-such-bucket-here")
     assert all(part in str(failed.value) for part in ("preflight", "nowhere", "missing.jsonl", "no-such-bucket-here"))
     assert system.inventory() == before
+
+
+def test_no_log_no_xcom_and_no_row_of_the_database_holds_the_credentials(system: System) -> None:
+    folder = Path(system.environment.folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {"airflow.db", "attempt=1.log"} <= {path.name for path in files}
+    holding = [path for path in files for part in system.keys if part.encode() in path.read_bytes()]
+    assert holding == []

@@ -15,7 +15,7 @@ import psutil
 import requests
 
 from include.demo.airflow_server import AirflowApi, airflow_components, airflow_environment, start_airflow
-from include.demo.environment import aws_client, deploy_stack, start_stand_in
+from include.demo.environment import aws_client, deploy_stacks, start_stand_in
 from include.demo.processes import ProcessGroup, inherited_environment
 from include.plan import PROJECT_ROOT
 from tests.faults.gate import Gate
@@ -48,8 +48,8 @@ class Installation:
         self._credentials = folder / "credentials"
         self.aws_port, self.ui_port = _free_port(), _free_port()
         self.endpoint = start_stand_in(self.group, self.aws_port, *STAND_IN_OPTIONS)
-        outputs = deploy_stack(self.endpoint)
-        self.bucket, self.role_arn = outputs["BucketName"], outputs["ImportRoleArn"]
+        outputs = deploy_stacks(self.endpoint)
+        self.bucket, self.role_arn = outputs["bucket"], outputs["role_arn"]
         self.gate = Gate(self.aws_port)
         self.env = self._environment(outputs)
         self.airflow = AirflowApi(self.env["AIRFLOW__API__BASE_URL"], start_airflow(self.group, self.env, self.ui_port))
@@ -59,7 +59,7 @@ class Installation:
         variables = {
             "bucket": self.bucket,
             "role_arn": self.role_arn,
-            "prefix": outputs["Prefix"],
+            "prefix": outputs["prefix"],
             "workspace": str(self.folder / "workspace"),
         }
         connection = self._connection(login="testing", password="testing")

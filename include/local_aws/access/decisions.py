@@ -67,7 +67,7 @@ def _refused(caller: Caller, demand: Demand) -> str | None:
     }
     limits = caller.boundary
     decided = decision(list(caller.policies), limits, AccessRequest(demand.action, demand.resource, context=context))
-    LEDGER.note(caller, demand, decided)
+    LEDGER.note(caller, Demand(demand.action, demand.resource, context), decided)
     if decided == ALLOWED:
         return None
     because = (

@@ -20,6 +20,8 @@ Params = Mapping[str, Any]
 
 #: IAM's name of a service where boto3 has another one.
 PREFIXES = {"service-quotas": "servicequotas"}
+#: What SQS does for several messages is allowed by the action for one.
+BATCH = "Batch"
 #: Everybody may do this.
 FREE = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")})
 
@@ -51,7 +53,7 @@ def demands_of(service: str, operation: str, params: Params, place: Place) -> li
     context = CONTEXTS.get((service, operation), {})
     return [
         Demand(
-            f"{PREFIXES.get(service, service)}:{operation}",
+            f"{PREFIXES.get(service, service)}:{operation.removesuffix(BATCH) if service == 'sqs' else operation}",
             resource(place, params) if resource else "*",
             {key: str(params[member]) for key, member in context.items() if member in params},
         )

@@ -71,6 +71,8 @@ def _demands(operation: str, names: Mapping[str, str], request: Any, region: str
         yield Demand(action, _arn(bucket), {} if prefix is None else {"s3:prefix": prefix})
         return
     yield Demand(action, _arn(bucket, key))
+    if "x-amz-tagging" in request.headers:
+        yield Demand("s3:PutObjectTagging", _arn(bucket, key))
     if operation in READS:
         yield from _reading(bucket, key, region)
     if operation in COPIES:

@@ -13,8 +13,8 @@ from include.local_aws.moto_patches import (
     requests,
     resource_policy_templates,
     service_quotas,
-    training_events,
     template_values,
+    training_events,
 )
 from include.local_aws.s3 import moto_storage, responses
 from include.local_aws.s3.stored_bytes import ByteStore

@@ -49,12 +49,16 @@ class Aws:
         statements: list[Statement] = version["Document"]["Statement"]
         return statements
 
-    def role_statements(self, role_arn: str) -> list[Statement]:
-        """The statements of a role's inline policies."""
+    def role_policies(self, role_arn: str) -> dict[str, list[Statement]]:
+        """The statements of a role's inline policies, by the policy's name."""
         iam, role = self.client("iam"), role_arn.rpartition("/")[2]
         names = iam.list_role_policies(RoleName=role)["PolicyNames"]
-        documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names]
-        return [statement for document in documents for statement in document["Statement"]]
+        documents = {name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for name in names}
+        return {name: document["Statement"] for name, document in documents.items()}
+
+    def role_statements(self, role_arn: str) -> list[Statement]:
+        """All of them."""
+        return [statement for statements in self.role_policies(role_arn).values() for statement in statements]
 
     def decisions(self, caller_arn: str) -> list[dict[str, Any]]:
         """What the stand-in was asked to decide about a caller."""

@@ -171,12 +171,7 @@ def test_the_session_of_a_role_is_held_to_the_role(user: User, client: Callable[
 def test_the_decisions_about_a_caller_can_be_read(user: User, bucket: str, local_aws: LocalAwsProcess) -> None:
     denied(user.client("s3").list_objects_v2, Bucket=bucket, Prefix="p/")
     answer = requests.get(f"{local_aws.endpoint_url}/_local_aws/access", params={"caller": user.arn}, timeout=10)
-    assert answer.json()["decisions"] == [
-        {
-            "caller": user.arn,
-            "action": "s3:ListBucket",
-            "resource": f"arn:aws:s3:::{bucket}",
-            "context": {"s3:prefix": "p/"},
-            "decision": "implicitDeny",
-        }
-    ]
+    [decided] = answer.json()["decisions"]
+    assert (decided["action"], decided["resource"]) == ("s3:ListBucket", f"arn:aws:s3:::{bucket}")
+    assert (decided["caller"], decided["decision"]) == (user.arn, "implicitDeny")
+    assert decided["context"]["s3:prefix"] == "p/"

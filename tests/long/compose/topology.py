@@ -18,7 +18,7 @@ import psutil
 from dotenv import dotenv_values
 
 from include.demo.airflow_server import AirflowApi
-from include.demo.environment import deploy_stack
+from include.demo.environment import deploy_stacks
 from include.demo.processes import LOOPBACK, ProcessGroup, inherited_environment
 from include.plan import PROJECT_ROOT
 from tests.long.compose.compose_file import Machine, Service, read_service
@@ -190,11 +190,11 @@ class Topology:
         environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self._start("local-aws", [*service.command, *STAND_IN_OPTIONS], environment)
         self.wait_until_healthy("local-aws", environment)
-        outputs = deploy_stack(self.endpoint)
+        variables = deploy_stacks(self.endpoint)
         self.settings |= {
-            "MODEL_IMPORT_BUCKET": outputs["BucketName"],
-            "MODEL_IMPORT_PREFIX": outputs["Prefix"],
-            "MODEL_IMPORT_ROLE_ARN": outputs["ImportRoleArn"],
+            "MODEL_IMPORT_BUCKET": variables["bucket"],
+            "MODEL_IMPORT_PREFIX": variables["prefix"],
+            "MODEL_IMPORT_ROLE_ARN": variables["role_arn"],
             "AIRFLOW_CONN_AWS_DEFAULT": _stand_in_connection(),
         }
 

@@ -16,7 +16,14 @@ import psutil
 import yaml
 
 from include.demo.airflow_server import AirflowApi, airflow_environment, start_airflow
-from include.demo.environment import DemoEnvironment, aws_client, deploy_stack, start_stand_in
+from include.demo.environment import (
+    STAND_IN_KEY_ID,
+    STAND_IN_SECRET,
+    aws_client,
+    aws_connection,
+    deploy_stacks,
+    start_stand_in,
+)
 from include.demo.processes import LOOPBACK, ProcessGroup, inherited_environment
 from include.plan import PROJECT_ROOT
 
@@ -183,16 +190,15 @@ def start(folder: Path, group: ProcessGroup) -> EventSystem:
     """Start the stand-in and Airflow; the bucket tells the queue twice of everything, directly and by EventBridge."""
     folder.mkdir(parents=True, exist_ok=True)
     endpoint = start_stand_in(group, 0, *STAND_IN)
-    outputs = deploy_stack(endpoint)
-    bucket = outputs["BucketName"]
+    variables = deploy_stacks(endpoint)
+    bucket = variables["bucket"]
     queue, dead = _make_queue(endpoint, bucket)
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = probe.getsockname()[1]
-    variables = {"bucket": bucket, "role_arn": outputs["ImportRoleArn"], "prefix": outputs["Prefix"]}
     variables["workspace"] = str(folder / "workspace")
     env = inherited_environment() | airflow_environment(
-        folder / "airflow", port, DemoEnvironment._connection(endpoint), variables
+        folder / "airflow", port, aws_connection(endpoint, STAND_IN_KEY_ID, STAND_IN_SECRET), variables
     )
     env["AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC"] = "2"
     env["AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD"] = "10"

@@ -1,0 +1,58 @@
+"""The task that puts what a run measured into CloudWatch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from model_import_dag.clients import service_client
+from model_import_dag.notifications import tell_quota
+from model_import_dag.params import run_config
+
+MEASURED = ("create_import_job", "wait_for_import", "warm_up", "evaluate_model")
+
+
+@task(trigger_rule="all_done", on_success_callback=tell_quota)
+def put_metrics(**context: Any) -> dict[str, Any]:
+    """Put the run's metrics, and return how full the quota of imported models is."""
+    account = run_config(context["params"]).account
+    if not (account.metrics_namespace or account.topic_arn):
+        raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
+    clients = {
+        name: service_client(account.aws_conn_id, account.region_name, name)
+        for name in ("bedrock", "service-quotas", "cloudwatch")
+    }
+    return _put(context, account.metrics_namespace, clients)
+
+
+def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> dict[str, Any]:
+    from include.metrics import run_failed, run_metrics, slot_metric
+    from include.retention.room import read_occupancy
+
+    ti, region = context["ti"], str(clients["bedrock"].meta.region_name)
+    results = {name: ti.xcom_pull(task_ids=name) for name in MEASURED}
+    occupancy = read_occupancy(clients["bedrock"], clients["service-quotas"])
+    states = ti.get_task_states(ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
+    failed = run_failed(states.values())
+    cost = _storage_cost(clients["bedrock"], results["wait_for_import"], region)
+    metrics = run_metrics(str(context["params"]["model_name"]), region, results, failed, cost)
+    metrics.append(slot_metric(region, occupancy.free))
+    if namespace:
+        clients["cloudwatch"].put_metric_data(Namespace=namespace, MetricData=metrics)
+    slots = {"quota": occupancy.quota, "free": occupancy.free, "imported": list(occupancy.imported)}
+    return {"metrics": {metric["MetricName"]: metric["Value"] for metric in metrics}, "slots": slots}
+
+
+def _storage_cost(bedrock: Any, imported: dict[str, Any] | None, region: str) -> float | None:
+    """What the imported model costs a month; None when there is none, or no longer."""
+    from include.costs import model_cost
+
+    if not imported:
+        return None
+    try:
+        model = bedrock.get_imported_model(modelIdentifier=imported["imported_model_arn"])
+    except bedrock.exceptions.ResourceNotFoundException:
+        return None
+    return model_cost(model.get("customModelUnits"), region).storage_month_dollars

@@ -1,0 +1,109 @@
+"""Tells the SNS topic of the account what a person needs to know; without a topic, nobody is told.
+
+Callbacks of tasks run once per final outcome: a retry tells nothing. What a task has told it remembers in Airflow's
+task state store, which a cleared task still finds, so that the same words are not told twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
+from airflow.sdk import BaseNotifier, Context, Variable
+from airflow.sdk.log import redact
+
+from bedrock_import.exceptions import BedrockModelImportError
+from bedrock_import.hints import find_hint
+from include.notices import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
+from model_import_dag.params import VARIABLE_PREFIX
+
+log = logging.getLogger(__name__)
+
+NEARLY_FULL = 1
+"""A quota with no more free slots than this is nearly full."""
+
+
+def tell_failure(context: Context) -> None:
+    """Tell that the task has failed for good; the callback of every task."""
+    error = context.get("exception")
+    _tell(context, failure_notice(_place(context), _text(error), _hint(error)))
+
+
+def tell_promotion(context: Context) -> None:
+    """Tell of a new champion; the callback of the task that announces it."""
+    ti = context["ti"]
+    told = ti.xcom_pull(task_ids="announce_promotion")
+    reasons = _reasons(ti)
+    model_arn = told["imported_model_arn"]
+    _tell(context, promotion_notice(_place(context), told["model_name"], told["version"], model_arn, reasons))
+
+
+class ApprovalNotifier(BaseNotifier):
+    """Tells that a person is to decide; the notifier of the task that asks, which calls it when it really asks."""
+
+    def notify(self, context: Context) -> None:
+        """Tell it."""
+        ti = context["ti"]
+        version, model_name = ti.xcom_pull(task_ids="register_version")["version"], str(context["params"]["model_name"])
+        _tell(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
+
+
+def _reasons(ti: Any) -> str:
+    return "; ".join(ti.xcom_pull(task_ids="decide_promotion")["reasons"])
+
+
+def tell_quota(context: Context) -> None:
+    """Tell that the quota of imported models is nearly full, when this run took a slot; the callback of put_metrics."""
+    ti = context["ti"]
+    slots = (ti.xcom_pull(task_ids="put_metrics") or {}).get("slots")
+    started = ti.xcom_pull(task_ids="create_import_job")
+    if slots and started and not started["adopted"] and slots["free"] <= NEARLY_FULL:
+        _tell(context, quota_notice(_place(context), slots["quota"], tuple(slots["imported"])))
+
+
+def _tell(context: Context, notice: Notice) -> None:
+    topic_arn = _setting(context, "topic_arn")
+    if not topic_arn:
+        return
+    store, key = context.get("task_state_store"), f"told-{notice.digest}"
+    if store is not None and store.get(key):
+        log.info("Told before: %s", notice.subject)
+        return
+    notifier = SnsNotifier(
+        aws_conn_id=_setting(context, "aws_conn_id") or "aws_default",
+        region_name=topic_arn.split(":")[3],
+        target_arn=topic_arn,
+        subject=notice.subject,
+        message=str(redact(notice.message)),
+    )
+    notifier.notify(context)  # not called: that would render the words of an error as a template
+    log.info("Told %s: %s", topic_arn, notice.subject)
+    if store is not None:
+        store.set(key, datetime.now(UTC).isoformat())
+
+
+def _setting(context: Context, field: str) -> str | None:
+    """Return the run's own setting, else the Airflow Variable's."""
+    own = context["params"].get(field)
+    return str(own) if own else Variable.get(f"{VARIABLE_PREFIX}{field}", default=None) or None
+
+
+def _place(context: Context) -> Place:
+    ti = context["ti"]
+    url = str(getattr(ti, "log_url", "")).partition("?")[0]
+    return Place(ti.dag_id, ti.run_id, ti.task_id, url)
+
+
+def _text(error: Any) -> str:
+    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error or "no exception")
+
+
+def _hint(error: Any) -> str | None:
+    """Return what to do about an error of AWS's; the errors of this project say it themselves."""
+    if isinstance(error, BedrockModelImportError):
+        return None
+    response = getattr(error, "response", None) or {}
+    found = find_hint(response.get("Error", {}).get("Code"), str(error))
+    return found.advice if response and found else None

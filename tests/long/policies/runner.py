@@ -1,0 +1,188 @@
+"""An account with everything that the stack can make, and a user who may do what the stack's policies say."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import tarfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from include.errors import ModelImportError
+from include.plan import PROJECT_ROOT
+from include.preflight.findings import PreflightFailedError
+from model_import_dag.factory import Waits, build_import_dag
+from tests.integration.aws.stacks import ACCOUNT, IMPORT, Aws, Statement, document
+from tests.long.policies.in_process import run_dag
+
+DEMO = PROJECT_ROOT / "include" / "demo"
+SOURCES, CONNECTION = "base-models", "aws_runner"
+QUICK = Waits(first_poll=0.1, longest_poll=0.2, slot_poll=1, retry_delay=0.1)
+
+
+@dataclass
+class Runner:
+    """The user, the stack's outputs, and the policies that the user has."""
+
+    aws: Aws
+    folder: Path
+    name: str
+    outputs: dict[str, str]
+    keys: dict[str, str]
+    #: The statements of the import role's policies, by the policy's name.
+    role_policies: dict[str, list[Statement]] = field(default_factory=dict)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    @classmethod
+    def create(cls, aws: Aws, folder: Path) -> Runner:
+        """Make user, stack and the sources of models."""
+        name = f"runner-{next(aws.numbers)}"
+        aws.client("iam").create_user(UserName=name)
+        key = aws.client("iam").create_access_key(UserName=name)["AccessKey"]
+        outputs = aws.deploy(IMPORT.read_text(), RunnerUserName=name, KmsKeyArn="new", SourceBuckets=SOURCES)
+        keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+        runner = cls(aws, folder, name, outputs, keys)
+        runner.role_policies = aws.role_policies(outputs["ImportRoleArn"])
+        runner._put_sources()
+        runner.dataset.write_text('{"question": "What is the capital of Portugal?", "answer": "Lisbon"}\n')
+        return runner
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:iam::{ACCOUNT}:user/{self.name}"
+
+    @property
+    def dataset(self) -> Path:
+        return self.folder / "questions.jsonl"
+
+    @property
+    def policies(self) -> dict[str, list[Statement]]:
+        """The statements of each of the user's policies, by ARN."""
+        arns = (self.outputs["RunnerPolicyArn"], self.outputs["PreflightPolicyArn"])
+        return {arn: self.aws.policy_statements(arn) for arn in arns}
+
+    def connection(self) -> str:
+        """The Airflow connection of the user."""
+        extra = {"endpoint_url": self.aws.endpoint_url, "region_name": "us-east-1"}
+        login, password = self.keys.values()
+        return json.dumps({"conn_type": "aws", "login": login, "password": password, "extra": extra})
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service, **self.keys)
+
+    def conf(self, **changes: Any) -> dict[str, Any]:
+        """The parameters of a run; the model's sources lie in another bucket and among the fine-tunes."""
+        return {
+            "model_name": "capitals",
+            "base": f"s3://{SOURCES}/base",
+            "adapter": f"{self.outputs['FineTunesUri']}capitals/finished",
+            "evaluation_dataset": str(self.dataset),
+            "evaluation_prompt_template": "[INST] {question} [/INST]",
+            "retention_keep": 1,
+            "retention_delete_checkpoint": True,
+            "aws_conn_id": CONNECTION,
+            "bucket": self.outputs["BucketName"],
+            "role_arn": self.outputs["ImportRoleArn"],
+            "kms_key_id": self.outputs["KmsKeyArn"],
+            "topic_arn": self.outputs["TopicArn"],
+            "metrics_namespace": self.outputs["MetricsNamespace"],
+            "workspace": str(self.folder / "workspace"),
+            **changes,
+        }
+
+    def run(self, **changes: Any) -> dict[str, Any]:
+        """Do a whole run in this process; what its tasks left."""
+        return run_dag(build_import_dag("import_model", None, QUICK), f"run-{next(self.numbers)}", self.conf(**changes))
+
+    def preflight(self, **changes: Any) -> str:
+        """Do the first task of a run; what it failed with, or nothing."""
+        dag = build_import_dag("import_model", None, QUICK).partial_subset("preflight", include_downstream=False)
+        try:
+            run_dag(dag, f"run-{next(self.numbers)}", self.conf(model_name="rivers", **changes))
+        except PreflightFailedError as error:
+            return "\n".join(finding.line() for finding in error.findings)
+        except ModelImportError as error:
+            return str(error)
+        return ""
+
+    def restrict(self, sid: str = "", action: str = "") -> None:
+        """Give the user the stack's policies, without one action of one statement."""
+        iam = self.aws.client("iam")
+        for policy in iam.list_attached_user_policies(UserName=self.name)["AttachedPolicies"]:
+            iam.detach_user_policy(UserName=self.name, PolicyArn=policy["PolicyArn"])
+        for number, statements in enumerate(self.policies.values()):
+            kept = [reduced for each in statements if (reduced := without(each, sid, action))]
+            iam.put_user_policy(UserName=self.name, PolicyName=f"reduced-{number}", PolicyDocument=document(kept))
+
+    def restrict_role(self, sid: str = "", action: str = "") -> None:
+        """Give the import role the stack's policies, without one action of one statement."""
+        iam, role = self.aws.client("iam"), self.outputs["ImportRoleArn"].rpartition("/")[2]
+        for name, statements in self.role_policies.items():
+            kept = [reduced for each in statements if (reduced := without(each, sid, action))]
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document(kept))
+
+    def import_as_admin(self) -> str:
+        """Import the base model by the import role; the job's failureMessage, or nothing."""
+        name, bedrock = f"as-admin-{next(self.numbers)}", self.aws.client("bedrock")
+        for path in (DEMO / "base").iterdir():
+            key = f"models/{name}/{path.name}"
+            self.aws.client("s3").put_object(Bucket=self.outputs["BucketName"], Key=key, Body=path.read_bytes())
+        source = {"s3DataSource": {"s3Uri": f"s3://{self.outputs['BucketName']}/models/{name}/"}}
+        job = bedrock.create_model_import_job(
+            jobName=name, importedModelName=name, roleArn=self.outputs["ImportRoleArn"], modelDataSource=source
+        )["jobArn"]
+        while (found := bedrock.get_model_import_job(jobIdentifier=job))["status"] == "InProgress":
+            time.sleep(0.05)
+        return str(found.get("failureMessage", ""))
+
+    def _put_sources(self) -> None:
+        s3 = self.aws.client("s3")
+        if SOURCES not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+            s3.create_bucket(Bucket=SOURCES)
+        for folder, bucket, prefix in (
+            (DEMO / "base", SOURCES, "base"),
+            (DEMO / "adapters/finished", self.outputs["BucketName"], "fine-tunes/capitals/finished"),
+        ):
+            for path in folder.iterdir():
+                s3.put_object(Bucket=bucket, Key=f"{prefix}/{path.name}", Body=path.read_bytes())
+        self._train("early", self._archive("early", DEMO / "adapters/early"))
+        container = {"Image": "image", "ModelDataUrl": self._archive("base", DEMO / "base")}
+        role = f"arn:aws:iam::{ACCOUNT}:role/training"
+        self.aws.client("sagemaker").create_model(ModelName="base", PrimaryContainer=container, ExecutionRoleArn=role)
+
+    def _archive(self, name: str, folder: Path) -> str:
+        """The URI of an archive of the folder, where a training job leaves it."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+            for path in folder.iterdir():
+                tar.add(path, path.name)
+        key = f"training/{name}/output/model.tar.gz"
+        self.aws.client("s3").put_object(Bucket=SOURCES, Key=key, Body=archive.getvalue())
+        return f"s3://{SOURCES}/{key}"
+
+    def _train(self, name: str, archive: str) -> None:
+        self.aws.client("sagemaker").create_training_job(
+            TrainingJobName=name,
+            AlgorithmSpecification={"TrainingInputMode": "File", "TrainingImage": "image"},
+            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/training",
+            OutputDataConfig={"S3OutputPath": archive.partition(f"/{name}/")[0]},
+            ResourceConfig={"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            StoppingCondition={"MaxRuntimeInSeconds": 60},
+        )
+
+
+def actions_of(statement: Statement) -> list[str]:
+    """The actions of a statement, of which one may stand alone."""
+    action = statement["Action"]
+    return list(action) if isinstance(action, list) else [action]
+
+
+def without(statement: Statement, sid: str, action: str) -> Statement | None:
+    """The statement without an action; None when nothing is left, the statement itself when it is another one."""
+    if statement["Sid"] != sid:
+        return statement
+    kept = [each for each in actions_of(statement) if each != action]
+    return {**statement, "Action": kept} if kept else None

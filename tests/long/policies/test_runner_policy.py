@@ -1,0 +1,162 @@
+"""The runner's policies are sufficient and not excessive: a caller limited to them does all, and nothing is spare.
+
+The stand-in holds the caller to the policies and tells what it decided; each decision is decided again here without one
+action, which must then be refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
+from cfnlint.decode.cfn_yaml import loads
+
+from artifact_events import producer
+from artifact_events.producer import QueueProducer
+from include.delivery.destination import Destination
+from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
+from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
+from tests.integration.aws.stacks import IMPORT, Aws, Statement, document
+from tests.long.policies.runner import CONNECTION, Runner, actions_of, without
+
+pytestmark = pytest.mark.timeout(900)
+
+Decision = dict[str, Any]
+
+
+def template_permissions(*names: str) -> list[tuple[str, str]]:
+    """Statement and action of each permission that policies of the template give to a user, or to the import role."""
+    resources = loads(IMPORT.read_text())["Resources"]
+    found = [each for name in names for each in resources[name]["Properties"]["PolicyDocument"]["Statement"]]
+    statements = [each["Fn::If"][1] if "Fn::If" in each else each for each in found]
+    return [(each["Sid"], action) for each in statements for action in actions_of(each)]
+
+
+#: What a role needs instead of a user is tested by itself.
+PERMISSIONS = [
+    each for each in template_permissions("RunnerPolicy", "PreflightPolicy") if each[0] != "LookAtItsOwnRole"
+]
+ROLE_PERMISSIONS = template_permissions("ReadCheckpoints", "DecryptCheckpoints")
+
+
+def all_statements(runner: Runner) -> list[Statement]:
+    return [statement for statements in runner.policies.values() for statement in statements]
+
+
+def allowed(statements: list[Statement], decision: Decision) -> bool:
+    request = AccessRequest(decision["action"], decision["resource"], context=decision["context"])
+    return is_allowed([document(statements)], request)
+
+
+@pytest.fixture(scope="module")
+def runner(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with pytest.MonkeyPatch.context() as patch:
+        made = Runner.create(aws, tmp_path_factory.mktemp("runner"))
+        patch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", made.connection())
+        patch.setattr(producer, "LONG_POLL", 1)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def decisions(runner: Runner) -> list[Decision]:
+    """Do everything that is ever done with the runner's credentials; what the stand-in decided about it."""
+    first = runner.run()
+    assert first["register_version"]["status"] == "Approved"
+    assert runner.run()["create_import_job"]["adopted"]
+    runner.run(base="sagemaker:model/base", adapter="sagemaker:training-job/early")
+    take_up_a_broken_upload(runner)
+    asyncio.run(hear_of_fine_tunes(runner))
+    return runner.aws.decisions(runner.arn)
+
+
+def take_up_a_broken_upload(runner: Runner) -> None:
+    s3, bucket = runner.client("s3"), runner.outputs["BucketName"]
+    destination = Destination(s3, bucket, "models/broken/checkpoint")
+    key = f"{destination.prefix}/model.safetensors"
+    upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"part")
+    [left] = list_open_uploads(destination)
+    assert list_kept_parts(destination, left)
+    abort(destination, left.name, left.upload_id)
+
+
+async def hear_of_fine_tunes(runner: Runner) -> None:
+    """Read the queue: a message that is none goes aside, what landed is deleted."""
+    url = runner.outputs["EventQueueUrl"]
+    runner.aws.client("sqs").send_message(QueueUrl=url, MessageBody="no notification")
+    reader = QueueProducer(url, CONNECTION, "us-east-1", 0.1)
+    async for _, landing in reader.open_stream():
+        landing.claimed = True
+        await reader.advance([AdvanceItem(landing, AdvanceOutcome(acked=1, failed=0))])
+        break
+    await reader.aclose()
+
+
+def test_a_caller_limited_to_the_policies_is_refused_nothing(decisions: list[Decision]) -> None:
+    assert [each for each in decisions if each["decision"] != "allowed"] == []
+
+
+@pytest.mark.parametrize(("sid", "action"), PERMISSIONS)
+def test_without_it_something_is_refused(sid: str, action: str, runner: Runner, decisions: list[Decision]) -> None:
+    kept = [reduced for each in all_statements(runner) if (reduced := without(each, sid, action))]
+    refused = {each["action"] for each in decisions if not allowed(kept, each)}
+    assert refused == {action}
+
+
+@pytest.mark.parametrize(("sid", "action"), [each for each in PERMISSIONS if each[0] != "HearOfFineTunes"])
+def test_preflight_names_what_is_missing_and_says_what_to_do(
+    sid: str, action: str, runner: Runner, decisions: list[Decision], caplog: pytest.LogCaptureFixture
+) -> None:
+    trained = {"base": "sagemaker:model/base", "adapter": "sagemaker:training-job/early"}
+    runner.restrict(sid, action)
+    with caplog.at_level(logging.WARNING):
+        told = runner.preflight(**(trained if sid == "ReadTrainingResults" else {})) + caplog.text
+    lines = [line for line in told.splitlines() if action in line]
+    assert lines, told
+    assert any(remedy in line for line in lines for remedy in ("Add to its policies", "Grant "))
+
+
+def test_a_queue_that_may_not_be_read_is_told_with_the_action(
+    runner: Runner, decisions: list[Decision], caplog: pytest.LogCaptureFixture
+) -> None:
+    runner.restrict("HearOfFineTunes", "sqs:ReceiveMessage")
+
+    async def read() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(hear_of_fine_tunes(runner), 5)
+
+    asyncio.run(read())
+    assert "not authorized to perform: sqs:ReceiveMessage" in caplog.text
+
+
+@pytest.mark.parametrize(("sid", "action"), ROLE_PERMISSIONS)
+def test_preflight_names_what_the_import_role_lacks(
+    sid: str, action: str, runner: Runner, decisions: list[Decision]
+) -> None:
+    runner.restrict()
+    runner.restrict_role(sid, action)
+    told = runner.preflight()
+    runner.restrict_role()
+    [line] = [line for line in told.splitlines() if "role permissions" in line]
+    assert action in line
+    assert "Add to its policies" in line
+
+
+@pytest.mark.parametrize(("sid", "action"), ROLE_PERMISSIONS)
+def test_an_import_fails_without_what_its_role_needs(
+    sid: str, action: str, runner: Runner, decisions: list[Decision]
+) -> None:
+    runner.restrict_role(sid, action)
+    failure = runner.import_as_admin()
+    runner.restrict_role()
+    assert action in failure
+
+
+def test_an_import_with_the_roles_policies_completes(runner: Runner, decisions: list[Decision]) -> None:
+    runner.restrict_role()
+    assert runner.import_as_admin() == ""
