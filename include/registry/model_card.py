@@ -56,7 +56,10 @@ def _evaluation(report: EvaluationReport, reasons: Iterable[str]) -> dict[str, A
         },
         "metric_groups": [
             {"name": _GROUP, "metric_data": _metric_data(report.metrics)},
-            *({"name": part.category[:_NAME] or "-", "metric_data": _metric_data(part.metrics)} for part in largest),
+            *(
+                {"name": " ".join(part.category.split())[:_NAME] or "-", "metric_data": _metric_data(part.metrics)}
+                for part in largest
+            ),
         ],
     }
 

@@ -21,7 +21,8 @@ def event(artifact: str, hour: int) -> dict[str, str]:
 
 def plan(landed_at: datetime | None = NOON) -> ImportPlan:
     values: dict[str, Any] = dict.fromkeys(NAMES, "x")
-    values |= {"config": MODEL, "fingerprint": "new", "delivered": False, "tags": {}, "landed_at": landed_at}
+    values |= {"config": MODEL, "fingerprint": "new", "content": "new", "checkpoint_bytes": 1}
+    values |= {"delivered": False, "tags": {}, "landed_at": landed_at}
     return ImportPlan.model_validate(values)
 
 
