@@ -58,8 +58,8 @@ def tell_quota(context: Context) -> None:
     """Tell that the quota of imported models is nearly full, when this run took a slot; the callback of put_metrics."""
     ti = context["ti"]
     slots = (ti.xcom_pull(task_ids="put_metrics") or {}).get("slots")
-    started = ti.xcom_pull(task_ids="create_import_job")
-    if slots and started and not started["adopted"] and slots["free"] <= NEARLY_FULL:
+    started, imported = ti.xcom_pull(task_ids="create_import_job"), ti.xcom_pull(task_ids="wait_for_import")
+    if slots and imported and not started["adopted"] and slots["free"] <= NEARLY_FULL:
         _tell(context, quota_notice(_place(context), slots["quota"], tuple(slots["imported"])))
 
 

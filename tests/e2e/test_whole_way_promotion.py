@@ -24,8 +24,9 @@ FLAGS = [
 ]  # fmt: skip
 PATIENCE = 400.0
 FOLLOWER = "follow_champion"
-#: Everything counts as not worse, so that only the setting asks for a person.
+#: Everything counts as not worse, so that only the setting asks for a person; no version is retired, as one comes back.
 ASK = {
+    "retention_keep": 100,
     "adapter": "include/demo/adapters/early",
     "promotion": "manual",
     "evaluation_thresholds": {},
