@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import requests
@@ -136,7 +137,7 @@ def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedro
     [notice] = system.notices()
     assert notice["Subject"] == "import_capitals failed in wait_for_import"
     assert "invisible ink" in notice["Message"]
-    assert f"/runs/{system.latest_run()}/tasks/wait_for_import".replace("+", "%2B") in notice["Message"]
+    assert f"/runs/{system.latest_run()}/tasks/wait_for_import" in unquote(notice["Message"])
 
 
 def test_a_failure_that_comes_again_when_the_task_is_cleared_is_told_once(system: System) -> None:
