@@ -13,7 +13,7 @@ import requests
 from include.plan import run_workspace
 from tests.faults.installation import DAG_ID, Installation
 
-PATIENCE = 240.0
+PATIENCE = 480.0
 ENDED = ("success", "failed")
 
 

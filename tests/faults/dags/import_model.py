@@ -16,6 +16,7 @@ WAITS = {
         slot_timeout=600,
         retry_delay=3,
     ),
+    "import_model_with_the_usual_retries": Waits(first_poll=4, longest_poll=5),
     "import_model_impatiently": Waits(import_timeout=15, first_poll=4, longest_poll=4, retry_delay=3),
 }
 for dag_id, waits in WAITS.items():
