@@ -44,6 +44,9 @@ def run_dag(dag: DAG, run_id: str, conf: dict[str, Any]) -> dict[str, Any]:
     }
     for task in dag.topological_sort():
         ti.task_id, context["task"] = task.task_id, task
+        if task.trigger_rule == "all_success" and "skipped" in {states[name] for name in task.upstream_task_ids}:
+            states[task.task_id] = "skipped"
+            continue
         try:
             results[task.task_id] = _run(task, context, ti)
             states[task.task_id] = "success"
