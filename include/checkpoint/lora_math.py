@@ -6,6 +6,7 @@ block of a multiple of 64 rows gives the same bits as the whole.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 BLOCK_ELEMENTS = 2**19
 BLOCK_ROWS = 64
+TILE_COLUMNS = 4096
 _SIGNED = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _INFINITY = {
     torch.bfloat16: 0x7F80,
@@ -39,14 +41,25 @@ class LinearDelta:
     lora_b: torch.Tensor
     scaling: float
 
-    def merged(self, base: torch.Tensor, start: int) -> torch.Tensor:
-        """Base + delta in float32, in this thread's scratch memory."""
-        merged = _scratch_of(base.shape[0], self.lora_a.shape[1])
-        torch.mm(self.lora_b[start : start + base.shape[0]], self.lora_a, out=merged)
-        return merged.mul_(self.scaling).add_(base)
+    @classmethod
+    def of(cls, lora_a: torch.Tensor, lora_b: torch.Tensor, scaling: float) -> LinearDelta:
+        """The delta; a scaling that is a power of two goes into B, which changes no bits of the product."""
+        if abs(math.frexp(scaling)[0]) == 0.5:
+            return cls(lora_a, lora_b * scaling, 1.0)
+        return cls(lora_a, lora_b, scaling)
+
+    def merged(self, base: torch.Tensor, start: int, columns: slice = slice(None)) -> torch.Tensor:
+        """Base + delta in float32 of these columns, in this thread's scratch memory."""
+        base, lora_a = base[:, columns], self.lora_a[:, columns]
+        merged, widened = _scratch_of(base.shape)
+        torch.mm(self.lora_b[start : start + base.shape[0]], lora_a, out=merged)
+        if self.scaling != 1.0:
+            merged.mul_(self.scaling)
+        return merged.add_(widened.copy_(base))  # Two passes of one dtype each: faster than one of both.
 
     def __call__(self, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
-        out.copy_(self.merged(base, start))
+        for columns in column_tiles(base.shape[1]):
+            out[:, columns].copy_(self.merged(base, start, columns))
 
 
 @dataclass(frozen=True)
@@ -96,12 +109,22 @@ class Replacement:
         out.copy_(self.tensor[start : start + base.shape[0]])
 
 
-def _scratch_of(rows: int, columns: int) -> torch.Tensor:
+def _scratch_of(shape: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:
     # Fresh memory for each block would cost more than the product itself.
-    if not hasattr(_scratch, "memory") or _scratch.memory.numel() < rows * columns:
-        _scratch.memory = torch.empty(rows * columns)
-    scratch: torch.Tensor = _scratch.memory[: rows * columns].view(rows, columns)
-    return scratch
+    elements = shape.numel()
+    if not hasattr(_scratch, "memory") or _scratch.memory.shape[1] < elements:
+        _scratch.memory = torch.empty(2, elements)
+    first, second = _scratch.memory[:, :elements]
+    return first.view(shape), second.view(shape)
+
+
+def column_tiles(columns: int) -> Iterator[slice]:
+    """The columns in tiles narrow enough for a core's cache, the last one with what is left."""
+    start = 0
+    while start < columns:
+        stop = start + TILE_COLUMNS if columns - start >= 2 * TILE_COLUMNS else columns
+        yield slice(start, stop)
+        start = stop
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:

@@ -32,7 +32,7 @@ def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
     module = change.module
     scaling = adapter.config.scaling(module)
     if change.kind in ("linear", "dora"):
-        linear = LinearDelta(_float(adapter, module, "lora_A"), _float(adapter, module, "lora_B"), scaling)
+        linear = LinearDelta.of(_float(adapter, module, "lora_A"), _float(adapter, module, "lora_B"), scaling)
         return DoraDelta(linear, _float(adapter, module, "magnitude")) if change.kind == "dora" else linear
     if change.kind == "embedding":
         parts = ("lora_embedding_A", "lora_embedding_B")

@@ -11,7 +11,17 @@ from include.checkpoint.changed_blocks import BlockWorkers, ChangedTensor
 from include.checkpoint.lora_math import LinearDelta, is_finite, one_torch_thread, row_blocks
 from include.checkpoint.merge_plan import TensorChange
 
-SHAPES = [(1, 64), (5, 4096), (8, 4096), (129, 4096), (4097, 333), (1024, 14336), (4099, 1001), (32001, 64)]
+SHAPES = [
+    (1, 64),
+    (5, 4096),
+    (8, 4096),
+    (129, 4096),
+    (4097, 333),
+    (1024, 14336),
+    (192, 11009),
+    (4099, 1001),
+    (32001, 64),
+]
 
 
 @pytest.fixture(params=[1, 2])
@@ -22,16 +32,18 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("scaling", [1.7, 2.0, -0.25])
 @pytest.mark.parametrize("rank", [1, 8, 64])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, threads: int) -> None:
+def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, scaling: float, threads: int) -> None:
     torch.manual_seed(rank)
     base = torch.randn(shape).bfloat16()
     lora_a, lora_b = torch.randn(rank, shape[1]), torch.randn(shape[0], rank)
     wanted = base.clone()
-    wanted += (lora_b @ lora_a) * 1.7
+    wanted += (lora_b @ lora_a) * scaling
     change = TensorChange("w", "linear", "m", "w", "BF16", shape)
-    tensor = ChangedTensor(change, LinearDelta(lora_a, lora_b, 1.7), lambda start, rows: base[start : start + rows])
+    delta = LinearDelta.of(lora_a, lora_b, scaling)
+    tensor = ChangedTensor(change, delta, lambda start, rows: base[start : start + rows])
     blocks = [(tensor, start, rows) for start, rows in row_blocks(shape)]
 
     workers = BlockWorkers()
