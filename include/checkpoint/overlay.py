@@ -27,15 +27,16 @@ DISK_MARGIN = 64 * 2**20
 class Overlay:
     """Appends to an overlay file; each piece becomes a Segment under the file's final name.
 
-    The CRC64NVME of each piece and the SHA-256 of the whole are computed on the way, the latter in a thread.
+    The CRC64NVME of each piece and the SHA-256 of the whole are computed on the way. A piece is written and hashed in
+    threads while the next one is asked for.
     """
 
-    def __init__(self, path: Path, file: AppendedFile, hasher: ThreadPoolExecutor) -> None:
+    def __init__(self, path: Path, file: AppendedFile, pool: ThreadPoolExecutor) -> None:
         self._path = path
         self._file = file
-        self._hasher = hasher
+        self._pool = pool
         self._sha256 = hashlib.sha256()
-        self._hashing: Future[None] | None = None
+        self._under_way: list[Future[None]] = []
 
     @property
     def size(self) -> int:
@@ -51,6 +52,7 @@ class Overlay:
         start, crc = self.size, 0
         for piece in pieces:
             crc = combine_crc64nvme(crc, self._write(memoryview(piece)), len(piece))
+        self._wait()
         return Segment(uri=str(self._path), offset=start, length=self.size - start, crc64nvme=crc)
 
     def file(self, name: str, data: bytes) -> CheckpointFile:
@@ -63,19 +65,17 @@ class Overlay:
 
     def sha256(self) -> str:
         """The hex digest of everything written so far."""
-        self._wait_for_hash()
         return self._sha256.hexdigest()
 
     def _write(self, piece: memoryview) -> int:
-        self._wait_for_hash()
-        self._hashing = self._hasher.submit(self._sha256.update, piece)
-        self._file.append(piece)
+        self._wait()
+        self._under_way = [self._pool.submit(step, piece) for step in (self._file.append, self._sha256.update)]
         crc: int = crc64nvme(piece)
         return crc
 
-    def _wait_for_hash(self) -> None:
-        if self._hashing is not None:
-            self._hashing.result()
+    def _wait(self) -> None:
+        for step in self._under_way:
+            step.result()
 
 
 @contextmanager
@@ -87,11 +87,11 @@ def overlay(path: Path, expected_size: int) -> Iterator[Overlay]:
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     _check_free_space(path.parent, expected_size)
-    said, hasher = _disk_full_said(path.parent, expected_size), ThreadPoolExecutor(1)
-    with _only_writer(path), said, partial_file(path) as partial, hasher:
+    with _only_writer(path), _disk_full_said(path.parent, expected_size), partial_file(path) as partial:
         file = AppendedFile(partial, expected_size)
         try:
-            yield Overlay(path, file, hasher)
+            with ThreadPoolExecutor(2) as pool:
+                yield Overlay(path, file, pool)
             file.cut()
         finally:
             file.close()
