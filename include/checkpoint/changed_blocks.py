@@ -18,7 +18,7 @@ from include.checkpoint.tensor_changes import RowReader
 from include.checkpoint.torch_tensors import DTYPES, bytes_of
 
 MAX_THREADS = 4
-BLOCKS_AHEAD = 4
+BLOCKS_AHEAD = 3
 # Those computed ahead, the one being written, and the one being hashed.
 _BUFFERS = BLOCKS_AHEAD + 2
 

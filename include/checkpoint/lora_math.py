@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 BLOCK_ELEMENTS = 2**19
 BLOCK_ROWS = 64
-TILE_COLUMNS = 4096
+TILE_COLUMNS = 2048
 _SIGNED = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 _INFINITY = {
     torch.bfloat16: 0x7F80,

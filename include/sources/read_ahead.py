@@ -15,7 +15,7 @@ from include.checkpoint.segments import Checkpoint, Pin, Segment
 from include.checkpoint.tensors import stored_tensors
 
 CHUNK_SIZE = 2**20
-CHUNKS_AHEAD = 5
+CHUNKS_AHEAD = 4
 # Who reads less than this at once takes samples, and will not read the rest.
 LEAST_READ = 128 * 2**10
 
