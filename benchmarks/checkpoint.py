@@ -23,6 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = 5
+LINEAR_BYTES = 436_207_616  # the seven linear layers of one layer of a 7B model, in bf16
 QV = ("self_attn.q_proj", "self_attn.v_proj")
 
 MAKE = """
@@ -38,13 +39,13 @@ from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.crc_memory import with_crcs
 from include.checkpoint.merging import merge
 base = with_crcs(checkpoint_of_folder({base!r}), {crcs!r})
-result = merge(base, {adapter!r}, {out!r})
+result = merge(base, {adapter!r}, {out!r}, durable={durable})
 result.checkpoint.save({out!r} + "/checkpoint.json")
 """
 CONVERT = """
 from include.checkpoint.conversion import convert
 from include.checkpoint.crc_memory import with_crcs
-checkpoint = with_crcs(convert({raw!r}, {out!r}), {crcs!r})
+checkpoint = with_crcs(convert({raw!r}, {out!r}, durable={durable}), {crcs!r})
 checkpoint.save({out!r} + "/checkpoint.json")
 """
 MATERIALIZE = """
@@ -96,17 +97,24 @@ def python(code: str) -> list[str]:
     return [sys.executable, "-W", "ignore", "-c", code]
 
 
+def zeros(folder: Path, size: int) -> list[str]:
+    """A command that writes this many zeros and forces them to the disk: what nobody's merge can do without."""
+    count, target = str(size // 2**20), f"of={folder}/zeros"
+    return ["dd", "if=/dev/zero", target, "bs=1M", f"count={count}", "conv=fsync", "status=none"]
+
+
 class Bench:
     """The inputs in ``work`` and a fresh output folder for each measurement."""
 
     def __init__(self, work: Path, layers: int) -> None:
-        self.work, self.out = work, work / "out"
+        self.work, self.out, self.layers = work, work / "out", layers
         self.base, self.raw, self.crcs = work / "base", work / "raw", work / "crcs"
         # In a process of its own: a child's peak memory counts what its parent had when it was started.
         measure(python(MAKE.format(root=str(ROOT), work=str(work), layers=layers, qv=QV)))
 
     def fill(self, code: str, adapter: str = "qv") -> str:
-        """The code with the folders in place."""
+        """The code with the folders in place; on the way to a folder nothing else is synced, as on the command line."""
+        code = code.replace("{durable}", str("materialize(" not in code))
         parts = {"base": self.base, "raw": self.raw, "crcs": self.crcs, "adapter": self.work / adapter, "out": self.out}
         for name, path in parts.items():
             code = code.replace(f"{{{name}!r}}", repr(str(path)))
@@ -130,6 +138,8 @@ def subjects(bench: Bench) -> dict[str, Callable[[], list[str]]]:
     converted = MATERIALIZE.replace("{value}", "checkpoint")
     return {
         "cp -r of the base": lambda: ["cp", "-r", str(bench.base), str(bench.out)],
+        "cp -r of the base, synced": lambda: ["sh", "-c", f"cp -r {bench.base} {bench.out} && sync -f {bench.out}"],
+        "as many zeros as seven linears change, synced": lambda: zeros(bench.out, LINEAR_BYTES * bench.layers),
         "import torch, numpy": ours("import torch, numpy"),
         "import of peft and transformers too": ours(
             "import torch, numpy, peft; from transformers import AutoModelForCausalLM"
@@ -168,7 +178,7 @@ def table(runs: dict[str, list[Run]], base_bytes: int) -> list[str]:
 
 
 def _imports(name: str) -> str | None:
-    if name.startswith(("cp", "import")):
+    if name.startswith(("cp", "as many", "import")):
         return None
     return "import of peft and transformers too" if name.startswith("peft") else "import torch, numpy"
 
@@ -183,7 +193,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
         bench = Bench(Path(folder), arguments.layers)
-        commands = {n: c for n, c in subjects(bench).items() if arguments.only in n or n.startswith(("cp", "import"))}
+        commands = {n: c for n, c in subjects(bench).items() if arguments.only in n or _imports(n) is None}
         bench.run(python(bench.fill(MERGE)))
         bench.run(python(bench.fill(CONVERT)))
         runs: dict[str, list[Run]] = {name: [] for name in commands}

@@ -18,17 +18,17 @@ class AppendedFile:
     """A new file that grows at its end; ``expected_size`` bytes are laid out on the disk first.
 
     On Linux, extending a file by large writes, or filling its holes, costs several times more than filling blocks it
-    has. Large aligned pieces go to the disk directly: a model is larger than the page cache should be, and what is
-    synced in the end need not be copied there first. Raises OSError.
+    has. With ``direct``, large aligned pieces go to the disk at once: a model is larger than the page cache should be,
+    and what is synced in the end need not be copied there first. Raises OSError.
     """
 
-    def __init__(self, path: Path, expected_size: int) -> None:
+    def __init__(self, path: Path, expected_size: int, *, direct: bool) -> None:
         self.size = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         self._direct: int | None = None
         try:
             lay_out_blocks(self._descriptor, expected_size)
-            self._direct = _open_direct(path)
+            self._direct = _open_direct(path) if direct else None
         except BaseException:
             self.close()
             raise

@@ -11,18 +11,21 @@ PARTIAL_SUFFIX = ".partial"
 
 
 @contextmanager
-def partial_file(path: Path) -> Iterator[Path]:
+def partial_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary name beside ``path``: synced and renamed to it when the block ends well, removed when it does not.
 
-    The name is the same for every attempt, so that what a killed run left is written over by the next.
+    What is not ``durable`` is not synced: it is whole after a kill, but not after a power cut. The name is the same for
+    every attempt, so that what a killed run left is written over by the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     try:
         yield partial
-        sync(partial)
+        if durable:
+            sync(partial)
         partial.rename(path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -33,11 +33,12 @@ def cast(
     *,
     progress: Progress = no_progress,
     reader: RangeReader = LOCAL,
+    durable: bool = True,
 ) -> Checkpoint:
     """The checkpoint with every float tensor rounded once to ``dtype``; the same one if all are of it.
 
-    Writes ``cast.overlay`` in ``overlay_dir``. Raises NonFiniteError for a value that float16 cannot hold,
-    SourceChangedError, DiskFullError, or the first defect of a weights file.
+    Writes ``cast.overlay`` in ``overlay_dir``, synced if ``durable``. Raises NonFiniteError for a value that
+    float16 cannot hold, SourceChangedError, DiskFullError, or the first defect of a weights file.
     """
     tensors = stored_tensors(checkpoint, reader)
     target = _STORED[dtype]
@@ -46,7 +47,7 @@ def cast(
         return checkpoint
     size = sum(_new_size(tensors[name], target) for name in chosen)
     path = Path(overlay_dir) / OVERLAY
-    with overlay(path, size) as out:
+    with overlay(path, size, durable=durable) as out:
         files = []
         for count, file in enumerate(checkpoint.files):
             progress(count, len(checkpoint.files), min(out.size, size), size)

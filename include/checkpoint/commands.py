@@ -50,7 +50,7 @@ def run_validate(arguments: argparse.Namespace) -> Outcome:
 def run_convert(arguments: argparse.Namespace) -> Outcome:
     """Write a raw Mistral model as a Hugging Face folder."""
     with _work_dir(arguments.out) as work:
-        checkpoint = convert(arguments.source, work, progress=LogProgress("Converting", "tensors"))
+        checkpoint = convert(arguments.source, work, progress=LogProgress("Converting", "tensors"), durable=False)
         return _finish(checkpoint, arguments.out, work, {})
 
 
@@ -58,7 +58,8 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
     with _work_dir(arguments.out) as work:
         base = _hf_checkpoint(arguments.base, work)
-        result = merge(base, arguments.adapter, work, progress=LogProgress("Merging", "tensors"))
+        progress = LogProgress("Merging", "tensors")
+        result = merge(base, arguments.adapter, work, progress=progress, durable=False)
         return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
 
 
@@ -67,13 +68,14 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
     with _work_dir(arguments.out) as work:
         checkpoint = _hf_checkpoint(arguments.source, work)
         if arguments.dtype != "keep":
-            checkpoint = cast(checkpoint, work, arguments.dtype, progress=LogProgress("Rounding"))
+            progress = LogProgress("Rounding")
+            checkpoint = cast(checkpoint, work, arguments.dtype, progress=progress, durable=False)
         return _finish(checkpoint, arguments.out, work, {})
 
 
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
     if inspect(location).kind == "raw_mistral":
-        return convert(location, work, progress=LogProgress("Converting", "tensors"))
+        return convert(location, work, progress=LogProgress("Converting", "tensors"), durable=False)
     return checkpoint_of_folder(location)
 
 

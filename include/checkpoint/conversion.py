@@ -28,11 +28,14 @@ MAX_SHARD_BYTES = 5 * 10**9
 TORCH_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def convert(source_dir: str | Path, overlay_dir: str | Path, *, progress: Progress = no_progress) -> Checkpoint:
+def convert(
+    source_dir: str | Path, overlay_dir: str | Path, *, progress: Progress = no_progress, durable: bool = True
+) -> Checkpoint:
     """The raw model in ``source_dir`` in the Hugging Face layout, in files of at most 5 GB.
 
-    Writes ``convert.overlay`` in ``overlay_dir``: headers, JSON files, and the tensors whose bytes move, which are q
-    and k (their rows are permuted inside each head) and what was split by columns. All else stays in the source.
+    Writes ``convert.overlay`` in ``overlay_dir``, synced if ``durable``: headers, JSON files, and the tensors whose
+    bytes move, which are q and k (their rows are permuted inside each head) and what was split by columns. All else
+    stays in the source.
     Raises RawParamsError, RawVariantError, RawTensorError, RawFilesMissingError, PickleRefusedError, DiskFullError,
     SourceChangedError, or the first defect of a weights file.
     """
@@ -43,7 +46,7 @@ def convert(source_dir: str | Path, overlay_dir: str | Path, *, progress: Progre
     pieces = raw_tensors(files)
     config, notes = hf_config(params, _dtype(pieces))
     path = Path(overlay_dir) / OVERLAY
-    with overlay(path, sum(written_bytes(found) for found in pieces.values())) as out:
+    with overlay(path, sum(written_bytes(found) for found in pieces.values()), durable=durable) as out:
         tensors = list(_convert_tensors(pieces, params, out, progress))
         weights = _lay_out_shards(tensors, out)
         metadata, tokenizer_notes = tokenizer_files(folder)

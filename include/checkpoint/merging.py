@@ -40,10 +40,12 @@ def merge(
     *,
     progress: Progress = no_progress,
     reader: RangeReader = LOCAL,
+    durable: bool = True,
 ) -> MergeResult:
     """The base with the adapter merged in, equal to peft's ``merge_and_unload()`` bit for bit where peft is right.
 
-    Writes ``merge.overlay`` in ``overlay_dir``. Memory stays at one block of a tensor and one pair of LoRA matrices.
+    Writes ``merge.overlay`` in ``overlay_dir``, synced if ``durable``. Memory stays at one block of a tensor and one
+    pair of LoRA matrices.
     Raises AdapterConfigError, AdapterWeightsMissingError, AdapterRefusedError, AdapterBaseMismatchError,
     AdapterEmptyError, QuantizedBaseError, MemoryShortError, NonFiniteError, MergeUnprovenError, SourceChangedError,
     DiskFullError, or the first defect of a weights file.
@@ -58,7 +60,8 @@ def merge(
     tensors = stored_tensors(base, reader)
     plan = plan_merge(adapter, {name: stored.entry for name, stored in tensors.items()}, config)
     path = Path(overlay_dir) / OVERLAY
-    with overlay(path, sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")) as out:
+    size = sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")
+    with overlay(path, size, durable=durable) as out:
         writer = TensorWriter(adapter, tensors, out, reader, progress)
         writer.write(list(plan.changes.values()))
         changed_bytes = out.size

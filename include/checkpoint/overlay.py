@@ -79,16 +79,21 @@ class Overlay:
 
 
 @contextmanager
-def overlay(path: Path, expected_size: int) -> Iterator[Overlay]:
+def overlay(path: Path, expected_size: int, *, durable: bool = True) -> Iterator[Overlay]:
     """An overlay that gets its name ``path`` when the block ends well; else nothing is left of it.
 
-    ``expected_size`` is checked against the free disk space first.
+    ``expected_size`` is checked against the free disk space first. One that is not ``durable`` is a step on the way to
+    a folder and stays in the page cache: the disk's time is for the folder.
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
     _check_free_space(path.parent, expected_size)
-    with _only_writer(path), _disk_full_said(path.parent, expected_size), partial_file(path) as partial:
-        file = AppendedFile(partial, expected_size)
+    with (
+        _only_writer(path),
+        _disk_full_said(path.parent, expected_size),
+        partial_file(path, durable=durable) as partial,
+    ):
+        file = AppendedFile(partial, expected_size, direct=durable)
         try:
             with ThreadPoolExecutor(2) as pool:
                 yield Overlay(path, file, pool)

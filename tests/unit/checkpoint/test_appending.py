@@ -43,7 +43,7 @@ def test_what_is_appended_is_in_the_file(
     pieces: list[memoryview], expected_size: int, system: str, tmp_path: Path
 ) -> None:
     wanted = b"".join(pieces)
-    file = AppendedFile(tmp_path / "file", expected_size)
+    file = AppendedFile(tmp_path / "file", expected_size, direct=True)
     for piece in pieces:
         file.append(piece)
     assert file.read(0, len(wanted)) == wanted
