@@ -26,6 +26,11 @@ def found_in_triggers(system: System) -> list[str]:
     return [part for part in system.keys if part in str(rows)]
 
 
+def slots(system: System, state: str) -> int:
+    """How many slots of all pools tasks hold that are in this state."""
+    return sum(pool[f"{state}_slots"] for pool in system.airflow().get("/pools")["pools"])
+
+
 @pytest.fixture(scope="module")
 def finished(system: System) -> dict[str, object]:
     return system.run(adapter="include/demo/adapters/finished")
@@ -147,10 +152,15 @@ def test_a_failure_that_comes_again_when_the_task_is_cleared_is_told_once(system
 
 def test_the_next_run_imports_under_the_next_name_and_completes_through_the_triggerer(system: System) -> None:
     secrets_in_triggers: list[str] = []
-    base = system.run_with_deferred_import(
-        while_deferred=lambda: secrets_in_triggers.extend(found_in_triggers(system)), adapter=None
-    )
+    waiting: dict[str, int] = {}
+
+    def look() -> None:
+        secrets_in_triggers.extend(found_in_triggers(system))
+        waiting.update({state: slots(system, state) for state in ("running", "queued", "deferred")})
+
+    base = system.run_with_deferred_import(while_deferred=look, adapter=None)
     assert secrets_in_triggers == []
+    assert waiting == {"running": 0, "queued": 0, "deferred": 1}  # no worker is held while the import goes on
     assert base["create_import_job"]["job_name"].endswith("-2")
     assert base["evaluate_model"]["scores"]["f1"] <= 0.1
     assert base["register_version"]["status"] == "Rejected"
