@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from include.demo.environment import aws_client, deploy_stack
+from include.demo.environment import aws_client, deploy_stacks
 from include.naming import SHORT_FINGERPRINT_LENGTH
 from include.registry.sagemaker import GROUP_DESCRIPTION, metadata_value
 from tests.bedrock_stand_in import Aws
@@ -79,13 +79,13 @@ def register_versions(endpoint: str, models: int, versions: int) -> None:
 
 def import_models(endpoint: str, folder: Path, models: int, versions: int) -> None:
     """Import the champion and the newest two versions of each model, of one small checkpoint."""
-    stack = deploy_stack(endpoint)
-    aws = Aws(endpoint, stack["ImportRoleArn"])
+    stack = deploy_stacks(endpoint)
+    aws = Aws(endpoint, stack["role_arn"])
     checkpoint = save_tiny_mistral(folder)
-    s3, prefix = aws_client(endpoint, "s3"), f"{stack['Prefix']}/shared"
+    s3, prefix = aws_client(endpoint, "s3"), f"{stack['prefix']}/shared"
     for path in sorted(checkpoint.iterdir()):
-        s3.upload_file(str(path), stack["BucketName"], f"{prefix}/{path.name}")
-    uri = f"s3://{stack['BucketName']}/{prefix}/"
+        s3.upload_file(str(path), stack["bucket"], f"{prefix}/{path.name}")
+    uri = f"s3://{stack['bucket']}/{prefix}/"
     for number in range(models):
         for version in (versions - 5, versions - 1, versions):
             content = fingerprint(model_name(number), version)
