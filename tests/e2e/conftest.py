@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext, Page
 
+from include.demo.airflow_server import USER
 from include.demo.environment import DemoEnvironment
 from tests.airflow_system import DAG_ID, System
+from tests.browser_page import chromium
 
 ROOT = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+#: Milliseconds: what is not on a page by then on a busy machine does not come.
+PATIENCE = 120_000
 
 
 def _follower(folder: Path) -> Path:
@@ -42,3 +48,28 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield system
     finally:
         demo.stop()
+
+
+@pytest.fixture(scope="module")
+def logged_in(system: System) -> Iterator[BrowserContext]:
+    """A Chromium in which the administrator has logged in; the tests of a module share the login."""
+    if not Path(CHROMIUM).exists():  # never left out in silence, as chromium() would
+        pytest.fail(f"{CHROMIUM} is missing; on Debian and Ubuntu: apt-get install chromium")
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.goto(f"{system.environment.ui_url}/auth/login")
+        page.locator('input[name="username"]').fill(USER)
+        page.locator('input[name="password"]').fill(system.environment.password)
+        page.locator('button[type="submit"]').click()
+        page.wait_for_url(lambda url: "/auth/" not in url)
+        page.close()
+        yield context
+
+
+@pytest.fixture
+def page(logged_in: BrowserContext) -> Iterator[Page]:
+    page = logged_in.new_page()
+    yield page
+    page.close()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from rich.console import Console
 
 from include.demo.airflow_server import USER
@@ -18,10 +17,6 @@ from tests.airflow_system import DAG_ID, System
 
 pytestmark = pytest.mark.timeout(900)
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 PATIENCE = 400.0
 FOLLOWER = "follow_champion"
 #: Everything counts as not worse, so that only the setting asks for a person; no version is retired, as one comes back.
@@ -33,16 +28,6 @@ ASK = {
     "comparison_margin": 1,
     "comparison_category_margin": 1,
 }
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    if not Path(CHROMIUM).exists():
-        pytest.fail(f"{CHROMIUM} is missing; on Debian and Ubuntu: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page(viewport={"width": 1280, "height": 900})
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +51,8 @@ def _eventually(is_so: Callable[[], Any], what: str) -> Any:
     raise AssertionError(f"not within {PATIENCE:.0f} s: {what}")
 
 
-def _log_in(page: Page, system: System) -> None:
-    page.goto(f"{system.environment.ui_url}/auth/login")
-    page.locator('input[name="username"]').fill(USER)
-    page.locator('input[name="password"]').fill(system.environment.password)
-    page.locator('button[type="submit"]').click()
-    page.wait_for_url(lambda url: "/auth/" not in url)
-
-
 def test_a_person_reads_the_report_and_approves_in_the_browser(system: System, waiting: str, page: Page) -> None:
     url = system.environment.ui_url
-    _log_in(page, system)
     page.goto(f"{url}/dags/{DAG_ID}/runs/{waiting}/tasks/approve_promotion/required_actions")
     page.get_by_text("promotion is set to manual").wait_for()
     with page.expect_popup() if _opens_a_tab(page) else page.expect_navigation() as opened:
