@@ -30,11 +30,15 @@ class AwsBusyError(ModelImportError):
 
 
 class Reading(NamedTuple, Generic[Value]):
-    """What was read and when; ``error`` says why it could not be read anew, when ``value`` is an old one."""
+    """What was read and when; ``error`` says why it could not be read anew, when ``value`` is an old one.
+
+    ``old`` says that it was taken as it was remembered, and that it is time to read it anew.
+    """
 
     value: Value
     read_at: datetime
     error: str = ""
+    old: bool = False
 
 
 class _Entry:
@@ -76,6 +80,15 @@ class Memory:
         if reading is None:
             raise AwsBusyError
         return reading
+
+    def known(self, key: Hashable, max_age: float) -> Reading[Any] | None:
+        """Return what was read last, however long ago that is, without asking or waiting; None when nothing was."""
+        with self._lock:
+            entry = self._entries.get(key)
+            reading = entry.reading if entry else None
+        if entry is None or reading is None:
+            return None
+        return reading._replace(old=self._clock() - entry.at > max_age)
 
     def _entry(self, key: Hashable) -> _Entry:
         with self._lock:

@@ -43,23 +43,23 @@ def explain(request: Request, error: Exception) -> Response:
     return render("error.html", request, status_code, message=f"{kind}{error}"[:MOST_ERROR_TEXT])
 
 
-def _make_clients() -> None:
+def _read_ahead() -> None:
     try:
-        reader.clients()
+        reader.read_ahead()
     except Exception:  # the first visitor is told
-        log.info("no AWS clients yet", exc_info=True)
+        log.info("AWS could not be read ahead", exc_info=True)
 
 
 @asynccontextmanager
-async def make_clients_early(app: FastAPI) -> AsyncIterator[None]:
-    """Let boto3 read its service descriptions, which takes a second, before somebody waits for it."""
-    Thread(target=_make_clients, name="model-imports-clients", daemon=True).start()
+async def read_ahead(app: FastAPI) -> AsyncIterator[None]:
+    """Let a server that starts read what its first visitor will see; boto3's descriptions alone take a second."""
+    Thread(target=_read_ahead, name="model-imports-read-ahead", daemon=True).start()
     yield
 
 
 def build_app() -> FastAPI:
     """Return the app."""
-    app = FastAPI(title="Imported models", lifespan=make_clients_early, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Imported models", lifespan=read_ahead, docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(add_security_headers)
     app.add_exception_handler(HTTPException, refuse)  # type: ignore[arg-type]
     for kind in READING_ERRORS:

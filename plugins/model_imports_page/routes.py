@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from include.config import ModelConfig
+from include.overview.memory import Reading
 from include.overview.outlook import monthly, outlook
-from include.overview.reader import OverviewReader
-from include.overview.standing import deciding_metric, plot_scores, threshold
+from include.overview.reader import KNOWN, OverviewReader, Wish
+from include.overview.standing import Plot, Standing, deciding_metric, plot_scores, threshold
 from include.plan import PROJECT_ROOT
 from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
 from include.reporting.place import read_html_report
@@ -24,7 +26,26 @@ VERSIONS_PER_PAGE = 25
 
 router = APIRouter()
 reader = OverviewReader(connect, PROJECT_ROOT / "dags" / "models")
-MaxAge = Annotated[float | None, Query(ge=0)]
+
+
+def _wish(max_age: Annotated[float | None, Query(ge=0)] = None, known: bool = False) -> Wish:
+    return Wish(max_age, known)
+
+
+WishDep = Annotated[Wish, Depends(_wish)]
+
+
+class Row(NamedTuple):
+    """What the registry tells of a model in the list."""
+
+    reading: Reading[Standing]
+    metric: str
+    plot: Plot
+
+
+def _row(reading: Reading[Standing], config: ModelConfig | None) -> Row:
+    metric = deciding_metric(config)
+    return Row(reading, metric, plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric)))
 
 
 @router.get("/")
@@ -34,27 +55,27 @@ def index(request: Request) -> HTMLResponse:
 
 
 @router.get("/overview")
-def overview(request: Request, viewer: ViewerDep, max_age: MaxAge = None) -> HTMLResponse:
-    """Return quota, jobs, what waits, and the list of models."""
-    reading = reader.account(max_age)
-    board = read_board(reading.value, viewer)
-    return render("overview.html", request, reading=reading, account=reading.value, board=board)
+def overview(request: Request, viewer: ViewerDep, wish: WishDep) -> HTMLResponse:
+    """Return quota, jobs, what waits, and the list of models with those rows that are known."""
+    reading = reader.account(wish)
+    account, board = reading.value, read_board(reading.value, viewer)
+    known = {line.name: reader.known_row(line.name, wish) for line in board.lines}
+    rows = {name: _row(row, account.configs.get(name)) for name, row in known.items() if row}
+    return render("overview.html", request, reading=reading, account=account, board=board, rows=rows)
 
 
 @router.get("/rows/{model_name}")
-def row(request: Request, model_name: VisibleModel, max_age: MaxAge = None) -> HTMLResponse:
+def row(request: Request, model_name: VisibleModel, wish: WishDep) -> HTMLResponse:
     """Return the cells of a model's row that need the registry."""
-    reading = reader.row(model_name, max_age)
-    config = reader.account().value.configs.get(model_name)
-    metric = deciding_metric(config)
-    plot = plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric))
-    return render("row.html", request, reading=reading, standing=reading.value, metric=metric, plot=plot)
+    reading = reader.row(model_name, wish)
+    config = reader.account(KNOWN).value.configs.get(model_name)
+    return render("row.html", request, row=_row(reading, config))
 
 
 @router.get("/outlook")
-def all_outlook(request: Request, viewer: ViewerDep, max_age: MaxAge = None) -> HTMLResponse:
+def all_outlook(request: Request, viewer: ViewerDep, wish: WishDep) -> HTMLResponse:
     """Return what storage costs and what retention would delete."""
-    return _outlook(request, max_age, viewer.may_see)
+    return _outlook(request, wish, viewer.may_see)
 
 
 @router.get("/models/{model_name}")
@@ -66,9 +87,9 @@ def model(
 
 
 @router.get("/models/{model_name}/outlook")
-def model_outlook(request: Request, model_name: VisibleModel, max_age: MaxAge = None) -> HTMLResponse:
+def model_outlook(request: Request, model_name: VisibleModel, wish: WishDep) -> HTMLResponse:
     """Return what one model costs and what retention would delete of it."""
-    return _outlook(request, max_age, lambda name: name == model_name)
+    return _outlook(request, wish, lambda name: name == model_name)
 
 
 @router.get("/models/{model_name}/standing")
@@ -76,12 +97,12 @@ def standing(
     request: Request,
     viewer: ViewerDep,
     model_name: VisibleModel,
+    wish: WishDep,
     page: Annotated[int, Query(ge=1)] = 1,
     metric: str | None = None,
-    max_age: MaxAge = None,
 ) -> HTMLResponse:
     """Return a model's champion, plot and versions."""
-    reading, account = reader.page(model_name, max_age), reader.account().value
+    reading, account = reader.page(model_name, wish), reader.account(KNOWN).value
     config = account.configs.get(model_name)
     shown = metric if metric in reading.value.metrics else deciding_metric(config)
     least = threshold(config, shown)
@@ -104,8 +125,8 @@ def report(model_name: VisibleModel, fingerprint: str) -> Response:
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
 
 
-def _outlook(request: Request, max_age: float | None, is_visible: Any) -> HTMLResponse:
-    reading = reader.plan(max_age)
+def _outlook(request: Request, wish: Wish, is_visible: Any) -> HTMLResponse:
+    reading = reader.plan(wish)
     models = outlook(reading.value, is_visible)
     versions = [version for model in models for version in model.versions]
     total = monthly(version.verdict.model for version in versions)

@@ -6,6 +6,7 @@
   const status = document.getElementById("status");
   const loading = new Set();
   const waiting = new Map(); // what was not yet seen
+  const remembered = new Set(); // what is shown as the server remembers it, and read anew once the page is ready
   let maxAge = null;
 
   // Airflow shows this page in a frame of its own origin, and its theme is that of the frame's parent.
@@ -36,27 +37,43 @@
   }
 
   function age() {
-    if (loading.size) return "Loading…";
     const moments = [...document.querySelectorAll("[data-read-at]")].map((each) => Date.parse(each.dataset.readAt));
+    if (loading.size && !(root.dataset.ready && moments.length)) return "Loading…";
     if (!moments.length) return "Nothing could be read";
     const seconds = Math.max(0, Math.round((Date.now() - Math.min(...moments)) / 1000));
-    return seconds < 60 ? "Read less than a minute ago" : `Read ${Math.floor(seconds / 60)} min ago`;
+    const read = seconds < 60 ? "Read less than a minute ago" : `Read ${Math.floor(seconds / 60)} min ago`;
+    return loading.size ? `${read}; loading…` : read;
   }
 
   function settle() {
-    const text = age();
-    if (status.textContent !== text) status.textContent = text;
     if (!loading.size && !root.dataset.ready) {
       root.dataset.ready = "true";
       performance.mark("ready");
+      const within = (holder) => [...remembered].some((other) => other !== holder && other.contains(holder));
+      const outermost = [...remembered].filter((holder) => !within(holder));
+      remembered.clear();
+      outermost.forEach(load);
     }
+    const text = age();
+    if (status.textContent !== text) status.textContent = text;
   }
 
+  function addressOf(element) {
+    if (element.id) return `#${CSS.escape(element.id)}`;
+    const href = element.getAttribute("href");
+    return href && `a[href="${CSS.escape(href)}"]`;
+  }
+
+  // New content takes nothing from the person: neither the focus nor what was typed.
   function fill(holder, html) {
+    const typed = holder.querySelector("#find")?.value;
+    const focused = holder.contains(document.activeElement) && addressOf(document.activeElement);
     const keep = Number(holder.dataset.keep || 0);
-    if (!keep) { holder.innerHTML = html; return; }
     while (holder.children.length > keep) holder.lastElementChild.remove();
     holder.insertAdjacentHTML("beforeend", html);
+    const search = typed && holder.querySelector("#find");
+    if (search) { search.value = typed; find(typed); }
+    if (focused) holder.querySelector(focused)?.focus({ preventScroll: true });
   }
 
   function failed(holder, text, html) {
@@ -76,11 +93,12 @@
     holder.setAttribute("aria-busy", "true");
     const url = new URL(holder.dataset.src, location.href);
     if (maxAge !== null) url.searchParams.set("max_age", maxAge);
+    else if (!root.dataset.ready) url.searchParams.set("known", "true");
     try {
       const answer = await fetch(url, { headers: { Accept: "text/html" } });
       const text = await answer.text();
       const ours = (answer.headers.get("Content-Type") || "").startsWith("text/html");
-      if (answer.ok) { fill(holder, text); watch(holder); }
+      if (answer.ok) { fill(holder, text); watch(holder); renewIfOld(holder); }
       else if (answer.status === 401) failed(holder, "Your session has ended. Log in to Airflow and reload the page.");
       else failed(holder, `Airflow answered ${answer.status}: ${text.slice(0, 200)}`, ours && text);
     } catch {
@@ -100,12 +118,23 @@
     }
   });
 
-  // What is on the screen is loaded at once, the rest when it comes into sight.
+  const holds = (holder, what) => holder.querySelector(`:scope > [${what}]`) !== null;
+
+  function renewIfOld(holder) {
+    if (!holds(holder, "data-old")) return;
+    if (root.dataset.ready) load(holder);
+    else remembered.add(holder);
+  }
+
+  // What is on the screen is loaded at once, the rest when it comes into sight; a row may come filled already.
   function watch(within) {
     for (const holder of within.querySelectorAll("[data-src]")) {
+      const filled = holds(holder, "data-read-at");
+      if (filled && !holds(holder, "data-old")) continue;
       const box = holder.getBoundingClientRect();
-      if (box.top < window.innerHeight && box.bottom > 0) load(holder);
-      else { waiting.set(holder, true); seen.observe(holder); }
+      if (box.top >= window.innerHeight || box.bottom <= 0) { waiting.set(holder, true); seen.observe(holder); }
+      else if (filled) renewIfOld(holder);
+      else load(holder);
     }
   }
 
