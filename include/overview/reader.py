@@ -58,6 +58,10 @@ class OverviewReader:
         ask = partial(self._with_clients, lambda clients: read_account(clients, self._models_folder))
         return _read(self._rows, "account", ACCOUNT_AGE, wish, ask)
 
+    def known_account(self) -> Reading[Account] | None:
+        """Return what ``account`` returns if that takes no question, or None; it may be ``old``."""
+        return self._rows.known("account", ACCOUNT_AGE)
+
     def row(self, group: str, wish: Wish = USUAL) -> Reading[Standing]:
         """Return a model's newest versions and champion."""
         ask = partial(self._with_clients, lambda clients: read_standing(clients.sagemaker, group, ROW_VERSIONS))

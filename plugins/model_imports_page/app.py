@@ -18,7 +18,7 @@ from include.errors import ModelImportError
 from include.reporting.place import ReportNotFoundError
 from model_imports_page.access import MAY_READ_RUNS
 from model_imports_page.headers import add_security_headers
-from model_imports_page.presentation import FOLDER, render
+from model_imports_page.presentation import FOLDER, compile_templates, render
 from model_imports_page.routes import reader, router
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def explain(request: Request, error: Exception) -> Response:
 
 
 def _read_ahead() -> None:
+    compile_templates()
     try:
         reader.read_ahead()
     except Exception:  # the first visitor is told

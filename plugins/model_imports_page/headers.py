@@ -1,10 +1,12 @@
-"""Headers of every answer: nothing is loaded from elsewhere, nothing is framed elsewhere, nothing is kept."""
+"""Headers of every answer: nothing is loaded from elsewhere, framed elsewhere, or kept."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
+
+from model_imports_page.presentation import static_version
 
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -18,11 +20,19 @@ REPORT_POLICY = (
 CONTENT_SECURITY_POLICY = "Content-Security-Policy"
 
 
+#: For script and style sheet, which have another address when they have changed.
+KEEP = "private, max-age=604800, immutable"
+
+
+def _may_be_kept(request: Request) -> bool:
+    return "/static/" in request.url.path and request.query_params.get("v") == static_version()
+
+
 async def add_security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """Answer a request, with headers that a route did not set itself."""
     response = await call_next(request)
     response.headers.setdefault(CONTENT_SECURITY_POLICY, PAGE_POLICY)
-    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Cache-Control", KEEP if _may_be_kept(request) else "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
     return response

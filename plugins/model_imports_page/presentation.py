@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,13 @@ def registry_console_url(region_name: str) -> str:
 
 
 @cache
+def static_version() -> str:
+    """Return a digest of script and style sheet: part of the address under which a browser may keep them."""
+    files = sorted((FOLDER / "static").iterdir())
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+@cache
 def _templates() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
@@ -51,11 +59,18 @@ def _templates() -> Environment:
     )
     environment.filters |= {"when": when, "segment": _segment}
     environment.globals |= {
+        "static_version": static_version(),
         "console_url": console_url,
         "s3_console_url": s3_console_url,
         "registry_console_url": registry_console_url,
     }
     return environment
+
+
+def compile_templates() -> None:
+    """Compile all templates, so that no visitor waits for it."""
+    for name in _templates().list_templates():
+        _templates().get_template(name)
 
 
 def render(template: str, request: Request, status_code: int = 200, **values: Any) -> HTMLResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from include.config import ModelConfig
+from include.overview.account import Account
 from include.overview.memory import Reading
 from include.overview.outlook import monthly, outlook
 from include.overview.reader import KNOWN, OverviewReader, Wish
@@ -15,7 +16,7 @@ from include.overview.standing import Plot, Standing, deciding_metric, plot_scor
 from include.plan import PROJECT_ROOT
 from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
 from include.reporting.place import read_html_report
-from model_imports_page.access import ViewerDep, VisibleModel
+from model_imports_page.access import Viewer, ViewerDep, VisibleModel
 from model_imports_page.board import read_board
 from model_imports_page.connection import connect
 from model_imports_page.headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
@@ -48,20 +49,25 @@ def _row(reading: Reading[Standing], config: ModelConfig | None) -> Row:
     return Row(reading, metric, plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric)))
 
 
+def _list(reading: Reading[Account], viewer: Viewer, wish: Wish) -> dict[str, Any]:
+    """Return what the template of the list shows: the board, and those rows that are known."""
+    account, board = reading.value, read_board(reading.value, viewer)
+    known = {line.name: reader.known_row(line.name, wish) for line in board.lines}
+    rows = {name: _row(row, account.configs.get(name)) for name, row in known.items() if row}
+    return {"reading": reading, "account": account, "board": board, "rows": rows}
+
+
 @router.get("/")
-def index(request: Request) -> HTMLResponse:
-    """Return the page; what it shows is loaded by it, piece by piece."""
-    return render("index.html", request)
+def index(request: Request, viewer: ViewerDep) -> HTMLResponse:
+    """Return the page, with the list in it if that is known; what it shows else is loaded by it, piece by piece."""
+    known = reader.known_account()
+    return render("index.html", request, known=known, **(_list(known, viewer, KNOWN) if known else {}))
 
 
 @router.get("/overview")
 def overview(request: Request, viewer: ViewerDep, wish: WishDep) -> HTMLResponse:
-    """Return quota, jobs, what waits, and the list of models with those rows that are known."""
-    reading = reader.account(wish)
-    account, board = reading.value, read_board(reading.value, viewer)
-    known = {line.name: reader.known_row(line.name, wish) for line in board.lines}
-    rows = {name: _row(row, account.configs.get(name)) for name, row in known.items() if row}
-    return render("overview.html", request, reading=reading, account=account, board=board, rows=rows)
+    """Return quota, jobs, what waits, and the list of models."""
+    return render("overview.html", request, **_list(reader.account(wish), viewer, wish))
 
 
 @router.get("/rows/{model_name}")

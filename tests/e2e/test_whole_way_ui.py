@@ -100,7 +100,7 @@ def _runs(system: System) -> int:
     return int(system.airflow().get(f"/dags/{DAG_ID}/dagRuns", limit=1)["total_entries"])
 
 
-def test_the_trigger_form_holds_the_values_of_the_models_file(form: Locator) -> None:
+def test_the_trigger_form_holds_the_values_of_the_models_file(form: Locator, page: Page) -> None:
     config = read_model_file(FILE)
     shown: dict[str, dict[str, Any]] = {
         "Model": {"description": config.description, "licence": config.licence},
@@ -114,6 +114,8 @@ def test_the_trigger_form_holds_the_values_of_the_models_file(form: Locator) -> 
         _open(form, section)
         for parameter, value in fields.items():
             expect(_field(form, parameter)).to_have_value(str(value))
+        if section == "Model":
+            keep_picture(page, "trigger-form.png")
 
 
 def test_the_trigger_form_refuses_a_bad_value_with_its_reason_and_starts_a_run_with_a_good_one(
@@ -128,7 +130,7 @@ def test_the_trigger_form_refuses_a_bad_value_with_its_reason_and_starts_a_run_w
     refusal = form.get_by_text("Invalid input for param evaluation_guardrail_version: 'latest' does not match")
     expect(refusal).to_be_visible()
     refusal.scroll_into_view_if_needed()
-    keep_picture(page, "trigger-form-refusal.png")
+    keep_picture(page, "trigger-form-refused.png")
     assert _runs(system) == before
     _fill(form, "evaluation_guardrail_version", "1")
     trigger.press("Enter")  # Airflow's notice of the refusal lies above the button for some seconds
@@ -178,7 +180,7 @@ def test_the_link_of_write_report_opens_the_report_of_the_version(system: System
     version = system.airflow().xcom(DAG_ID, finished, "register_version")["version"]
     _open_details(system, page, finished, "write_report")
     expect(page.get_by_role("link", name="Report", exact=True)).to_be_visible()
-    keep_picture(page, "report-link.png")
+    keep_picture(page, "task-links.png")
     page.get_by_role("link", name="Report", exact=True).click()
     page.wait_for_url("**/model-imports/reports/capitals/*")
     expect(page.get_by_role("heading", name=f"capitals, version {version}")).to_be_visible()

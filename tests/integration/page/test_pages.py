@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -80,7 +81,7 @@ def test_who_may_not_read_a_models_dag_sees_nothing_of_the_model(
 
     monkeypatch.setattr(get_auth_manager(), "get_authorized_dag_ids", readable)
     assert visit(path).status_code == requests.codes.ok
-    if path in ("overview", "outlook"):
+    if path in ("", "overview", "outlook"):
         assert "secret" not in visit(path).text
     elif "capitals" in path:
         assert visit(path.replace("capitals", "secret")).status_code == requests.codes.forbidden
@@ -132,6 +133,20 @@ def test_answers_forbid_foreign_frames_scripts_and_keeping(visit: Visit, path: s
     assert "frame-ancestors 'self'" in policy
     assert "unsafe" not in policy
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_script_and_style_sheet_may_be_kept_by_the_address_that_they_have_in_the_page(visit: Visit) -> None:
+    for address in re.findall(r'/model-imports/(static/[^"]+)', visit("").text):
+        assert "immutable" in visit(address).headers["Cache-Control"]
+        assert visit(address.partition("?")[0]).headers["Cache-Control"] == "no-store"
+
+
+def test_the_page_itself_holds_the_list_and_the_rows_that_are_known(visit: Visit) -> None:
+    visit("overview")
+    visit("rows/capitals")
+    text = visit("").text
+    assert 'data-name="secret"' in text
+    assert "version 1, f1 0.875" in text
 
 
 @pytest.mark.parametrize("path", PATHS)
