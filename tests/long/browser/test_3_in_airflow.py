@@ -12,8 +12,9 @@ from tests.long.browser.conftest import Site
 
 def open_in_airflow(page: Page, site: Site) -> Frame:
     page.goto(f"{site.url}/plugin/model-imports")
-    page.wait_for_selector("iframe[title='Imported models']")
-    frame = next(each for each in page.frames if each.parent_frame and "/model-imports/" in each.url)
+    element = page.wait_for_selector("iframe[title='Imported models']")
+    frame = element.content_frame() if element else None  # its page may not have answered yet
+    assert frame is not None
     frame.wait_for_selector(READY, state="attached")
     return frame
 
