@@ -167,15 +167,17 @@ def test_importing_the_dag_files_loads_nothing_heavy() -> None:
     assert loaded.strip().splitlines()[-1] == "[]"
 
 
-def test_parsing_costs_under_a_second_more_than_an_empty_dag(tmp_path: Path) -> None:
+def test_parsing_costs_a_small_part_of_what_airflow_itself_costs_each_time(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("from airflow.sdk import DAG\nwith DAG('empty'):\n    pass\n")
     script = (
-        "import sys, time, airflow.sdk; from airflow.dag_processing.dagbag import BundleDagBag\n"
+        "import sys, time; began = time.process_time()\n"
+        "import airflow.sdk; from airflow.dag_processing.dagbag import BundleDagBag\n"
+        "airflow = time.process_time() - began\n"
         "def cost(folder):\n"
         "    began = time.process_time(); assert BundleDagBag(folder, bundle_path=folder).dags\n"
         "    return time.process_time() - began\n"
-        "empty = cost(sys.argv[1]); print(cost(sys.argv[2]) - empty)"
+        "empty = cost(sys.argv[1]); print((cost(sys.argv[2]) - empty) / airflow)"
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(DAGS_FOLDER)]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert float(shown.split()[-1]) < 1.0
+    shown = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    assert min(float(each.split()[-1]) for each in shown) < 0.3  # 0.4 s to 3.5 s; the first may compile the modules
