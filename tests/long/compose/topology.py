@@ -125,6 +125,7 @@ class Topology:
         if name in OWN_PORTS:
             own[OWN_PORTS[name]] = str(self.machine.ports[name, PORTS[name]])
         own["AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT"] = "0"
+        own["AIRFLOW__API__HOST"] = LOOPBACK  # in a container it listens to the others; here nobody else may come in
         return {**inherited_environment(), **own, **self.service(name).environment}
 
     def start_worker(self) -> str:
