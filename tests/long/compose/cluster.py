@@ -14,7 +14,7 @@ import yaml
 
 from include.demo.airflow_server import AirflowApi
 from include.demo.environment import aws_client
-from tests.long.compose.topology import Topology
+from tests.long.compose.topology import HEALTHY_WITHIN, Topology
 
 FINISHED = {"success", "failed"}
 
@@ -97,7 +97,7 @@ def started(folder: Path, workers: int, models: int, worker_concurrency: int = 2
     try:
         names = _write_models(topology, models)
         topology.start(workers)
-        topology.airflow.wait_until_ready(f"import_{names[-1]}", topology.group)
+        topology.airflow.wait_until_ready(f"import_{names[-1]}", topology.group, HEALTHY_WITHIN)
         topology.run("airflow", "dags", "unpause", "--treat-dag-id-as-regex", "--yes", "^import_model.*")
         yield Cluster(topology, names)
     finally:

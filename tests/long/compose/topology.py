@@ -34,7 +34,7 @@ OWN_PORTS = {
 COMPONENTS = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 #: So many imported models may exist at the stand-in; its own default is the service's quota of a new account.
 STAND_IN_OPTIONS = ("--max-imported-models", "100", "--import-seconds", "2", "--cold-start-seconds", "0")
-HEALTHY_WITHIN = 240.0
+HEALTHY_WITHIN = 600.0
 
 
 class PackageMissingError(Exception):
