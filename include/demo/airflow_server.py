@@ -20,7 +20,7 @@ from include.errors import ModelImportError
 from include.plan import PROJECT_ROOT
 
 USER = "admin"
-READY_TIMEOUT = 120.0
+READY_TIMEOUT = 300.0
 
 
 class AirflowNotReadyError(ModelImportError):
