@@ -16,6 +16,8 @@ from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
 from tests.airflow_system import DAG_ID, System
 
+pytestmark = pytest.mark.timeout(900)
+
 
 def found_in_triggers(system: System) -> list[str]:
     """The parts of the access key that the triggers in Airflow's database hold; there is a trigger."""
