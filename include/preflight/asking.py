@@ -77,6 +77,14 @@ def collected(check: Check[T]) -> tuple[list[Finding], T]:
             return findings, end.value
 
 
+def is_denied(error: BaseException) -> bool:
+    """Return whether AWS's refusal for want of a permission is what caused the error."""
+    from botocore.exceptions import ClientError
+
+    causes = (error.__cause__, getattr(error.__cause__, "__cause__", None))
+    return any(isinstance(cause, ClientError) and error_code(cause) in NO_RIGHT_TO_ASK for cause in causes)
+
+
 def _refusal(check: str, which: str, right: str, error: Any) -> Finding:
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     if code in NO_RIGHT_TO_ASK:

@@ -23,7 +23,7 @@ class Finding(NamedTuple):
     def line(self) -> str:
         """The finding as one line for the log."""
         line = f"{self.severity.upper()} {self.check} ({self.which}): {self.found}"
-        return f"{line}. {self.remedy}" if self.remedy else line
+        return f"{line.removesuffix('.')}. {self.remedy}" if self.remedy else line
 
 
 class PreflightFailedError(ModelImportError):

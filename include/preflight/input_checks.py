@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from include.config import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
 from include.inputs import RunInputs
-from include.preflight.asking import AwsClients, Check, guarded
+from include.preflight.asking import AwsClients, Check, guarded, is_denied
 from include.preflight.findings import Finding
 
 if TYPE_CHECKING:
     from include.sources.source import Source
+
+READING = "s3:ListBucket, s3:GetObject and, of a source in SageMaker, the Describe action"
 
 
 def _check_source(
@@ -30,7 +32,8 @@ def _check_source(
             return source
         kind = inspect(source.uri, UriReader(clients.s3)).kind
     except ModelImportError as error:
-        yield Finding("error", role, spec, str(error), f"Give a source that holds a {role}.")
+        remedy = f"Grant {READING} on it to the caller." if is_denied(error) else f"Give a source that holds a {role}."
+        yield Finding("error", role, spec, str(error), remedy)
         return None
     if kind not in expected:
         found, remedy = f"it holds a checkpoint of kind {kind}", f"Give one of kind {' or '.join(expected)}."
@@ -70,4 +73,4 @@ def _guarded_source(
     role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
 ) -> Check[Source | None]:
     found = _check_source(role, spec, expected, config, clients)
-    return (yield from guarded(role, spec, "s3:ListBucket, s3:GetObject", found))
+    return (yield from guarded(role, spec, READING, found))

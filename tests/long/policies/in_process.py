@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -55,7 +56,8 @@ def run_dag(dag: DAG, run_id: str, conf: dict[str, Any]) -> dict[str, Any]:
             continue
         except Exception as error:
             for callback in _callbacks(task.on_failure_callback):
-                callback({**context, "exception": error})
+                with suppress(Exception):  # Airflow logs a callback's own failure, and goes on
+                    callback({**context, "exception": error})
             raise
         for callback in _callbacks(task.on_success_callback):
             callback(context)

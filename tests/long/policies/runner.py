@@ -126,17 +126,25 @@ class Runner:
 
     def import_as_admin(self) -> str:
         """Import the base model by the import role; the job's failureMessage, or nothing."""
-        name, bedrock = f"as-admin-{next(self.numbers)}", self.aws.client("bedrock")
+        job, bedrock = self.start_as_admin(f"as-admin-{next(self.numbers)}"), self.aws.client("bedrock")
+        while (found := bedrock.get_model_import_job(jobIdentifier=job))["status"] == "InProgress":
+            time.sleep(0.05)
+        return str(found.get("failureMessage", ""))
+
+    def start_as_admin(self, name: str, **tags: str) -> str:
+        """Start an import of the base model by the import role, tagged; the job's ARN."""
         for path in (DEMO / "base").iterdir():
             key = f"models/{name}/{path.name}"
             self.aws.client("s3").put_object(Bucket=self.outputs["BucketName"], Key=key, Body=path.read_bytes())
         source = {"s3DataSource": {"s3Uri": f"s3://{self.outputs['BucketName']}/models/{name}/"}}
-        job = bedrock.create_model_import_job(
-            jobName=name, importedModelName=name, roleArn=self.outputs["ImportRoleArn"], modelDataSource=source
-        )["jobArn"]
-        while (found := bedrock.get_model_import_job(jobIdentifier=job))["status"] == "InProgress":
-            time.sleep(0.05)
-        return str(found.get("failureMessage", ""))
+        started = self.aws.client("bedrock").create_model_import_job(
+            jobName=name,
+            importedModelName=name,
+            roleArn=self.outputs["ImportRoleArn"],
+            modelDataSource=source,
+            jobTags=[{"key": key, "value": value} for key, value in tags.items()],
+        )
+        return str(started["jobArn"])
 
     def _put_sources(self) -> None:
         s3 = self.aws.client("s3")

@@ -13,11 +13,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import requests
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 from cfnlint.decode.cfn_yaml import loads
 
 from artifact_events import producer
 from artifact_events.producer import QueueProducer
+from bedrock_import.adoption import StartedImport, find_import
+from bedrock_import.hooks import BedrockModelImportHook
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
@@ -69,9 +72,23 @@ def decisions(runner: Runner) -> list[Decision]:
     assert first["register_version"]["status"] == "Approved"
     assert runner.run()["create_import_job"]["adopted"]
     runner.run(base="sagemaker:model/base", adapter="sagemaker:training-job/early")
+    take_up_a_running_import(runner)
     take_up_a_broken_upload(runner)
     asyncio.run(hear_of_fine_tunes(runner))
     return runner.aws.decisions(runner.arn)
+
+
+def take_up_a_running_import(runner: Runner) -> None:
+    """What a run does whose predecessor was killed while its import went on."""
+    requests.post(f"{runner.aws.endpoint_url}/_local_aws/bedrock/hold-imports", json={}, timeout=10).raise_for_status()
+    try:
+        runner.start_as_admin("running", fingerprint="of the content")
+        hook = BedrockModelImportHook(aws_conn_id=CONNECTION, region_name="us-east-1")
+        found = find_import(hook, "running", "running", "of the content")
+        assert isinstance(found, StartedImport)
+    finally:
+        url = f"{runner.aws.endpoint_url}/_local_aws/bedrock/release-imports"
+        requests.post(url, json={}, timeout=10).raise_for_status()
 
 
 def take_up_a_broken_upload(runner: Runner) -> None:
