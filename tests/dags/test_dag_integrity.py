@@ -180,4 +180,5 @@ def test_parsing_costs_a_small_part_of_what_airflow_itself_costs_each_time(tmp_p
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(DAGS_FOLDER)]
     shown = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
-    assert min(float(each.split()[-1]) for each in shown) < 0.3  # 0.4 s to 3.5 s; the first may compile the modules
+    # 0.4 s to 3.5 s usually; three times that where the modules are compiled each time and others use the core, too.
+    assert min(float(each.split()[-1]) for each in shown) < 0.6
