@@ -120,11 +120,8 @@ def _scratch_of(shape: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:
 
 def column_tiles(columns: int) -> Iterator[slice]:
     """The columns in tiles narrow enough for a core's cache, the last one with what is left."""
-    start = 0
-    while start < columns:
-        stop = start + TILE_COLUMNS if columns - start >= 2 * TILE_COLUMNS else columns
-        yield slice(start, stop)
-        start = stop
+    for start, width in _cut(columns, TILE_COLUMNS):
+        yield slice(start, start + width)
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -134,11 +131,16 @@ def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """
     row_elements = shape[1] if len(shape) > 1 else 1
     step = max(BLOCK_ELEMENTS // max(row_elements, 1) // BLOCK_ROWS, 1) * BLOCK_ROWS
+    yield from _cut(shape[0], step)
+
+
+def _cut(length: int, step: int) -> Iterator[tuple[int, int]]:
+    """(start, size) of pieces of ``step``; the last one takes what is left, so it is never a sliver."""
     start = 0
-    while start < shape[0]:
-        rows = step if shape[0] - start >= 2 * step else shape[0] - start
-        yield start, rows
-        start += rows
+    while start < length:
+        size = step if length - start >= 2 * step else length - start
+        yield start, size
+        start += size
 
 
 def bits(tensor: torch.Tensor) -> NDArray[np.unsignedinteger[Any]]:
