@@ -117,7 +117,7 @@ def test_a_fixed_answer_takes_the_scripted_time_and_needs_no_warm_model(aws: Aws
     aws.script("fixed-answer", text="Paris is it", latency_seconds=0.3)
     started = time.monotonic()
     assert invoke(aws, cold_model) == "Paris is it"
-    assert 0.3 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.3
     aws.script("fixed-answer")
     assert code_of(lambda: invoke(aws, cold_model)) == "ModelNotReadyException"
 

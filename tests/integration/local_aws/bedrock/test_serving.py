@@ -7,11 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from include.local_aws.bedrock import serving
 from include.local_aws.bedrock.errors import ModelNotReadyError
 from include.local_aws.bedrock.serving import ModelLibraries, ModelServers
 from include.local_aws.bedrock.state import ImportedModel, ImportJob
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
+
+
+class Clock:
+    """The time module as the servers see it; ``ahead`` is what it goes ahead by."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(serving, "time", clock)
+    return clock
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +57,22 @@ def test_without_a_cold_start_the_first_call_waits_for_the_model(
 
 
 def test_a_cold_model_is_not_ready_for_the_length_of_a_cold_start(
-    libraries: ModelLibraries, model: ImportedModel
+    libraries: ModelLibraries, model: ImportedModel, clock: Clock
 ) -> None:
-    servers = ModelServers(libraries, cold_start_seconds=0.3, idle_seconds=300)
+    servers = ModelServers(libraries, cold_start_seconds=30, idle_seconds=300)
     for _ in range(2):
         with pytest.raises(ModelNotReadyError):
             servers.warm(model)
-    time.sleep(0.35)
+    clock.ahead += 31
     assert servers.warm(model)
 
 
-def test_an_idle_model_is_cold_again(libraries: ModelLibraries, model: ImportedModel) -> None:
-    servers = ModelServers(libraries, cold_start_seconds=0, idle_seconds=1)
+def test_an_idle_model_is_cold_again(libraries: ModelLibraries, model: ImportedModel, clock: Clock) -> None:
+    servers = ModelServers(libraries, cold_start_seconds=0, idle_seconds=300)
     first = servers.warm(model)
-    time.sleep(0.3)
+    clock.ahead += 200
     assert servers.warm(model) is first
-    time.sleep(1.1)
+    clock.ahead += 301
     assert servers.warm(model) is not first
 
 
