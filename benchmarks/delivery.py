@@ -4,7 +4,8 @@
     python -m benchmarks.delivery --aws tools/bin/aws --s5cmd tools/bin/s5cmd
 
 The tools go to one SeaweedFS on loopback and take turns, so that they share the machine's mood; each one's best setting
-counts, by its median. The merge and its rival go to the stand-in for AWS: SeaweedFS copies inside itself no faster than
+counts, by its median. What is downloaded is also measured until it is on the disk: ours is when it ends, the others'
+lies in memory then. The merge and its rival go to the stand-in for AWS: SeaweedFS copies inside itself no faster than
 the limited link, which S3 does.
 """
 
@@ -18,11 +19,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.delivery_run import BUCKET, s3_client, upload_boto3
 from benchmarks.delivery_tools import ROOT, Took, Tool, tools
+from include.checkpoint.atomic import sync
 from tests.local_aws_process import LocalAwsProcess
 from tests.seaweedfs_process import SeaweedFsProcess
 
@@ -63,11 +67,23 @@ def compare(endpoint_url: str, folder: Path, compared: list[Tool], mib: int, rou
             prefix = f"round-{number}-{compared.index(tool)}"
             took.setdefault(("upload", tool), []).append(tool.run("upload", endpoint_url, source, prefix))
             target = folder / "target"
-            took.setdefault(("download", tool), []).append(tool.run("download", endpoint_url, target, "shared"))
+            os.sync()  # the server's own writes are none of the download's
+            downloaded = tool.run("download", endpoint_url, target, "shared")
+            took.setdefault(("download", tool), []).append(downloaded)
+            on_disk = replace(downloaded, seconds=downloaded.seconds + seconds_to_sync(target))
+            took.setdefault(("on disk", tool), []).append(on_disk)
             shutil.rmtree(target)
             empty(client, prefix)
-    for verb in ("upload", "download"):
+    for verb in ("upload", "download", "on disk"):
         report(verb, {tool: runs for (kind, tool), runs in took.items() if kind == verb}, mib)
+
+
+def seconds_to_sync(folder: Path) -> float:
+    """What it takes to bring the folder's files to the disk, from where the tool left them."""
+    started = time.monotonic()
+    for path in folder.rglob("*"):
+        sync(path)
+    return time.monotonic() - started
 
 
 def report(verb: str, took: dict[Tool, list[Took]], mib: int) -> None:

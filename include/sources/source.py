@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from include.checkpoint.atomic import sync
 from include.checkpoint.segments import Pin
 from include.sources.archive import UnpackLimits, unpack
 from include.sources.cache import SourceCache
@@ -130,8 +132,11 @@ def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -
     if source.pins[0].uri == source.uri:
         return _unpack(folder, source, max_bytes, downloads)
     by_name = {pin.uri.rpartition("/")[2]: pin for pin in source.pins}
-    for file in source.files:
-        downloads.write(by_name[file.name], file, folder)
+    # The cache syncs what it keeps; begun here, a file goes to the disk while the next one is downloaded.
+    with ThreadPoolExecutor(1, thread_name_prefix="sync") as disk:
+        for file in source.files:
+            downloads.write(by_name[file.name], file, folder)
+            disk.submit(sync, folder / file.name)
     return ()
 
 

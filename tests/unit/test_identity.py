@@ -13,6 +13,7 @@ from include.naming import import_names
 from include.plan import PROJECT_VERSION
 
 CONTENT = "0123456789abcdef" * 4
+TAG_VALUE = botocore.session.get_session().get_service_model("bedrock").shape_for("TagValue").metadata
 RUN = "import_capitals/manual__2026-11-22T10:00:00+00:00"
 
 
@@ -32,10 +33,9 @@ def test_two_forced_runs_of_the_same_content_have_different_names() -> None:
 
 @given(st.text(max_size=600))
 def test_whatever_a_source_is_called_its_tag_is_one_that_bedrock_takes(text: str) -> None:
-    shape = botocore.session.get_session().get_service_model("bedrock").shape_for("TagValue")
     value = tag_value(text)
-    assert re.fullmatch(shape.metadata["pattern"], value)
-    assert len(value) <= shape.metadata["max"]
+    assert re.fullmatch(TAG_VALUE["pattern"], value)
+    assert len(value) <= TAG_VALUE["max"]
 
 
 def test_a_long_source_keeps_its_beginning_and_its_end() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import botocore.session
 import pytest
@@ -19,6 +20,7 @@ MODEL_NAMES = st.from_regex(naming.MODEL_NAME_PATTERN, fullmatch=True).filter(
 )
 
 
+@cache
 def _shape(operation: str, *members: str) -> tuple[str, int]:
     shape = botocore.session.get_session().get_service_model("bedrock").operation_model(operation).input_shape
     for member in members:
