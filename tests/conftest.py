@@ -7,8 +7,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,3 +38,16 @@ os.environ.update(
 # Two cores run two tests at once: a single example may take long without anything being wrong.
 settings.register_profile("two-cores", deadline=None)
 settings.load_profile("two-cores")
+
+
+class FilesAndOneAirflow(LoadFileScheduling):
+    """The tests of a file go to one worker, and those of ``tests/e2e`` all to the same: they share a real Airflow."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndOneAirflow:
+    """Return how tests are spread over workers."""
+    return FilesAndOneAirflow(config, log)

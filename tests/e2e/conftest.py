@@ -1,4 +1,4 @@
-"""A real Airflow (API server, scheduler, DAG processor, triggerer) beside the stand-in for AWS, once per session."""
+"""A real Airflow (API server, scheduler, DAG processor, triggerer) beside the stand-in for AWS, started once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _bundles(**folders: Path) -> dict[str, str]:
     return {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     follower = _follower(folder / "another_team")
