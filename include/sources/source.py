@@ -133,10 +133,13 @@ def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -
         return _unpack(folder, source, max_bytes, downloads)
     by_name = {pin.uri.rpartition("/")[2]: pin for pin in source.pins}
     # The cache syncs what it keeps; begun here, a file goes to the disk while the next one is downloaded.
+    syncs = []
     with ThreadPoolExecutor(1, thread_name_prefix="sync") as disk:
         for file in source.files:
             downloads.write(by_name[file.name], file, folder)
-            disk.submit(sync, folder / file.name)
+            syncs.append(disk.submit(sync, folder / file.name))
+    for each in syncs:
+        each.result()  # the system tells a failed write to the first who syncs
     return ()
 
 
