@@ -40,14 +40,15 @@ settings.register_profile("two-cores", deadline=None)
 settings.load_profile("two-cores")
 
 
-class FilesAndOneAirflow(LoadFileScheduling):
-    """The tests of a file go to one worker, and those of ``tests/e2e`` all to the same: they share a real Airflow."""
+class SharedServers(LoadFileScheduling):
+    """The tests of a file go to one worker; so do those of a folder whose conftest starts servers for all of them."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else super()._split_scope(nodeid)
+        file = super()._split_scope(nodeid)
+        return str(Path(file).parent) if file.startswith(("tests/e2e/", "tests/integration/")) else file
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndOneAirflow:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedServers:
     """Return how tests are spread over workers."""
-    return FilesAndOneAirflow(config, log)
+    return SharedServers(config, log)
