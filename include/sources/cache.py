@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from include.checkpoint.atomic import sync
 from include.checkpoint.disk import named_when_full
 from include.sources.errors import CacheFullError
 
@@ -103,8 +104,4 @@ def _size(folder: Path) -> int:
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(path)

@@ -118,13 +118,24 @@ def test_the_same_content_again_creates_nothing(system: System, finished: dict[s
     assert system.notices() == []
 
 
+def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(system: System, finished: dict[str, object]) -> None:
+    early = system.run(adapter="include/demo/adapters/early")
+    assert early["evaluate_model"]["scores"]["f1"] < finished["evaluate_model"]["scores"]["f1"]
+    assert early["register_version"]["version"] == 2
+    assert early["register_version"]["status"] == "Rejected"
+    assert system.approved_versions() == [1]
+    [notice] = system.notices()
+    assert notice["Subject"] == "2 of 3 imported models are used"
+    assert "retire_imported_models" in notice["Message"]
+
+
 def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedrocks_message(
     system: System, finished: dict[str, object]
 ) -> None:
     versions = system.inventory().versions
     system.script_fault("fail-next-import", message="The weights are written in invisible ink")
     with pytest.raises(RunFailedError) as failed:
-        system.run_with_deferred_import(adapter="include/demo/adapters/early")
+        system.run_with_deferred_import(adapter=None)
     assert "wait_for_import" in str(failed.value)
     assert "ModelImportJobFailedError" in str(failed.value)
     assert "invisible ink" in str(failed.value)
@@ -141,9 +152,7 @@ def test_a_failure_that_comes_again_when_the_task_is_cleared_is_told_once(system
     assert system.notices() == []
 
 
-def test_the_next_run_imports_under_the_next_name_through_the_triggerer_and_a_weaker_adapter_is_no_champion(
-    system: System, finished: dict[str, object]
-) -> None:
+def test_the_next_run_imports_under_the_next_name_and_completes_through_the_triggerer(system: System) -> None:
     secrets_in_triggers: list[str] = []
     waiting: dict[str, int] = {}
 
@@ -151,17 +160,13 @@ def test_the_next_run_imports_under_the_next_name_through_the_triggerer_and_a_we
         secrets_in_triggers.extend(found_in_triggers(system))
         waiting.update({state: slots(system, state) for state in ("running", "queued", "deferred")})
 
-    early = system.run_with_deferred_import(while_deferred=look, adapter="include/demo/adapters/early")
+    base = system.run_with_deferred_import(while_deferred=look, adapter=None)
     assert secrets_in_triggers == []
     assert waiting == {"running": 0, "queued": 0, "deferred": 1}  # no worker is held while the import goes on
-    assert early["create_import_job"]["job_name"].endswith("-2")
-    assert early["upload_checkpoint"]["bytes_sent"] == 0  # the failed run had sent it all
-    assert early["evaluate_model"]["scores"]["f1"] < finished["evaluate_model"]["scores"]["f1"]
-    assert (early["register_version"]["version"], early["register_version"]["status"]) == (2, "Rejected")
+    assert base["create_import_job"]["job_name"].endswith("-2")
+    assert base["evaluate_model"]["scores"]["f1"] <= 0.1
+    assert base["register_version"]["status"] == "Rejected"
     assert system.approved_versions() == [1]
-    [notice] = system.notices()
-    assert notice["Subject"] == "2 of 3 imported models are used"
-    assert "retire_imported_models" in notice["Message"]
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_one_failure_wakes_the_questions_that_wait(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(ModelInvocationError):
         run(client, tmp_path, RECORDS[:2], patience=Patience(deadline_seconds=600, first_pause_seconds=15))
-    assert time.monotonic() - started < 7  # the pause alone is 7.5 s at least
+    assert time.monotonic() - started < 5
 
 
 def test_answers_before_a_failure_are_kept(tmp_path: Path) -> None:
