@@ -179,6 +179,6 @@ def test_parsing_costs_a_small_part_of_what_airflow_itself_costs_each_time(tmp_p
         "empty = cost(sys.argv[1]); print((cost(sys.argv[2]) - empty) / airflow)"
     )
     command = [sys.executable, "-c", script, str(tmp_path), str(DAGS_FOLDER)]
-    shown = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)]
+    shown = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
     # 0.4 s to 3.5 s usually; three times that where the modules are compiled each time and others use the core, too.
-    assert min(float(each.split()[-1]) for each in shown) < 0.6
+    assert any(float(each.split()[-1]) < 0.6 for each in shown)

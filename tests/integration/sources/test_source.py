@@ -123,12 +123,13 @@ def test_a_hundred_objects_are_fingerprinted_from_metadata_in_seconds(s3: Any, m
     files = {f"model-{n:05}-of-00098.safetensors": os.urandom(8) for n in range(98)}
     put_prefix(s3, "many", files | {"config.json": b"{}", "tokenizer.json": b"{}"})
     monkeypatch.setattr(s3, "get_object", lambda **_: pytest.fail("a byte was downloaded"))
-    took = []
-    for _ in range(3):  # the best of three: something else may use the processor
+
+    def seconds() -> float:
         started = time.monotonic()
         assert len(describe_source(parse_location("s3://models/many"), s3=s3).files) == 100
-        took.append(time.monotonic() - started)
-    assert min(took) < 5
+        return time.monotonic() - started
+
+    assert any(seconds() < 5 for _ in range(3))  # something else may use the processor during one of them
 
 
 def test_a_training_jobs_archive_is_unpacked_into_the_cache_once(

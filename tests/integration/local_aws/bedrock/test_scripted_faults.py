@@ -115,9 +115,12 @@ def test_models_can_be_kept_cold_for_a_time(aws: Aws, cold_model: str) -> None:
 
 def test_a_fixed_answer_takes_the_scripted_time_and_needs_no_warm_model(aws: Aws, cold_model: str) -> None:
     aws.script("fixed-answer", text="Paris is it", latency_seconds=0.3)
-    started = time.monotonic()
-    assert invoke(aws, cold_model) == "Paris is it"
-    assert time.monotonic() - started >= 0.3
+    took = []
+    for _ in range(3):  # something else may use the processor during one of them
+        started = time.monotonic()
+        assert invoke(aws, cold_model) == "Paris is it"
+        took.append(time.monotonic() - started)
+    assert 0.3 <= min(took) < 2
     aws.script("fixed-answer")
     assert code_of(lambda: invoke(aws, cold_model)) == "ModelNotReadyException"
 
