@@ -63,5 +63,7 @@ $(STAMP):
 	@echo "Installing the requirements into .venv: some minutes, once."
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@# pip compiles one file after another; some packages bring files for other Pythons, which cannot be compiled.
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	@touch $@

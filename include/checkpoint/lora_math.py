@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-BLOCK_ELEMENTS = 2**19
+BLOCK_ELEMENTS = 2**20
 BLOCK_ROWS = 64
 TILE_COLUMNS = 2048
 _SIGNED = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -125,7 +125,7 @@ def column_tiles(columns: int) -> Iterator[slice]:
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """(first row, rows) of blocks that fit a core's cache.
+    """(first row, rows) of blocks that stay in the processor's cache, and pay for handing them between threads.
 
     What is left at the end goes to the last block: for a few rows torch takes another kernel, with other last bits.
     """

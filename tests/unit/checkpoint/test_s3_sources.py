@@ -56,7 +56,7 @@ def test_a_prefix_is_inspected_and_validated_like_its_folder(s3: Any, base_dir: 
 
 
 def test_validation_reads_a_fraction_of_the_weights(s3: Any, tmp_path: Path) -> None:
-    large = make_model(hidden_size=1024, intermediate_size=3584, num_hidden_layers=3)
+    large = make_model(hidden_size=768, intermediate_size=2688, num_hidden_layers=3)
     _put(s3, save_model(large, tmp_path / "large"))
     reader = CountingReader(s3)
 
