@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from include.config import parse_model_config
@@ -27,6 +26,7 @@ from include.registry.versions import REPORT_HTML_URI
 from include.reporting.place import read_html_report
 from include.reporting.writing import write_report
 from tests.bedrock_stand_in import BUCKET, Aws
+from tests.integration.promotion.registering import register_one
 from tests.local_aws_process import LocalAwsProcess
 from tests.tiny_mistral import save_tiny_mistral
 from tests.unit.reporting.pages import Right, answers, measured
@@ -282,28 +282,7 @@ def test_an_older_content_that_is_run_again_does_not_replace_a_newer_champion(ru
     assert runs.champion() == 2
 
 
-def _register_in_a_process(endpoint_url: str, group: str, fingerprint: str) -> int:
-    from include.registry.versions import Candidate
-
-    sagemaker: Any = boto3.client(
-        "sagemaker", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="t", aws_secret_access_key="t"
-    )
-    candidate = Candidate(
-        group=group,
-        description="",
-        fingerprint=fingerprint,
-        imported_model_arn="arn",
-        scores={},
-        dataset_digest="",
-        report_uri="s3://bucket/report.json",
-        status="Approved",
-        provenance={},
-    )
-    return SageMakerRegistry(sagemaker).register(candidate).number
-
-
 def test_registrations_by_several_processes_at_once_all_survive_and_none_is_doubled(aws: Aws) -> None:
-    register_one: Callable[..., int] = _register_in_a_process
     with ProcessPoolExecutor(4, get_context("spawn")) as pool:
         jobs = [pool.submit(register_one, aws.endpoint, "crowd", letter * 64) for letter in "abcabc"]
         numbers = [job.result() for job in jobs]
