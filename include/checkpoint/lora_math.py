@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-BLOCK_ELEMENTS = 2**20
+# Twice as many would be a tenth faster, and take a merge out of S3 past 300 MB.
+BLOCK_ELEMENTS = 2**19
 BLOCK_ROWS = 64
 TILE_COLUMNS = 2048
 _SIGNED = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -125,7 +126,7 @@ def column_tiles(columns: int) -> Iterator[slice]:
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
-    """(first row, rows) of blocks that stay in the processor's cache, and pay for handing them between threads.
+    """(first row, rows) of blocks that fit a core's cache.
 
     What is left at the end goes to the last block: for a few rows torch takes another kernel, with other last bits.
     """
