@@ -164,6 +164,7 @@ def test_the_next_run_imports_under_the_next_name_and_completes_through_the_trig
     assert secrets_in_triggers == []
     assert waiting == {"running": 0, "queued": 0, "deferred": 1}  # no worker is held while the import goes on
     assert base["create_import_job"]["job_name"].endswith("-2")
+    assert base["upload_checkpoint"]["bytes_sent"] == 0  # the failed run had sent it all
     assert base["evaluate_model"]["scores"]["f1"] <= 0.1
     assert base["register_version"]["status"] == "Rejected"
     assert system.approved_versions() == [1]
