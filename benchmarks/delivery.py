@@ -73,11 +73,12 @@ def compare(endpoint_url: str, folder: Path, compared: list[Tool], mib: int, rou
             on_disk = replace(downloaded, seconds=downloaded.seconds + seconds_to_sync(target))
             took.setdefault(("on disk", tool), []).append(on_disk)
             shutil.rmtree(target)
+            in_memory = downloaded
             if tool.name == "ours":
                 os.sync()
-                downloaded = tool.run("download_unsynced", endpoint_url, target, "shared")
+                in_memory = tool.run("download_unsynced", endpoint_url, target, "shared")
                 shutil.rmtree(target)
-            took.setdefault(("in memory", tool), []).append(downloaded)
+            took.setdefault(("in memory", tool), []).append(in_memory)
             empty(client, prefix)
     for verb in ("upload", "in memory", "on disk", "as each ends"):
         report(verb, {tool: runs for (kind, tool), runs in took.items() if kind == verb}, mib)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import boto3
-
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import Candidate
+from tests.bedrock_stand_in import Aws
 
 
-def register_one(endpoint_url: str, group: str, fingerprint: str) -> int:
+def register_one(aws: Aws, group: str, fingerprint: str) -> int:
     """Register a version of this content in the model's group; return its number."""
-    sagemaker: Any = boto3.client(
-        "sagemaker", "us-east-1", endpoint_url=endpoint_url, aws_access_key_id="t", aws_secret_access_key="t"
-    )
     candidate = Candidate(
         group=group,
         description="",
@@ -26,4 +20,4 @@ def register_one(endpoint_url: str, group: str, fingerprint: str) -> int:
         status="Approved",
         provenance={},
     )
-    return SageMakerRegistry(sagemaker).register(candidate).number
+    return SageMakerRegistry(aws.client("sagemaker")).register(candidate).number

@@ -284,7 +284,7 @@ def test_an_older_content_that_is_run_again_does_not_replace_a_newer_champion(ru
 
 def test_registrations_by_several_processes_at_once_all_survive_and_none_is_doubled(aws: Aws) -> None:
     with ProcessPoolExecutor(4, get_context("spawn")) as pool:
-        jobs = [pool.submit(register_one, aws.endpoint, "crowd", letter * 64) for letter in "abcabc"]
+        jobs = [pool.submit(register_one, aws, "crowd", letter * 64) for letter in "abcabc"]
         numbers = [job.result() for job in jobs]
     assert sorted(set(numbers)) == [1, 2, 3]
     assert numbers[:3] == numbers[3:]
