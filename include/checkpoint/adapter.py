@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from include.checkpoint.arrays import Array
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
 from include.checkpoint.folder import whole
 from include.checkpoint.json_files import read_json
 from include.checkpoint.reading import LOCAL, RangeReader
 from include.checkpoint.safetensors_header import read_header
 from include.checkpoint.tensors import StoredTensor
-from include.checkpoint.torch_tensors import tensor_from_bytes
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +99,7 @@ class LazyTensors(Protocol):
         """The shape, without reading the tensor."""
         ...
 
-    def tensor(self, name: str) -> torch.Tensor:
+    def tensor(self, name: str) -> Array:
         """The tensor in memory."""
         ...
 
@@ -118,7 +118,7 @@ class Adapter:
         """The shape of one part of a module's change."""
         return self.weights.shape(self.modules[module][part])
 
-    def tensor(self, module: str, part: str) -> torch.Tensor:
+    def tensor(self, module: str, part: str) -> Array:
         """One part of a module's change, in memory."""
         return self.weights.tensor(self.modules[module][part])
 
@@ -180,10 +180,10 @@ class _SafetensorsWeights:
     def shape(self, name: str) -> tuple[int, ...]:
         return self._stored[name].entry.shape
 
-    def tensor(self, name: str) -> torch.Tensor:
+    def tensor(self, name: str) -> Array:
         stored = self._stored[name]
         data = stored.read(0, stored.entry.size, self._reader)
-        return tensor_from_bytes(data, stored.entry.dtype, stored.entry.shape)
+        return Array.from_bytes(data, stored.entry.dtype, stored.entry.shape)
 
 
 class _PickledWeights:
@@ -199,5 +199,5 @@ class _PickledWeights:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._state[name].shape)
 
-    def tensor(self, name: str) -> torch.Tensor:
-        return self._state[name]
+    def tensor(self, name: str) -> Array:
+        return Array.from_torch(self._state[name])

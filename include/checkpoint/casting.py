@@ -10,7 +10,7 @@ from include.checkpoint.errors import NonFiniteError
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.json_files import format_json, read_json
 from include.checkpoint.layout import PlacedTensor, lay_out
-from include.checkpoint.lora_math import is_finite, row_blocks
+from include.checkpoint.lora_math import row_blocks
 from include.checkpoint.merge_plan import FLOATS
 from include.checkpoint.overlay import Overlay, overlay, pin_of
 from include.checkpoint.progress import Progress, no_progress
@@ -19,7 +19,7 @@ from include.checkpoint.safetensors_header import DTYPE_BYTES, read_header
 from include.checkpoint.segments import Checkpoint, CheckpointFile
 from include.checkpoint.tensor_changes import stored_rows
 from include.checkpoint.tensors import StoredTensor, stored_tensors
-from include.checkpoint.torch_tensors import DTYPES, bytes_of
+from include.checkpoint.torch_kernels import converted
 
 OVERLAY = "cast.overlay"
 TargetDtype = Literal["bfloat16", "float16"]
@@ -88,10 +88,10 @@ def _placed(stored: StoredTensor, is_chosen: bool, target: str, out: Overlay, re
 
     def blocks() -> Iterator[memoryview]:
         for start, rows in row_blocks(entry.shape):
-            rounded = rows_of(start, rows).to(DTYPES[target])
-            if not is_finite(rounded):
+            rounded = converted(rows_of(start, rows), target)
+            if not rounded.is_finite():
                 raise NonFiniteError(entry.name, f"values too large for {target} in rows {start} to {start + rows}")
-            yield bytes_of(rounded)
+            yield rounded.bytes()
 
     return PlacedTensor(entry.name, target, entry.shape, (out.append_all(blocks()),))
 

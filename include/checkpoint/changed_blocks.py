@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 from collections import deque
@@ -9,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import torch
 
+from include.checkpoint.arrays import STORAGE, Array
 from include.checkpoint.errors import NonFiniteError
-from include.checkpoint.lora_math import BlockChange, bits, is_finite
+from include.checkpoint.lora_math import BlockChange
 from include.checkpoint.merge_plan import TensorChange
 from include.checkpoint.tensor_changes import RowReader
-from include.checkpoint.torch_tensors import DTYPES, bytes_of
 
 MAX_THREADS = 4
 BLOCKS_AHEAD = 3
@@ -30,20 +30,20 @@ class ChangedTensor:
         self.change, self.apply, self.base = change, apply, base
         self.elements = self.changed = 0
 
-    def block(self, start: int, rows: int, memory: torch.Tensor) -> tuple[torch.Tensor, int]:
+    def block(self, start: int, rows: int, memory: Array) -> tuple[Array, int]:
         """These rows merged, in ``memory``, and how many elements changed; raises NonFiniteError."""
         before = self.base(start, rows)
-        after = memory[: before.numel()].view(before.shape)
+        after = Array(memory.dtype, memory.values.reshape(before.shape))
         self.apply(before, start, after)
-        if not is_finite(after):
+        if not after.is_finite():
             raise NonFiniteError(self.change.name, f"NaN or infinity in rows {start} to {start + rows}")
-        return after, int(np.count_nonzero(bits(after) != bits(before)))
+        return after, int(np.count_nonzero(after.bits() != before.bits()))
 
-    def count(self, after: torch.Tensor, changed: int) -> memoryview:
+    def count(self, after: Array, changed: int) -> memoryview:
         """The block's bytes, counted."""
-        self.elements += after.numel()
+        self.elements += after.values.size
         self.changed += changed
-        return bytes_of(after)
+        return after.bytes()
 
 
 Block = tuple[ChangedTensor, int, int]
@@ -54,7 +54,7 @@ class BlockWorkers:
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(min(os.cpu_count() or 1, MAX_THREADS))
-        self._buffers = [torch.empty(0, dtype=torch.uint8)] * _BUFFERS
+        self._buffers = [np.empty(0, np.uint8)] * _BUFFERS
         self._next = 0
 
     def here(self, blocks: Iterable[Block]) -> Iterator[memoryview]:
@@ -64,7 +64,7 @@ class BlockWorkers:
 
     def ahead(self, blocks: Iterable[Block]) -> Iterator[memoryview]:
         """The bytes of each block in order, a few computed ahead, each in one thread."""
-        pending: deque[tuple[ChangedTensor, Future[tuple[torch.Tensor, int]]]] = deque()
+        pending: deque[tuple[ChangedTensor, Future[tuple[Array, int]]]] = deque()
         for tensor, start, rows in blocks:
             memory = self._memory(tensor, rows)
             pending.append((tensor, self.pool.submit(tensor.block, start, rows, memory)))
@@ -73,15 +73,15 @@ class BlockWorkers:
         while pending:
             yield _result(*pending.popleft())
 
-    def _memory(self, tensor: ChangedTensor, rows: int) -> torch.Tensor:
-        dtype = DTYPES[tensor.change.dtype]
-        size = rows * int(torch.Size(tensor.change.shape[1:]).numel()) * dtype.itemsize
+    def _memory(self, tensor: ChangedTensor, rows: int) -> Array:
+        dtype = STORAGE[tensor.change.dtype]
+        size = rows * math.prod(tensor.change.shape[1:]) * dtype.itemsize
         self._next = (self._next + 1) % _BUFFERS
         if len(self._buffers[self._next]) < size:
             # Whole pages of its own: what is aligned goes to the disk directly.
-            self._buffers[self._next] = torch.frombuffer(mmap.mmap(-1, size), dtype=torch.uint8)
-        return self._buffers[self._next][:size].view(dtype)
+            self._buffers[self._next] = np.frombuffer(mmap.mmap(-1, size), np.uint8)
+        return Array(tensor.change.dtype, self._buffers[self._next][:size].view(dtype))
 
 
-def _result(tensor: ChangedTensor, block: Future[tuple[torch.Tensor, int]]) -> memoryview:
+def _result(tensor: ChangedTensor, block: Future[tuple[Array, int]]) -> memoryview:
     return tensor.count(*block.result())

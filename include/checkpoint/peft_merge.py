@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.checkpoint.adapter import Adapter
+from include.checkpoint.arrays import Array
 from include.checkpoint.errors import AdapterRefusedError, MemoryShortError
 from include.checkpoint.materialize import materialize
 from include.checkpoint.reading import RangeReader
@@ -99,5 +100,5 @@ class _State:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._tensors[name].shape)
 
-    def tensor(self, name: str) -> torch.Tensor:
-        return self._tensors[name]
+    def tensor(self, name: str) -> Array:
+        return Array.from_torch(self._tensors[name])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-import torch
+import numpy as np
 
 from include.checkpoint.adapter import Adapter
+from include.checkpoint.arrays import Array
 from include.checkpoint.errors import AdapterBaseMismatchError
 from include.checkpoint.lora_math import (
     BiasDelta,
@@ -21,10 +23,10 @@ from include.checkpoint.merge_plan import TensorChange
 from include.checkpoint.reading import RangeReader
 from include.checkpoint.safetensors_header import DTYPE_BYTES
 from include.checkpoint.tensors import StoredTensor
-from include.checkpoint.torch_tensors import DTYPES, tensor_from_bytes
+from include.checkpoint.torch_kernels import converted
 
 # (first row, rows) → these rows, in the tensor's stored dtype.
-RowReader = Callable[[int, int], torch.Tensor]
+RowReader = Callable[[int, int], Array]
 
 
 def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
@@ -42,15 +44,15 @@ def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
     return Replacement(adapter.tensor(module, "bias" if change.name.endswith(".bias") else "weight"))
 
 
-def _float(adapter: Adapter, module: str, part: str) -> torch.Tensor:
-    return adapter.tensor(module, part).float()
+def _float(adapter: Adapter, module: str, part: str) -> Array:
+    return converted(adapter.tensor(module, part), "F32")
 
 
 def base_rows(adapter: Adapter, change: TensorChange, source: StoredTensor, reader: RangeReader) -> RowReader:
     """The rows a change starts from: the base's, or the adapter's own where the vocabulary was resized."""
     if change.own_base or (change.kind == "replace" and change.shape != source.entry.shape):
         part = "base_weight" if change.own_base else "weight"
-        own = adapter.tensor(change.module, part).to(DTYPES[change.dtype])
+        own = converted(adapter.tensor(change.module, part), change.dtype)
         return lambda start, rows: own[start : start + rows]
     return stored_rows(source.entry.dtype, source.entry.shape, lambda at, length: source.read(at, length, reader))
 
@@ -58,10 +60,10 @@ def base_rows(adapter: Adapter, change: TensorChange, source: StoredTensor, read
 def stored_rows(dtype: str, shape: tuple[int, ...], read: Callable[[int, int], bytes]) -> RowReader:
     """Rows of a tensor stored row by row, given how to read (offset, length) of its bytes."""
     row_shape = shape[1:]
-    row_bytes = DTYPE_BYTES[dtype] * int(torch.Size(row_shape).numel())
+    row_bytes = DTYPE_BYTES[dtype] * math.prod(row_shape)
 
-    def rows_of(start: int, rows: int) -> torch.Tensor:
-        return tensor_from_bytes(read(start * row_bytes, rows * row_bytes), dtype, (rows, *row_shape))
+    def rows_of(start: int, rows: int) -> Array:
+        return Array.from_bytes(read(start * row_bytes, rows * row_bytes), dtype, (rows, *row_shape))
 
     return rows_of
 
@@ -73,6 +75,6 @@ def refuse_other_embedding(adapter: Adapter, change: TensorChange, rows_of: RowR
     own = adapter.tensor(change.module, "base_weight")
     for start, rows in row_blocks(change.shape):
         base = rows_of(start, rows)
-        if not torch.equal(own[start : start + rows].to(base.dtype), base):
+        if not np.array_equal(converted(own[start : start + rows], base.dtype).bits(), base.bits()):
             found = f"other values from row {start} on"
             raise AdapterBaseMismatchError(change.source, "the matrix that the adapter was trained on", found)

@@ -9,7 +9,7 @@ from itertools import islice
 
 from include.checkpoint.adapter import Adapter
 from include.checkpoint.changed_blocks import Block, BlockWorkers, ChangedTensor
-from include.checkpoint.lora_math import one_torch_thread, row_blocks
+from include.checkpoint.lora_math import row_blocks
 from include.checkpoint.merge_plan import TensorChange
 from include.checkpoint.merge_proof import TensorProof, prove_tensor
 from include.checkpoint.overlay import Overlay
@@ -20,6 +20,7 @@ from include.checkpoint.segments import Segment
 from include.checkpoint.tensor_changes import base_rows, block_change, refuse_other_embedding, stored_rows
 from include.checkpoint.tensors import StoredTensor
 from include.checkpoint.token_rows import write_token_rows
+from include.checkpoint.torch_kernels import one_torch_thread
 
 
 class TensorWriter:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
-
+from include.checkpoint.arrays import STORAGE, Array
 from include.checkpoint.defects import Defect
-from include.checkpoint.lora_math import is_finite
 from include.checkpoint.model_defects import NonFiniteError
 from include.checkpoint.reading import RangeReader
 from include.checkpoint.tensors import StoredTensor
-from include.checkpoint.torch_tensors import tensor_from_bytes
 from include.checkpoint.weights import Weights
 
 SAMPLE_BYTES = 16 * 2**10
@@ -24,19 +21,19 @@ def value_defects(weights: Weights, reader: RangeReader) -> Iterator[Defect]:
     floats = [stored for stored in weights.tensors.values() if stored.entry.dtype in FLOATS and stored.entry.size]
     step = max(-(-len(floats) // MAX_SAMPLED), 1)
     for stored in floats[::step]:
-        if not is_finite(_sample(stored, reader)):
+        if not _sample(stored, reader).is_finite():
             yield NonFiniteError(stored.file.name, f"finite numbers in {stored.entry.name}", "NaN or infinity")
 
 
 def same_samples(tensors: Sequence[StoredTensor], reader: RangeReader) -> bool:
     """Whether the tensors hold the same bytes where they are sampled."""
-    return len({_sample(stored, reader).view(torch.uint8).numpy().tobytes() for stored in tensors}) == 1
+    return len({_sample(stored, reader).bytes().tobytes() for stored in tensors}) == 1
 
 
-def _sample(stored: StoredTensor, reader: RangeReader) -> torch.Tensor:
+def _sample(stored: StoredTensor, reader: RangeReader) -> Array:
     """A run of values from the middle of the tensor."""
     entry = stored.entry
-    width = tensor_from_bytes(b"", entry.dtype, (0,)).element_size()
+    width = STORAGE[entry.dtype].itemsize
     length = min(SAMPLE_BYTES, entry.size)
     start = (entry.size - length) // 2 // width * width
-    return tensor_from_bytes(stored.read(start, length, reader), entry.dtype, (length // width,))
+    return Array.from_bytes(stored.read(start, length, reader), entry.dtype, (length // width,))

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from include.checkpoint.arrays import Array
 from include.checkpoint.changed_blocks import BlockWorkers, ChangedTensor
-from include.checkpoint.lora_math import LinearDelta, is_finite, one_torch_thread, row_blocks
+from include.checkpoint.lora_math import LinearDelta, row_blocks
 from include.checkpoint.merge_plan import TensorChange
+from include.checkpoint.torch_kernels import one_torch_thread
 
 SHAPES = [
     (1, 64),
@@ -42,8 +44,9 @@ def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, sc
     wanted = base.clone()
     wanted += (lora_b @ lora_a) * scaling
     change = TensorChange("w", "linear", "m", "w", "BF16", shape)
-    delta = LinearDelta.of(lora_a, lora_b, scaling)
-    tensor = ChangedTensor(change, delta, lambda start, rows: base[start : start + rows])
+    delta = LinearDelta.of(Array.from_torch(lora_a), Array.from_torch(lora_b), scaling)
+    stored = Array.from_torch(base)
+    tensor = ChangedTensor(change, delta, lambda start, rows: stored[start : start + rows])
     blocks = [(tensor, start, rows) for start, rows in row_blocks(shape)]
 
     workers = BlockWorkers()
@@ -70,6 +73,6 @@ def test_blocks_cover_every_row_once_and_the_last_is_never_a_sliver() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
 def test_finite_means_finite(dtype: torch.dtype) -> None:
     values = torch.tensor([0.0, -0.0, 1.0, -3.0, torch.finfo(dtype).max, torch.finfo(dtype).min], dtype=dtype)
-    assert is_finite(values)
+    assert Array.from_torch(values).is_finite()
     for bad in (float("inf"), float("-inf"), float("nan")):
-        assert not is_finite(torch.cat([values, torch.tensor([bad], dtype=dtype)]))
+        assert not Array.from_torch(torch.cat([values, torch.tensor([bad], dtype=dtype)])).is_finite()

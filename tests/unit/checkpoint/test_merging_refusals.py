@@ -15,6 +15,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
 from include.checkpoint import errors
+from include.checkpoint.arrays import Array
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.lora_math import LinearDelta
 from include.checkpoint.materialize import materialize
@@ -206,7 +207,7 @@ def test_the_proof_counts_what_changed_and_the_rest_is_the_bases_own_bytes(
 def test_a_merge_that_came_out_wrong_is_not_accepted(
     base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def twice_the_delta(change: LinearDelta, base: torch.Tensor, start: int, out: torch.Tensor) -> None:
+    def twice_the_delta(change: LinearDelta, base: Array, start: int, out: Array) -> None:
         right(replace(change, scaling=2 * change.scaling), base, start, out)
 
     right = LinearDelta.__call__

@@ -1,0 +1,96 @@
+"""Between the bytes of a safetensors file and numpy's arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+# How numpy holds each dtype of safetensors: as itself, or as the bits of what numpy does not know.
+STORAGE: dict[str, np.dtype[Any]] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(np.uint16),
+    "I64": np.dtype(np.int64),
+    "I32": np.dtype(np.int32),
+    "I16": np.dtype(np.int16),
+    "I8": np.dtype(np.int8),
+    "U8": np.dtype(np.uint8),
+    "BOOL": np.dtype(np.bool_),
+    "F8_E4M3": np.dtype(np.uint8),
+    "F8_E5M2": np.dtype(np.uint8),
+}
+# The exponent bits, which NaN and infinity have all set.
+_INFINITY = {"BF16": 0x7F80, "F16": 0x7C00, "F32": 0x7F800000, "F64": 0x7FF0000000000000}
+_TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Values with their dtype by safetensors' name; bfloat16, which numpy lacks, lies in ``values`` as its bits."""
+
+    dtype: str
+    values: NDArray[Any]
+
+    @classmethod
+    def from_bytes(cls, data: bytes, dtype: str, shape: tuple[int, ...]) -> Array:
+        """The values that ``data`` holds, without a copy."""
+        return cls(dtype, np.frombuffer(data, STORAGE[dtype]).reshape(shape))
+
+    @classmethod
+    def empty(cls, dtype: str, shape: tuple[int, ...]) -> Array:
+        """Room for values of this shape."""
+        return cls(dtype, np.empty(shape, STORAGE[dtype]))
+
+    @classmethod
+    def from_torch(cls, tensor: torch.Tensor) -> Array:
+        """A float tensor's values, without a copy where it is contiguous."""
+        import torch
+
+        dtype = next(name for name, of_torch in _TORCH_NAMES.items() if getattr(torch, of_torch) == tensor.dtype)
+        tensor = tensor.detach().contiguous()
+        return cls(dtype, (tensor.view(torch.int16) if dtype == "BF16" else tensor).numpy().view(STORAGE[dtype]))
+
+    def to_torch(self) -> torch.Tensor:
+        """The float values as a tensor over the same memory."""
+        import torch
+
+        values = self.values.view(np.int16) if self.dtype == "BF16" else self.values
+        tensor: torch.Tensor = torch.from_numpy(values)
+        return tensor.view(getattr(torch, _TORCH_NAMES[self.dtype]))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, as in the file."""
+        return self.values.shape
+
+    def __getitem__(self, place: Any) -> Array:
+        return Array(self.dtype, self.values[place])
+
+    def bits(self) -> NDArray[np.unsignedinteger[Any]]:
+        """The values as unsigned integers of their width, without a copy; numpy compares these fastest."""
+        return self.values.view(f"u{self.values.itemsize}")
+
+    def is_finite(self) -> bool:
+        """Whether no float value is NaN or infinite."""
+        if not self.values.size:
+            return True
+        bits = self.bits()
+        sign = bits.dtype.type(1 << (8 * bits.itemsize - 1))
+        return bool((bits & ~sign).max() < bits.dtype.type(_INFINITY[self.dtype]))
+
+    def float64(self) -> NDArray[np.float64]:
+        """The float values in float64, exact."""
+        if self.dtype == "BF16":
+            return (self.values.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        return self.values.astype(np.float64)
+
+    def bytes(self) -> memoryview:
+        """The values as they stand in a file, without a copy where they are contiguous."""
+        return np.ascontiguousarray(self.values).reshape(-1).view(np.uint8).data
