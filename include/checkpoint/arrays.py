@@ -81,9 +81,10 @@ class Array:
         """Whether no float value is NaN or infinite."""
         if not self.values.size:
             return True
-        bits = self.bits()
-        sign = bits.dtype.type(1 << (8 * bits.itemsize - 1))
-        return bool((bits & ~sign).max() < bits.dtype.type(_INFINITY[self.dtype]))
+        bits, infinity = self.bits(), _INFINITY[self.dtype]
+        sign = 1 << (8 * bits.itemsize - 1)
+        # Negative numbers are the largest bits, positive ones the largest of signed bits.
+        return bool(bits.max() < sign + infinity and bits.view(f"i{bits.itemsize}").max() < infinity)
 
     def float64(self) -> NDArray[np.float64]:
         """The float values in float64, exact."""

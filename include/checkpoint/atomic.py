@@ -46,6 +46,33 @@ def lay_out_blocks(descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
 
+class WriteBack:
+    """Keeps the disk busy while a file that will be synced is written, where the system can.
+
+    Linux begins with dirty pages, and frees those that are on the disk, when told that they are not needed in memory
+    (https://man7.org/linux/man-pages/man2/posix_fadvise.2.html). The sync then has little left, and memory that is used
+    again takes a copy faster than memory that is new.
+    """
+
+    STEP = 32 * 2**20
+    # How far behind the end pages are on the disk, as a rule.
+    LAG = 4 * STEP
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._done = 0
+
+    def up_to(self, offset: int) -> None:
+        """The file is written up to about ``offset``; does not wait for the disk.
+
+        Threads may fill it out of order: what is written late is met again, as each step goes back by ``LAG``.
+        """
+        if hasattr(os, "posix_fadvise") and offset - self._done >= self.STEP:
+            start = max(self._done - self.LAG, 0)
+            os.posix_fadvise(self._descriptor, start, offset - start, os.POSIX_FADV_DONTNEED)
+            self._done = offset
+
+
 def sync(path: Path) -> None:
     """Force a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

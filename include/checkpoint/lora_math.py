@@ -17,7 +17,8 @@ from include.checkpoint.arrays import Array
 from include.checkpoint.torch_kernels import convert, converted, multiply
 
 BLOCK_ELEMENTS = 2**20
-BLOCK_ROWS = 64
+# A tile of fewer rows costs more for laying out A for the product than for the product.
+BLOCK_ROWS = 256
 TILE_COLUMNS = 2048
 
 # Rows of the base tensor, the first one's number → the same rows merged, into the last argument, in its dtype.

@@ -7,13 +7,13 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from include.checkpoint.atomic import PARTIAL_SUFFIX, lay_out_blocks, sync
+from include.checkpoint.atomic import PARTIAL_SUFFIX, WriteBack, lay_out_blocks, sync
 from include.checkpoint.errors import DiskFullError, OutputDamagedError, OutputExistsError
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, S3_SCHEME, RangeReader, chunks, verify_pins
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
 
-COPY_BYTES = 64 * 2**20
+COPY_BYTES = 16 * 2**20
 FILES_AT_ONCE = 2
 
 
@@ -62,13 +62,15 @@ def _write_files(checkpoint: Checkpoint, folder: Path, progress: Progress, reade
 def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
     with path.open("wb") as out:
         lay_out_blocks(out.fileno(), file.size)
+        write_back = WriteBack(out.fileno())
         for run in _runs(file):
             if run.uri.startswith(S3_SCHEME) or not hasattr(os, "copy_file_range"):
                 for chunk in chunks(CheckpointFile(name=file.name, segments=(run,)), reader):
                     out.write(chunk)
+                    write_back.up_to(out.tell())
                 out.flush()
             else:
-                _copy_range(run, out.fileno())
+                _copy_range(run, out.fileno(), write_back)
         os.fsync(out.fileno())
     if path.stat().st_size != file.size:
         raise OutputDamagedError(str(path), f"{file.size} bytes", f"{path.stat().st_size}")
@@ -86,7 +88,7 @@ def _runs(file: CheckpointFile) -> list[Segment]:
     return runs
 
 
-def _copy_range(run: Segment, out: int) -> None:
+def _copy_range(run: Segment, out: int, write_back: WriteBack) -> None:
     with Path(run.uri).open("rb", buffering=0) as source:
         os.lseek(source.fileno(), run.offset, os.SEEK_SET)
         left = run.length
@@ -95,3 +97,4 @@ def _copy_range(run: Segment, out: int) -> None:
             if not copied:
                 raise OutputDamagedError(run.uri, f"{run.length} bytes from {run.offset}", f"{run.length - left}")
             left -= copied
+            write_back.up_to(os.lseek(out, 0, os.SEEK_CUR))

@@ -8,14 +8,16 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
 
 from include.checkpoint.appending import AppendedFile
 from include.checkpoint.atomic import partial_file
+from include.checkpoint.concurrency import in_order
 from include.checkpoint.errors import DiskFullError, OverlayInUseError
 from include.checkpoint.reading import LOCAL
 from include.checkpoint.segments import CheckpointFile, Pin, Segment
@@ -24,11 +26,18 @@ from include.checkpoint.segments import CheckpointFile, Pin, Segment
 DISK_MARGIN = 64 * 2**20
 
 
-class Overlay:
-    """Appends to an overlay file; each piece becomes a Segment under the file's final name.
+@dataclass(frozen=True)
+class WrittenPiece:
+    """Bytes in their place in an overlay, not yet in its SHA-256."""
 
-    The CRC64NVME of each piece and the SHA-256 of the whole are computed on the way. A piece is written and hashed in
-    threads while the next one is asked for.
+    data: memoryview
+    crc64nvme: int
+
+
+class Overlay:
+    """Grows at the end of an overlay file; what is added becomes a Segment under the file's final name.
+
+    Pieces are written, and their CRC64NVME computed, in any thread; the SHA-256 of the whole takes them in their order.
     """
 
     def __init__(self, path: Path, file: AppendedFile, pool: ThreadPoolExecutor) -> None:
@@ -36,11 +45,11 @@ class Overlay:
         self._file = file
         self._pool = pool
         self._sha256 = hashlib.sha256()
-        self._under_way: list[Future[None]] = []
+        self._hashed = 0
 
     @property
     def size(self) -> int:
-        """The bytes written so far."""
+        """The bytes for which there is a place so far."""
         return self._file.size
 
     def append(self, *pieces: bytes) -> Segment:
@@ -48,34 +57,39 @@ class Overlay:
         return self.append_all(pieces)
 
     def append_all(self, pieces: Iterable[bytes | memoryview]) -> Segment:
-        """Write ``pieces`` at the end, as one segment; a piece must not be changed afterwards."""
-        start, crc = self.size, 0
-        for piece in pieces:
-            crc = combine_crc64nvme(crc, self._write(memoryview(piece)), len(piece))
-        self._wait()
-        return Segment(uri=str(self._path), offset=start, length=self.size - start, crc64nvme=crc)
+        """Write ``pieces`` at the end, as one segment; a piece must not change before the next but one."""
+        writes = (self._pool.submit(self.write, self.reserve(len(piece)), memoryview(piece)) for piece in pieces)
+        return self.segment(in_order(writes, 1))
 
     def file(self, name: str, data: bytes) -> CheckpointFile:
         """A whole file of a checkpoint from ``data``."""
         return CheckpointFile(name=name, segments=(self.append(data),))
+
+    def reserve(self, length: int) -> int:
+        """The place of the next ``length`` bytes, for ``write``."""
+        return self._file.reserve(length)
+
+    def write(self, offset: int, data: memoryview) -> WrittenPiece:
+        """Write ``data`` into its place, in any thread; it must not be changed until its segment is made."""
+        self._file.write(offset, data)
+        return WrittenPiece(data, crc64nvme(data))
+
+    def segment(self, pieces: Iterable[WrittenPiece]) -> Segment:
+        """The next pieces, in the order of their places, as one segment."""
+        start, crc = self._hashed, 0
+        for piece in pieces:
+            self._sha256.update(piece.data)
+            self._hashed += len(piece.data)
+            crc = combine_crc64nvme(crc, piece.crc64nvme, len(piece.data))
+        return Segment(uri=str(self._path), offset=start, length=self._hashed - start, crc64nvme=crc)
 
     def read(self, segment: Segment, start: int, length: int) -> bytes:
         """Bytes of a segment of this overlay, as they are in the file now."""
         return self._file.read(segment.offset + start, length)
 
     def sha256(self) -> str:
-        """The hex digest of everything written so far."""
+        """The hex digest of everything that is in a segment."""
         return self._sha256.hexdigest()
-
-    def _write(self, piece: memoryview) -> int:
-        self._wait()
-        self._under_way = [self._pool.submit(step, piece) for step in (self._file.append, self._sha256.update)]
-        crc: int = crc64nvme(piece)
-        return crc
-
-    def _wait(self) -> None:
-        for step in self._under_way:
-            step.result()
 
 
 @contextmanager
@@ -93,9 +107,9 @@ def overlay(path: Path, expected_size: int, *, durable: bool = True) -> Iterator
         _disk_full_said(path.parent, expected_size),
         partial_file(path, durable=durable) as partial,
     ):
-        file = AppendedFile(partial, expected_size, direct=durable)
+        file = AppendedFile(partial, expected_size, durable=durable)
         try:
-            with ThreadPoolExecutor(2) as pool:
+            with ThreadPoolExecutor(1) as pool:
                 yield Overlay(path, file, pool)
             file.cut()
         finally:

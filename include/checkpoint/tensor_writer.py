@@ -12,7 +12,7 @@ from include.checkpoint.changed_blocks import Block, BlockWorkers, ChangedTensor
 from include.checkpoint.lora_math import row_blocks
 from include.checkpoint.merge_plan import TensorChange
 from include.checkpoint.merge_proof import TensorProof, prove_tensor
-from include.checkpoint.overlay import Overlay
+from include.checkpoint.overlay import Overlay, WrittenPiece
 from include.checkpoint.progress import Progress
 from include.checkpoint.reading import RangeReader
 from include.checkpoint.safetensors_header import DTYPE_BYTES
@@ -32,7 +32,7 @@ class TensorWriter:
         self._adapter, self._tensors, self._out = adapter, tensors, out
         self._reader, self._progress = reader, progress
         self._opened: dict[str, ChangedTensor] = {}
-        self._workers = BlockWorkers()
+        self._workers = BlockWorkers(out)
         self._proofs: list[Future[TensorProof]] = []
         self.written: dict[str, tuple[Segment, ...]] = {}
         self.proofs: list[TensorProof] = []
@@ -72,8 +72,8 @@ class TensorWriter:
         else:
             self._write_whole(change, self._workers.here(self._blocks(change)))
 
-    def _write_whole(self, change: TensorChange, pieces: Iterator[memoryview]) -> None:
-        segment = self._out.append_all(islice(pieces, len(_spans(change))))
+    def _write_whole(self, change: TensorChange, pieces: Iterator[WrittenPiece]) -> None:
+        segment = self._out.segment(islice(pieces, len(_spans(change))))
         self.written[change.name] = (segment,)
         self._proofs.append(self._workers.pool.submit(self._prove, self._opened.pop(change.name), segment))
 
