@@ -39,7 +39,7 @@ from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.crc_memory import with_crcs
 from include.checkpoint.merging import merge
 base = with_crcs(checkpoint_of_folder({base!r}), {crcs!r})
-result = merge(base, {adapter!r}, {out!r}, durable={durable})
+result = merge(base, {adapter!r}, {out!r}, out_dir={out_dir})
 result.checkpoint.save({out!r} + "/checkpoint.json")
 """
 CONVERT = """
@@ -114,7 +114,9 @@ class Bench:
 
     def fill(self, code: str, adapter: str = "qv") -> str:
         """The code with the folders in place; on the way to a folder nothing else is synced, as on the command line."""
-        code = code.replace("{durable}", str("materialize(" not in code))
+        to_folder = "materialize(" in code
+        code = code.replace("{durable}", str(not to_folder))
+        code = code.replace("{out_dir}", f"Path({str(self.out / 'model')!r})" if to_folder else "None")
         parts = {"base": self.base, "raw": self.raw, "crcs": self.crcs, "adapter": self.work / adapter, "out": self.out}
         for name, path in parts.items():
             code = code.replace(f"{{{name}!r}}", repr(str(path)))

@@ -10,6 +10,11 @@ from pathlib import Path
 PARTIAL_SUFFIX = ".partial"
 
 
+def partial_of(path: Path) -> Path:
+    """The name of what becomes ``path`` when it is whole."""
+    return path.with_name(path.name + PARTIAL_SUFFIX)
+
+
 @contextmanager
 def partial_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary name beside ``path``: synced and renamed to it when the block ends well, removed when it does not.
@@ -18,7 +23,7 @@ def partial_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     every attempt, so that what a killed run left is written over by the next.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    partial = partial_of(path)
     try:
         yield partial
         if durable:

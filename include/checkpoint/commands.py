@@ -59,7 +59,7 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
     with _work_dir(arguments.out) as work:
         base = _hf_checkpoint(arguments.base, work)
         progress = LogProgress("Merging", "tensors")
-        result = merge(base, arguments.adapter, work, progress=progress, durable=False)
+        result = merge(base, arguments.adapter, work, progress=progress, out_dir=arguments.out)
         return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
 
 

@@ -1,4 +1,4 @@
-"""A disk that fills up while something is written to it, as an error of our own."""
+"""A disk with too little room, or one that fills up while something is written to it, as an error of our own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from include.checkpoint.errors import DiskFilledError
+from include.checkpoint.errors import DiskFilledError, DiskFullError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# Room for headers and JSON files beside the tensors, and for the file system itself.
+DISK_MARGIN = 64 * 2**20
+
+
+@contextmanager
+def room_for(folder: Path, wanted: int) -> Iterator[None]:
+    """Raise DiskFullError unless ``folder`` has this many bytes free, or where the block finds that it has not."""
+    if _free(folder) < wanted + DISK_MARGIN:
+        raise DiskFullError(str(folder), wanted + DISK_MARGIN, _free(folder))
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DiskFullError(str(folder), wanted + DISK_MARGIN, _free(folder)) from error
 
 
 @contextmanager

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
-from include.checkpoint.atomic import PARTIAL_SUFFIX, WriteBack, lay_out_blocks, sync
-from include.checkpoint.errors import DiskFullError, OutputDamagedError, OutputExistsError
+from include.checkpoint.atomic import partial_of, sync
+from include.checkpoint.disk import room_for
+from include.checkpoint.errors import OutputDamagedError, OutputExistsError
+from include.checkpoint.growing_file import GrowingFile
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, S3_SCHEME, RangeReader, chunks, verify_pins
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
@@ -22,15 +25,17 @@ def materialize(
 ) -> None:
     """Write the checkpoint's files into ``out_dir``, which appears only when they are all whole and on the disk.
 
+    What a merge for this ``out_dir`` has put in place already stays there.
     Raises OutputExistsError when ``out_dir`` is there already and SourceChangedError when a source changed meanwhile.
     """
     out_dir = Path(out_dir).absolute()
     if out_dir.exists():
         raise OutputExistsError(str(out_dir))
     verify_pins(checkpoint, reader)
-    partial = out_dir.with_name(out_dir.name + PARTIAL_SUFFIX)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial = partial_of(out_dir)
+    if not any(_in_place(file, partial) for file in checkpoint.files):
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir(parents=True)
     try:
         _write_files(checkpoint, partial, progress, reader)
         verify_pins(checkpoint, reader)
@@ -42,12 +47,10 @@ def materialize(
 
 
 def _write_files(checkpoint: Checkpoint, folder: Path, progress: Progress, reader: RangeReader) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < checkpoint.size:
-        raise DiskFullError(str(folder), checkpoint.size, free)
+    wanted = sum(file.size for file in checkpoint.files if not _in_place(file, folder))
     done = 0
     # One file is sent to the disk while the next is copied.
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+    with room_for(folder, wanted), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         writes = [pool.submit(_write, file, folder / file.name, reader) for file in checkpoint.files]
         try:
             for count, (file, write) in enumerate(zip(checkpoint.files, writes, strict=True)):
@@ -59,19 +62,23 @@ def _write_files(checkpoint: Checkpoint, folder: Path, progress: Progress, reade
     progress(len(checkpoint.files), len(checkpoint.files), done, checkpoint.size)
 
 
+def _in_place(file: CheckpointFile, folder: Path) -> bool:
+    return any(segment.uri == str(folder / file.name) for segment in file.segments)
+
+
 def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
-    with path.open("wb") as out:
-        lay_out_blocks(out.fileno(), file.size)
-        write_back = WriteBack(out.fileno())
+    begun = _in_place(file, path.parent)
+    with closing(GrowingFile(path, file.size, durable=True, begun=begun)) as out:
+        offset = 0
         for run in _runs(file):
-            if run.uri.startswith(S3_SCHEME) or not hasattr(os, "copy_file_range"):
-                for chunk in chunks(CheckpointFile(name=file.name, segments=(run,)), reader):
-                    out.write(chunk)
-                    write_back.up_to(out.tell())
-                out.flush()
+            if run.uri == str(path):
+                pass  # It is there.
+            elif run.uri.startswith(S3_SCHEME) or not hasattr(os, "copy_file_range"):
+                _copy_by_reading(run, out, offset, reader)
             else:
-                _copy_range(run, out.fileno(), write_back)
-        os.fsync(out.fileno())
+                _copy_range(run, out, offset)
+            offset += run.length
+        out.sync()
     if path.stat().st_size != file.size:
         raise OutputDamagedError(str(path), f"{file.size} bytes", f"{path.stat().st_size}")
 
@@ -88,13 +95,18 @@ def _runs(file: CheckpointFile) -> list[Segment]:
     return runs
 
 
-def _copy_range(run: Segment, out: int, write_back: WriteBack) -> None:
+def _copy_by_reading(run: Segment, out: GrowingFile, offset: int, reader: RangeReader) -> None:
+    for chunk in chunks(CheckpointFile(name=run.uri, segments=(run,)), reader):
+        out.write(offset, memoryview(chunk))
+        offset += len(chunk)
+
+
+def _copy_range(run: Segment, out: GrowingFile, offset: int) -> None:
     with Path(run.uri).open("rb", buffering=0) as source:
-        os.lseek(source.fileno(), run.offset, os.SEEK_SET)
-        left = run.length
-        while left:
-            copied = os.copy_file_range(source.fileno(), out, min(left, COPY_BYTES))
+        done = 0
+        while done < run.length:
+            wanted = min(run.length - done, COPY_BYTES)
+            copied = out.copy(offset + done, source.fileno(), run.offset + done, wanted)
             if not copied:
-                raise OutputDamagedError(run.uri, f"{run.length} bytes from {run.offset}", f"{run.length - left}")
-            left -= copied
-            write_back.up_to(os.lseek(out, 0, os.SEEK_CUR))
+                raise OutputDamagedError(run.uri, f"{run.length} bytes from {run.offset}", f"{done}")
+            done += copied

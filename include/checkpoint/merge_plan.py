@@ -60,9 +60,9 @@ class MergePlan:
     config_edits: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def added(self, tensors: Mapping[str, TensorEntry]) -> list[TensorChange]:
-        """The tensors that the base does not store."""
-        return [change for name, change in self.changes.items() if name not in tensors]
+    def relaid(self, tensors: Mapping[str, TensorEntry]) -> list[TensorChange]:
+        """The changes after which a file cannot keep its header: new tensors, and those of another shape."""
+        return [c for c in self.changes.values() if c.name not in tensors or c.shape != tensors[c.name].shape]
 
 
 def is_plain_lora(adapter: Adapter) -> bool:

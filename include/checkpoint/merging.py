@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from include.checkpoint.adapter import read_adapter
 from include.checkpoint.folder import INDEX, is_hf_weights
+from include.checkpoint.growing_file import Place
+from include.checkpoint.in_place import places_in
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
 from include.checkpoint.merge_plan import MergePlan, TensorChange, is_plain_lora, plan_merge, refuse_unmergeable
@@ -40,15 +43,16 @@ def merge(
     *,
     progress: Progress = no_progress,
     reader: RangeReader = LOCAL,
-    durable: bool = True,
+    out_dir: Path | None = None,
 ) -> MergeResult:
     """The base with the adapter merged in, equal to peft's ``merge_and_unload()`` bit for bit where peft is right.
 
-    Writes ``merge.overlay`` in ``overlay_dir``, synced if ``durable``. Memory stays at one block of a tensor and one
-    pair of LoRA matrices.
+    Writes ``merge.overlay`` in ``overlay_dir``, synced. With ``out_dir``, a folder that ``materialize`` makes of the
+    result next, nothing is synced before it, and changed tensors go to their places in it at once. Memory stays at a
+    few blocks of a tensor and one pair of LoRA matrices.
     Raises AdapterConfigError, AdapterWeightsMissingError, AdapterRefusedError, AdapterBaseMismatchError,
     AdapterEmptyError, QuantizedBaseError, MemoryShortError, NonFiniteError, MergeUnprovenError, SourceChangedError,
-    DiskFullError, or the first defect of a weights file.
+    OutputExistsError, DiskFullError, or the first defect of a weights file.
     """
     adapter = read_adapter(adapter_dir, reader)
     config = read_json_if_any(base, "config.json", reader)
@@ -61,10 +65,13 @@ def merge(
     plan = plan_merge(adapter, {name: stored.entry for name, stored in tensors.items()}, config)
     path = Path(overlay_dir) / OVERLAY
     size = sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")
-    with overlay(path, size, durable=durable) as out:
-        writer = TensorWriter(adapter, tensors, out, reader, progress)
+    with (
+        overlay(path, 0 if out_dir else size, durable=not out_dir) as out,
+        _places(out_dir, base.size, tensors, plan) as places,
+    ):
+        writer = TensorWriter(adapter, tensors, out, places, reader, progress)
         writer.write(list(plan.changes.values()))
-        changed_bytes = out.size
+        changed_bytes = out.written
         files = _MergedFiles(tensors, plan, writer.written, reader)
         merged = replace(base, files=tuple(files.file(file, out) for file in base.files))
         merged = with_tokenizer_of(Path(adapter_dir), merged, reader)
@@ -72,6 +79,18 @@ def merge(
         verify_pins(base, reader)
     notes = (*merged.notes, *plan.notes, proof.summary())
     return MergeResult(Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), asdict(proof))
+
+
+def _places(
+    out_dir: Path | None, size: int, tensors: dict[str, StoredTensor], plan: MergePlan
+) -> AbstractContextManager[dict[str, Place]]:
+    if out_dir is None:
+        return nullcontext({})
+    # A file whose header changes has its tensors elsewhere than the base: they are copied there later.
+    relaid = plan.relaid({name: stored.entry for name, stored in tensors.items()})
+    moved = {tensors[name].file.name for c in relaid for name in (c.name, c.source) if name in tensors}
+    changed = {name: tensors[name] for name, c in plan.changes.items() if name in tensors and c.kind != "rows"}
+    return places_in(out_dir, size, {name: stored for name, stored in changed.items() if stored.file.name not in moved})
 
 
 class _MergedFiles:
@@ -114,9 +133,7 @@ class _MergedFiles:
         return self._written[name] if name in self._written else self._tensors[name].segments()
 
     def _relaid(self) -> list[TensorChange]:
-        """The changes after which a file cannot keep its header."""
-        changes = self._plan.changes.values()
-        return [c for c in changes if c.name not in self._tensors or c.shape != self._tensors[c.name].entry.shape]
+        return self._plan.relaid({name: stored.entry for name, stored in self._tensors.items()})
 
     def _index(self, index: dict[str, object]) -> dict[str, object]:
         weight_map = {name: stored.file.name for name, stored in self._tensors.items()}

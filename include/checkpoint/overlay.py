@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from awscrt.checksums import combine_crc64nvme, crc64nvme
 
-from include.checkpoint.appending import AppendedFile
 from include.checkpoint.atomic import partial_file
 from include.checkpoint.concurrency import in_order
-from include.checkpoint.errors import DiskFullError, OverlayInUseError
+from include.checkpoint.disk import room_for
+from include.checkpoint.errors import OverlayInUseError
+from include.checkpoint.growing_file import GrowingFile, Place
 from include.checkpoint.reading import LOCAL
 from include.checkpoint.segments import CheckpointFile, Pin, Segment
-
-# Room for headers and JSON files beside the tensors, and for the file system itself.
-DISK_MARGIN = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class WrittenPiece:
-    """Bytes in their place in an overlay, not yet in its SHA-256."""
+    """Bytes in their place, not yet in the SHA-256."""
 
     data: memoryview
     crc64nvme: int
@@ -37,20 +33,16 @@ class WrittenPiece:
 class Overlay:
     """Grows at the end of an overlay file; what is added becomes a Segment under the file's final name.
 
-    Pieces are written, and their CRC64NVME computed, in any thread; the SHA-256 of the whole takes them in their order.
+    Pieces are written, and their CRC64NVME computed, in any thread; the SHA-256 of all takes them in their order.
     """
 
-    def __init__(self, path: Path, file: AppendedFile, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, path: Path, file: GrowingFile, pool: ThreadPoolExecutor) -> None:
         self._path = path
         self._file = file
         self._pool = pool
         self._sha256 = hashlib.sha256()
-        self._hashed = 0
-
-    @property
-    def size(self) -> int:
-        """The bytes for which there is a place so far."""
-        return self._file.size
+        self.size = 0
+        self.written = 0
 
     def append(self, *pieces: bytes) -> Segment:
         """Write ``pieces`` at the end, as one segment."""
@@ -58,38 +50,44 @@ class Overlay:
 
     def append_all(self, pieces: Iterable[bytes | memoryview]) -> Segment:
         """Write ``pieces`` at the end, as one segment; a piece must not change before the next but one."""
-        writes = (self._pool.submit(self.write, self.reserve(len(piece)), memoryview(piece)) for piece in pieces)
-        return self.segment(in_order(writes, 1))
+        place = self.place(0)
+        return self.segment(place, in_order(self._writes(place, pieces), 1))
 
     def file(self, name: str, data: bytes) -> CheckpointFile:
         """A whole file of a checkpoint from ``data``."""
         return CheckpointFile(name=name, segments=(self.append(data),))
 
-    def reserve(self, length: int) -> int:
-        """The place of the next ``length`` bytes, for ``write``."""
-        return self._file.reserve(length)
+    def place(self, length: int) -> Place:
+        """Room for the next ``length`` bytes."""
+        place = Place(self._file, str(self._path), self.size)
+        self.size += length
+        return place
 
-    def write(self, offset: int, data: memoryview) -> WrittenPiece:
-        """Write ``data`` into its place, in any thread; it must not be changed until its segment is made."""
-        self._file.write(offset, data)
-        return WrittenPiece(data, crc64nvme(data))
-
-    def segment(self, pieces: Iterable[WrittenPiece]) -> Segment:
-        """The next pieces, in the order of their places, as one segment."""
-        start, crc = self._hashed, 0
+    def segment(self, place: Place, pieces: Iterable[WrittenPiece]) -> Segment:
+        """The pieces of a place, in their order, as one segment."""
+        length = crc = 0
         for piece in pieces:
             self._sha256.update(piece.data)
-            self._hashed += len(piece.data)
             crc = combine_crc64nvme(crc, piece.crc64nvme, len(piece.data))
-        return Segment(uri=str(self._path), offset=start, length=self._hashed - start, crc64nvme=crc)
-
-    def read(self, segment: Segment, start: int, length: int) -> bytes:
-        """Bytes of a segment of this overlay, as they are in the file now."""
-        return self._file.read(segment.offset + start, length)
+            length += len(piece.data)
+        self.written += length
+        return Segment(uri=place.uri, offset=place.offset, length=length, crc64nvme=crc)
 
     def sha256(self) -> str:
-        """The hex digest of everything that is in a segment."""
+        """The hex digest of all segments, in the order in which they were made."""
         return self._sha256.hexdigest()
+
+    def _writes(self, place: Place, pieces: Iterable[bytes | memoryview]) -> Iterator[Future[WrittenPiece]]:
+        for piece in pieces:
+            start = self.size - place.offset
+            self.size += len(piece)
+            yield self._pool.submit(write_piece, place, start, memoryview(piece))
+
+
+def write_piece(place: Place, start: int, data: memoryview) -> WrittenPiece:
+    """Write ``data`` at ``start`` of its place; it must not change until its segment is made."""
+    place.file.write(place.offset + start, data)
+    return WrittenPiece(data, crc64nvme(data))
 
 
 @contextmanager
@@ -101,17 +99,17 @@ def overlay(path: Path, expected_size: int, *, durable: bool = True) -> Iterator
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    _check_free_space(path.parent, expected_size)
     with (
+        room_for(path.parent, expected_size),
         _only_writer(path),
-        _disk_full_said(path.parent, expected_size),
         partial_file(path, durable=durable) as partial,
     ):
-        file = AppendedFile(partial, expected_size, durable=durable)
+        file = GrowingFile(partial, expected_size, durable=durable)
         try:
             with ThreadPoolExecutor(1) as pool:
-                yield Overlay(path, file, pool)
-            file.cut()
+                out = Overlay(path, file, pool)
+                yield out
+            file.cut(out.size)
         finally:
             file.close()
 
@@ -132,19 +130,3 @@ def _only_writer(path: Path) -> Iterator[None]:
         raise OverlayInUseError(str(path)) from error
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def _disk_full_said(folder: Path, wanted: int) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise DiskFullError(str(folder), wanted + DISK_MARGIN, shutil.disk_usage(folder).free) from error
-
-
-def _check_free_space(folder: Path, wanted: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < wanted + DISK_MARGIN:
-        raise DiskFullError(str(folder), wanted + DISK_MARGIN, free)

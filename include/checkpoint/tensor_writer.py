@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from itertools import islice
+from itertools import chain, islice
 
 from include.checkpoint.adapter import Adapter
 from include.checkpoint.changed_blocks import Block, BlockWorkers, ChangedTensor
+from include.checkpoint.growing_file import Place
 from include.checkpoint.lora_math import row_blocks
 from include.checkpoint.merge_plan import TensorChange
 from include.checkpoint.merge_proof import TensorProof, prove_tensor
@@ -27,12 +28,18 @@ class TensorWriter:
     """Writes changed tensors; ``written`` says where each lies, ``proofs`` what was found when it was read back."""
 
     def __init__(
-        self, adapter: Adapter, tensors: dict[str, StoredTensor], out: Overlay, reader: RangeReader, progress: Progress
+        self,
+        adapter: Adapter,
+        tensors: dict[str, StoredTensor],
+        out: Overlay,
+        places: Mapping[str, Place],
+        reader: RangeReader,
+        progress: Progress,
     ) -> None:
-        self._adapter, self._tensors, self._out = adapter, tensors, out
+        self._adapter, self._tensors, self._out, self._places = adapter, tensors, out, places
         self._reader, self._progress = reader, progress
         self._opened: dict[str, ChangedTensor] = {}
-        self._workers = BlockWorkers(out)
+        self._workers = BlockWorkers()
         self._proofs: list[Future[TensorProof]] = []
         self.written: dict[str, tuple[Segment, ...]] = {}
         self.proofs: list[TensorProof] = []
@@ -52,7 +59,7 @@ class TensorWriter:
             with one_torch_thread():
                 pieces = self._workers.ahead(block for change in large for block in self._blocks(change))
                 for count, change in enumerate(large):
-                    self._progress(count, len(large), self._out.size, total)
+                    self._progress(count, len(large), self._out.written, total)
                     self._write_whole(change, pieces)
             self._progress(len(large), len(large), total, total)
             self.proofs += [proof.result() for proof in self._proofs]
@@ -73,23 +80,27 @@ class TensorWriter:
             self._write_whole(change, self._workers.here(self._blocks(change)))
 
     def _write_whole(self, change: TensorChange, pieces: Iterator[WrittenPiece]) -> None:
-        segment = self._out.segment(islice(pieces, len(_spans(change))))
-        self.written[change.name] = (segment,)
-        self._proofs.append(self._workers.pool.submit(self._prove, self._opened.pop(change.name), segment))
+        # The first piece opens the tensor, unless it was opened ahead.
+        spans = islice(pieces, len(_spans(change)))
+        first = next(spans)
+        tensor = self._opened.pop(change.name)
+        self.written[change.name] = (self._out.segment(tensor.place, chain([first], spans)),)
+        self._proofs.append(self._workers.pool.submit(self._prove, tensor))
 
     def _blocks(self, change: TensorChange) -> Iterator[Block]:
         apply = block_change(self._adapter, change)
         base = base_rows(self._adapter, change, self._tensors[change.source], self._reader)
         refuse_other_embedding(self._adapter, change, base)
-        self._opened[change.name] = ChangedTensor(change, apply, base)
+        place = self._places.get(change.name) or self._out.place(size_of(change))
+        self._opened[change.name] = tensor = ChangedTensor(change, apply, base, place)
         for start, rows in _spans(change):
-            yield self._opened[change.name], start, rows
+            yield tensor, start, rows
 
-    def _prove(self, tensor: ChangedTensor, segment: Segment) -> TensorProof:
-        change = tensor.change
+    def _prove(self, tensor: ChangedTensor) -> TensorProof:
+        change, place = tensor.change, tensor.place
         if change.shape != self._tensors[change.source].entry.shape:
             tensor.changed = tensor.elements
-        merged = stored_rows(change.dtype, change.shape, lambda at, length: self._out.read(segment, at, length))
+        merged = stored_rows(change.dtype, change.shape, lambda at, length: place.file.read(place.offset + at, length))
         return prove_tensor(self._adapter, tensor, merged)
 
 

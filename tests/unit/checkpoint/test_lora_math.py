@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import torch
 
 from include.checkpoint.arrays import Array
 from include.checkpoint.changed_blocks import BlockWorkers, ChangedTensor
+from include.checkpoint.growing_file import GrowingFile, Place
 from include.checkpoint.lora_math import LinearDelta, row_blocks
 from include.checkpoint.merge_plan import TensorChange
 from include.checkpoint.torch_kernels import one_torch_thread
@@ -37,7 +40,9 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 @pytest.mark.parametrize("scaling", [1.7, 2.0, -0.25])
 @pytest.mark.parametrize("rank", [1, 8, 64])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, scaling: float, threads: int) -> None:
+def test_blocks_have_the_bits_of_the_whole(
+    shape: tuple[int, int], rank: int, scaling: float, threads: int, tmp_path: Path
+) -> None:
     torch.manual_seed(rank)
     base = torch.randn(shape).bfloat16()
     lora_a, lora_b = torch.randn(rank, shape[1]), torch.randn(shape[0], rank)
@@ -46,18 +51,20 @@ def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, sc
     change = TensorChange("w", "linear", "m", "w", "BF16", shape)
     delta = LinearDelta.of(Array.from_torch(lora_a), Array.from_torch(lora_b), scaling)
     stored = Array.from_torch(base)
-    tensor = ChangedTensor(change, delta, lambda start, rows: stored[start : start + rows])
+    file = GrowingFile(tmp_path / "file", 0, durable=False)
+    tensor = ChangedTensor(change, delta, lambda start, rows: stored[start : start + rows], Place(file, "file", 0))
     blocks = [(tensor, start, rows) for start, rows in row_blocks(shape)]
 
     workers = BlockWorkers()
-    with workers.pool:
+    with workers.pool, closing(file):
         if len(blocks) == 1:
-            merged = b"".join(map(bytes, workers.here(blocks)))
+            pieces = [bytes(piece.data) for piece in workers.here(blocks)]
         else:
             with one_torch_thread():
-                merged = b"".join(map(bytes, workers.ahead(blocks)))
+                pieces = [bytes(piece.data) for piece in workers.ahead(blocks)]
 
-    assert merged == wanted.view(torch.uint8).numpy().tobytes()
+    assert b"".join(pieces) == wanted.view(torch.uint8).numpy().tobytes()
+    assert (tmp_path / "file").read_bytes() == b"".join(pieces)
     assert tensor.elements == base.numel()
     assert torch.get_num_threads() == threads
 

@@ -16,9 +16,11 @@ from include.checkpoint.merging import merge
 from include.checkpoint.validation import validate
 from tests.unit.checkpoint.tiny_models import (
     equal_bits,
+    files_of,
     load_weights,
     make_model,
     merged_by_peft,
+    merged_in_place,
     save_adapter,
     save_model,
 )
@@ -105,3 +107,4 @@ def test_the_merge_equals_pefts_bit_for_bit(case: Case, tmp_path: Path) -> None:
     assert equal_bits(ours, theirs)
     assert not validate(result.checkpoint).errors
     assert not equal_bits(ours, load_weights(base))
+    assert merged_in_place(base, adapter, tmp_path / "in place") == files_of(tmp_path / "ours")

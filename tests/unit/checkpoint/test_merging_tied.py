@@ -14,7 +14,7 @@ from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.materialize import materialize
 from include.checkpoint.merging import merge
 from include.checkpoint.validation import validate
-from tests.unit.checkpoint.tiny_models import make_model, save_adapter, save_model
+from tests.unit.checkpoint.tiny_models import files_of, make_model, merged_in_place, save_adapter, save_model
 
 TOKENS = torch.arange(3, 43)[None]
 
@@ -48,6 +48,7 @@ def test_a_tied_model_answers_as_its_adapter_does(
 
     result = merge(checkpoint_of_folder(base), adapter, tmp_path / "overlay")
     materialize(result.checkpoint, tmp_path / "merged")
+    assert merged_in_place(base, adapter, tmp_path / "in place") == files_of(tmp_path / "merged")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
 
     assert not validate(result.checkpoint).errors
