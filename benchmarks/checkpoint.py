@@ -3,8 +3,9 @@
     python benchmarks/checkpoint.py [--rounds 3] [--work DIR]
 
 Each measurement is a process of its own, that imports what it needs; what ``python -c "import torch, numpy"`` takes in
-the same run is subtracted from ours, and what importing peft and transformers as well takes from peft's. A conversion
-needs no torch, so it may take less than nothing. Ratios are medians over rounds.
+the same run is subtracted from ours, and what importing peft and transformers as well takes from peft's. Ours does not
+import torch, so it may take less than nothing; what our own start takes is a row of its own. Ratios are medians over
+rounds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = 5
 LINEAR_BYTES = 436_207_616  # the seven linear layers of one layer of a 7B model, in bf16
+TORCH_IMPORTS, PEFT_IMPORTS = "import torch, numpy", "import of peft and transformers too"
+OUR_START_ROW = "import of our merge, torch's library loaded"
 QV = ("self_attn.q_proj", "self_attn.v_proj")
 
 MAKE = """
@@ -41,6 +44,11 @@ from include.checkpoint.merging import merge
 base = with_crcs(checkpoint_of_folder({base!r}), {crcs!r})
 result = merge(base, {adapter!r}, {out!r}, out_dir={out_dir})
 result.checkpoint.save({out!r} + "/checkpoint.json")
+"""
+OUR_IMPORTS = """
+import include.checkpoint.crc_memory, include.checkpoint.merging
+from include.checkpoint.torch_kernels import kernels
+kernels()
 """
 CONVERT = """
 from include.checkpoint.conversion import convert
@@ -142,10 +150,9 @@ def subjects(bench: Bench) -> dict[str, Callable[[], list[str]]]:
         "cp -r of the base": lambda: ["cp", "-r", str(bench.base), str(bench.out)],
         "cp -r of the base, synced": lambda: ["sh", "-c", f"cp -r {bench.base} {bench.out} && sync -f {bench.out}"],
         "as many zeros as seven linears change, synced": lambda: zeros(bench.out, LINEAR_BYTES * bench.layers),
-        "import torch, numpy": ours("import torch, numpy"),
-        "import of peft and transformers too": ours(
-            "import torch, numpy, peft; from transformers import AutoModelForCausalLM"
-        ),
+        TORCH_IMPORTS: ours("import torch, numpy"),
+        PEFT_IMPORTS: ours("import torch, numpy, peft; from transformers import AutoModelForCausalLM"),
+        OUR_START_ROW: ours(OUR_IMPORTS),
         "merge q,v r=16": ours(MERGE),
         "merge seven linears r=64": ours(MERGE, "seven"),
         "convert": ours(CONVERT),
@@ -178,13 +185,36 @@ def table(runs: dict[str, list[Run]], base_bytes: int) -> list[str]:
             f"| {name} | {statistics.median(beyond):.2f} | {ratios} "
             f"| {statistics.median(run.cpu_seconds for run in found):.1f} | {max(run.peak_mib for run in found):.0f} |"
         )
+    return [*lines, "", *comparisons(runs)]
+
+
+def comparisons(runs: dict[str, list[Run]]) -> list[str]:
+    """How much faster than peft each merge is, and what digests cost; medians over rounds of ratios within a round."""
+
+    def beyond(name: str, imports: str) -> list[float]:
+        return [run.seconds - start.seconds for run, start in zip(runs[name], runs[imports], strict=True)]
+
+    def ratio(name: str, rival: str, imports: str, rival_imports: str) -> str:
+        pairs = zip(beyond(name, imports), beyond(rival, rival_imports), strict=True)
+        return f"{statistics.median(mine / theirs for mine, theirs in pairs):.2f}"
+
+    lines = []
+    for adapter in ("q,v r=16", "seven linears r=64"):
+        mine, theirs = f"merge {adapter}", f"peft, {adapter}"
+        if mine in runs and theirs in runs:
+            beyond_torch = ratio(theirs, mine, PEFT_IMPORTS, TORCH_IMPORTS)
+            own = ratio(theirs, mine, PEFT_IMPORTS, OUR_START_ROW)
+            lines.append(f"- {theirs}: {beyond_torch} x ours beyond the import of torch, {own} x beyond our own start.")
+    with_digests, without = "merge seven linears r=64", "merge seven linears r=64, without digests"
+    if with_digests in runs and without in runs:
+        lines.append(f"- Digests: {ratio(with_digests, without, OUR_START_ROW, OUR_START_ROW)} x without.")
     return lines
 
 
 def _imports(name: str) -> str | None:
     if name.startswith(("cp", "as many", "import")):
         return None
-    return "import of peft and transformers too" if name.startswith("peft") else "import torch, numpy"
+    return PEFT_IMPORTS if name.startswith("peft") else TORCH_IMPORTS
 
 
 def main() -> None:
