@@ -49,7 +49,7 @@ class TensorWriter:
 
         A tensor of one block is computed as torch computes it alone: its bits may depend on how many threads share it.
         """
-        changes = sorted(changes, key=self._place)
+        changes = sorted(changes, key=self._in_base)
         large = [change for change in changes if change.kind not in ("copy", "rows") and len(_spans(change)) > 1]
         total = sum(map(size_of, changes))
         with self._workers.pool:
@@ -64,7 +64,7 @@ class TensorWriter:
             self._progress(len(large), len(large), total, total)
             self.proofs += [proof.result() for proof in self._proofs]
 
-    def _place(self, change: TensorChange) -> tuple[str, int]:
+    def _in_base(self, change: TensorChange) -> tuple[str, int]:
         stored = self._tensors[change.source]
         return stored.file.name, stored.offset
 
