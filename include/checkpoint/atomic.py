@@ -42,7 +42,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def lay_out_blocks(descriptor: int, size: int) -> None:
-    """Give an empty file ``size`` bytes of disk, where the system can; raises OSError when the disk is full."""
+    """Give a file ``size`` bytes of disk, where the system can; raises OSError when the disk is full."""
     if not size:
         return
     if hasattr(os, "posix_fallocate"):
@@ -65,17 +65,16 @@ class WriteBack:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._done = 0
+        self._bytes = self._start = self._end = 0
 
-    def up_to(self, offset: int) -> None:
-        """The file is written up to about ``offset``; does not wait for the disk.
-
-        Threads may fill it out of order: what is written late is met again, as each step goes back by ``LAG``.
-        """
-        if hasattr(os, "posix_fadvise") and offset - self._done >= self.STEP:
-            start = max(self._done - self.LAG, 0)
-            os.posix_fadvise(self._descriptor, start, offset - start, os.POSIX_FADV_DONTNEED)
-            self._done = offset
+    def wrote(self, offset: int, length: int) -> None:
+        """These bytes were written, by any thread; does not wait for the disk."""
+        self._bytes += length
+        self._start, self._end = min(self._start, offset), max(self._end, offset + length)
+        if self._bytes >= self.STEP and hasattr(os, "posix_fadvise"):
+            start, end = max(self._start - self.LAG, 0), self._end
+            self._bytes, self._start = 0, end
+            os.posix_fadvise(self._descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
 
 
 def sync(path: Path) -> None:

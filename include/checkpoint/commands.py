@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from include.checkpoint.atomic import partial_of
 from include.checkpoint.casting import cast
 from include.checkpoint.conversion import convert
 from include.checkpoint.disk import named_when_full
@@ -81,8 +82,11 @@ def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
 
 def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:
     """Normalise, write the folder, and say what validation finds in it."""
-    checkpoint = normalise(checkpoint, work)
-    materialize(checkpoint, out, progress=LogProgress("Writing files"))
+    try:
+        checkpoint = normalise(checkpoint, work)
+        materialize(checkpoint, out, progress=LogProgress("Writing files"))
+    finally:
+        shutil.rmtree(partial_of(out.absolute()), ignore_errors=True)  # that a merge began
     shutil.rmtree(work, ignore_errors=True)
     report = validate(checkpoint_of_folder(out))
     said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}

@@ -30,12 +30,12 @@ class GrowingFile:
         written = 0
         while written < len(piece):
             written += os.pwrite(self._descriptor, piece[written:], offset + written)
-        self._written_up_to(offset + len(piece))
+        self._wrote(offset, len(piece))
 
     def copy(self, offset: int, source: int, start: int, length: int) -> int:
         """Copy from another file's descriptor within the system, where it can; how many bytes."""
         copied = os.copy_file_range(source, self._descriptor, length, start, offset)
-        self._written_up_to(offset + copied)
+        self._wrote(offset, copied)
         return copied
 
     def read(self, offset: int, length: int) -> bytes:
@@ -54,9 +54,9 @@ class GrowingFile:
         """Close the file; it is not synced."""
         os.close(self._descriptor)
 
-    def _written_up_to(self, offset: int) -> None:
+    def _wrote(self, offset: int, length: int) -> None:
         if self._write_back:
-            self._write_back.up_to(offset)
+            self._write_back.wrote(offset, length)
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,12 @@ def materialize(
     out_dir = Path(out_dir).absolute()
     if out_dir.exists():
         raise OutputExistsError(str(out_dir))
-    verify_pins(checkpoint, reader)
     partial = partial_of(out_dir)
-    if not any(_in_place(file, partial) for file in checkpoint.files):
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-        partial.mkdir(parents=True)
     try:
+        verify_pins(checkpoint, reader)
+        if not any(_in_place(file, partial) for file in checkpoint.files):
+            shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+            partial.mkdir(parents=True)
         _write_files(checkpoint, partial, progress, reader)
         verify_pins(checkpoint, reader)
         sync(partial)

@@ -35,6 +35,17 @@ def test_what_was_written_out_of_order_is_there(expected_size: int, tmp_path: Pa
     assert (tmp_path / "file").read_bytes() == b"".join(pieces)
 
 
+def test_the_disk_is_told_of_every_byte_whatever_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(WriteBack, "STEP", 10)
+    monkeypatch.setattr(WriteBack, "LAG", 4)
+    monkeypatch.setattr(os, "posix_fadvise", lambda file, start, length, advice: told.append((start, start + length)))
+    with closing(GrowingFile(tmp_path / "file", 100, durable=True)) as file:
+        for offset in (90, 0, 10, 20, 15):
+            file.write(offset, memoryview(b"12345"))
+    assert told == [(0, 95), (6, 95)]
+
+
 def test_a_file_that_is_begun_keeps_what_is_in_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abcdef")
     with closing(GrowingFile(tmp_path / "file", 6, durable=True, begun=True)) as file:
