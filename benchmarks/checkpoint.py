@@ -194,9 +194,9 @@ def comparisons(runs: dict[str, list[Run]]) -> list[str]:
     def beyond(name: str, imports: str) -> list[float]:
         return [run.seconds - start.seconds for run, start in zip(runs[name], runs[imports], strict=True)]
 
-    def ratio(name: str, rival: str, imports: str, rival_imports: str) -> str:
+    def ratio(name: str, rival: str, imports: str, rival_imports: str) -> float:
         pairs = zip(beyond(name, imports), beyond(rival, rival_imports), strict=True)
-        return f"{statistics.median(mine / theirs for mine, theirs in pairs):.2f}"
+        return statistics.median(mine / theirs for mine, theirs in pairs)
 
     lines = []
     for adapter in ("q,v r=16", "seven linears r=64"):
@@ -204,10 +204,12 @@ def comparisons(runs: dict[str, list[Run]]) -> list[str]:
         if mine in runs and theirs in runs:
             beyond_torch = ratio(theirs, mine, PEFT_IMPORTS, TORCH_IMPORTS)
             own = ratio(theirs, mine, PEFT_IMPORTS, OUR_START_ROW)
-            lines.append(f"- {theirs}: {beyond_torch} x ours beyond the import of torch, {own} x beyond our own start.")
+            times = f"{beyond_torch:.2f} x ours" if beyond_torch > 0 else "ours takes less than that"
+            lines.append(f"- {theirs}: beyond the import of torch, {times}; beyond our own start, {own:.2f} x ours.")
     with_digests, without = "merge seven linears r=64", "merge seven linears r=64, without digests"
     if with_digests in runs and without in runs:
-        lines.append(f"- Digests: {ratio(with_digests, without, OUR_START_ROW, OUR_START_ROW)} x without.")
+        digests = ratio(with_digests, without, OUR_START_ROW, OUR_START_ROW)
+        lines.append(f"- Digests, beyond our own start: {digests:.2f} x without.")
     return lines
 
 
