@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from include.checkpoint.concurrency import in_order
 from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
 from include.checkpoint.reading import split_s3_uri
 from include.checkpoint.segments import Pin
@@ -38,15 +38,13 @@ class ObjectStream:
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in order; memory is about RANGE_SIZE x WORKERS."""
-        waiting: deque[Future[bytes]] = deque()
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="download") as pool:
             try:
-                for offset, length in self._ranges():
-                    waiting.append(pool.submit(self._with_body, offset, length, lambda body: body.read()))
-                    if len(waiting) >= WORKERS:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
+                reads = (
+                    pool.submit(self._with_body, offset, length, lambda body: body.read())
+                    for offset, length in self._ranges()
+                )
+                yield from in_order(reads, WORKERS - 1)
             finally:
                 pool.shutdown(cancel_futures=True)
 
