@@ -54,15 +54,15 @@ class TensorChange:
 
 @dataclass(frozen=True)
 class MergePlan:
-    """All changes by tensor name, the fields of config.json to set, and what to tell the reader."""
+    """All changes by tensor name, the fields of config.json to set, and what to tell the reader.
+
+    ``relaid`` are the changes after which a file cannot keep its header: new tensors, and those of another shape.
+    """
 
     changes: dict[str, TensorChange]
+    relaid: tuple[TensorChange, ...] = ()
     config_edits: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-    def relaid(self, tensors: Mapping[str, TensorEntry]) -> list[TensorChange]:
-        """The changes after which a file cannot keep its header: new tensors, and those of another shape."""
-        return [c for c in self.changes.values() if c.name not in tensors or c.shape != tensors[c.name].shape]
 
 
 def is_plain_lora(adapter: Adapter) -> bool:
@@ -103,7 +103,8 @@ def plan_merge(adapter: Adapter, tensors: Mapping[str, TensorEntry], base_config
     edits: dict[str, Any] = {"tie_word_embeddings": False} if head else {}
     changes |= {head.name: head} if head else {}
     edits |= _resized_vocabulary(changes, tensors, tied and not head)
-    return MergePlan(changes, edits, (*_base_notes(adapter, base_config), *_edit_notes(edits)))
+    relaid = tuple(c for c in changes.values() if c.name not in tensors or c.shape != tensors[c.name].shape)
+    return MergePlan(changes, relaid, edits, (*_base_notes(adapter, base_config), *_edit_notes(edits)))
 
 
 def _is_tied(tensors: Mapping[str, TensorEntry], base_config: Mapping[str, Any]) -> bool:

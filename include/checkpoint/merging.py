@@ -13,7 +13,7 @@ from include.checkpoint.growing_file import Place
 from include.checkpoint.in_place import places_in
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
-from include.checkpoint.merge_plan import MergePlan, TensorChange, is_plain_lora, plan_merge, refuse_unmergeable
+from include.checkpoint.merge_plan import MergePlan, is_plain_lora, plan_merge, refuse_unmergeable
 from include.checkpoint.merge_proof import prove_merge
 from include.checkpoint.overlay import Overlay, overlay, pin_of
 from include.checkpoint.peft_merge import merged_by_peft
@@ -87,8 +87,7 @@ def _places(
     if out_dir is None:
         return nullcontext({})
     # A file whose header changes has its tensors elsewhere than the base: they are copied there later.
-    relaid = plan.relaid({name: stored.entry for name, stored in tensors.items()})
-    moved = {tensors[name].file.name for c in relaid for name in (c.name, c.source) if name in tensors}
+    moved = {tensors[name].file.name for c in plan.relaid for name in (c.name, c.source) if name in tensors}
     changed = {name: tensors[name] for name, c in plan.changes.items() if name in tensors and c.kind != "rows"}
     return places_in(out_dir, size, {name: stored for name, stored in changed.items() if stored.file.name not in moved})
 
@@ -111,14 +110,14 @@ class _MergedFiles:
             return self._weights_file(file, read_header(file, self._reader), out)
         if file.name == "config.json" and self._plan.config_edits:
             return out.file(file.name, format_json(read_json(file, self._reader) | self._plan.config_edits))
-        if file.name == INDEX and self._relaid():
+        if file.name == INDEX and self._plan.relaid:
             return out.file(file.name, format_json(self._index(read_json(file, self._reader))))
         return file
 
     def _weights_file(self, file: CheckpointFile, header: Header, out: Overlay) -> CheckpointFile:
         names = [entry.name for entry in header.tensors]
-        added = [change for change in self._relaid() if change.name not in names and change.source in names]
-        if not added and not any(change.name in names for change in self._relaid()):
+        added = [change for change in self._plan.relaid if change.name not in names and change.source in names]
+        if not added and not any(change.name in names for change in self._plan.relaid):
             first = slice_segments(file, 0, header.data_start)
             return CheckpointFile(name=file.name, segments=(*first, *(s for name in names for s in self._at(name))))
         placed = []
@@ -132,12 +131,9 @@ class _MergedFiles:
     def _at(self, name: str) -> tuple[Segment, ...]:
         return self._written[name] if name in self._written else self._tensors[name].segments()
 
-    def _relaid(self) -> list[TensorChange]:
-        return self._plan.relaid({name: stored.entry for name, stored in self._tensors.items()})
-
     def _index(self, index: dict[str, object]) -> dict[str, object]:
         weight_map = {name: stored.file.name for name, stored in self._tensors.items()}
-        weight_map |= {change.name: self._tensors[change.source].file.name for change in self._relaid()}
+        weight_map |= {change.name: self._tensors[change.source].file.name for change in self._plan.relaid}
         sizes = {name: stored.entry.size for name, stored in self._tensors.items()}
         sizes |= {change.name: size_of(change) for change in self._plan.changes.values()}
         total = {"total_size": sum(sizes.values())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from itertools import chain, islice
+from itertools import islice
 
 from include.checkpoint.adapter import Adapter
 from include.checkpoint.changed_blocks import Block, BlockWorkers, ChangedTensor
@@ -36,7 +36,8 @@ class TensorWriter:
         reader: RangeReader,
         progress: Progress,
     ) -> None:
-        self._adapter, self._tensors, self._out, self._places = adapter, tensors, out, places
+        self._adapter, self._tensors, self._out = adapter, tensors, out
+        self._places = dict(places)
         self._reader, self._progress = reader, progress
         self._opened: dict[str, ChangedTensor] = {}
         self._workers = BlockWorkers()
@@ -64,6 +65,11 @@ class TensorWriter:
             self._progress(len(large), len(large), total, total)
             self.proofs += [proof.result() for proof in self._proofs]
 
+    def _place(self, change: TensorChange) -> Place:
+        if change.name not in self._places:
+            self._places[change.name] = self._out.place(size_of(change))
+        return self._places[change.name]
+
     def _in_base(self, change: TensorChange) -> tuple[str, int]:
         stored = self._tensors[change.source]
         return stored.file.name, stored.offset
@@ -80,19 +86,15 @@ class TensorWriter:
             self._write_whole(change, self._workers.here(self._blocks(change)))
 
     def _write_whole(self, change: TensorChange, pieces: Iterator[WrittenPiece]) -> None:
-        # The first piece opens the tensor, unless it was opened ahead.
-        spans = islice(pieces, len(_spans(change)))
-        first = next(spans)
-        tensor = self._opened.pop(change.name)
-        self.written[change.name] = (self._out.segment(tensor.place, chain([first], spans)),)
-        self._proofs.append(self._workers.pool.submit(self._prove, tensor))
+        segment = self._out.segment(self._place(change), islice(pieces, len(_spans(change))))
+        self.written[change.name] = (segment,)
+        self._proofs.append(self._workers.pool.submit(self._prove, self._opened.pop(change.name)))
 
     def _blocks(self, change: TensorChange) -> Iterator[Block]:
         apply = block_change(self._adapter, change)
         base = base_rows(self._adapter, change, self._tensors[change.source], self._reader)
         refuse_other_embedding(self._adapter, change, base)
-        place = self._places.get(change.name) or self._out.place(size_of(change))
-        self._opened[change.name] = tensor = ChangedTensor(change, apply, base, place)
+        self._opened[change.name] = tensor = ChangedTensor(change, apply, base, self._place(change))
         for start, rows in _spans(change):
             yield tensor, start, rows
 

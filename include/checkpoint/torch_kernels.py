@@ -1,4 +1,4 @@
-"""The operations of torch that a merge needs, without its import: that takes seconds, its library a third of one.
+"""The operations of torch that a merge needs. Importing torch takes seconds, its library alone a third of one.
 
 What is called is torch's C interface for compiled models (torch/csrc/inductor/aoti_torch/c/shim.h), so the bits are
 torch's own. Where the library does not offer it, torch is imported.
