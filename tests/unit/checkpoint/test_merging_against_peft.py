@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from peft import LoraConfig
 
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.materialize import materialize
-from include.checkpoint.merging import merge
+from include.checkpoint.merging import OVERLAY, merge
 from include.checkpoint.validation import validate
 from tests.unit.checkpoint.tiny_models import (
     equal_bits,
@@ -107,4 +108,5 @@ def test_the_merge_equals_pefts_bit_for_bit(case: Case, tmp_path: Path) -> None:
     assert equal_bits(ours, theirs)
     assert not validate(result.checkpoint).errors
     assert not equal_bits(ours, load_weights(base))
+    assert result.proof["overlay_sha256"] == sha256((tmp_path / "overlay" / OVERLAY).read_bytes()).hexdigest()
     assert merged_in_place(base, adapter, tmp_path / "in place") == files_of(tmp_path / "ours")
