@@ -59,10 +59,10 @@ class TensorWriter:
                     self._write_small(change)
             with one_torch_thread():
                 pieces = self._workers.ahead(block for change in large for block in self._blocks(change))
-                for count, change in enumerate(large):
-                    self._progress(count, len(large), self._out.written, total)
+                for count, change in enumerate(large, len(changes) - len(large)):
+                    self._progress(count, len(changes), self._out.written, total)
                     self._write_whole(change, pieces)
-            self._progress(len(large), len(large), total, total)
+            self._progress(len(changes), len(changes), total, total)
             self.proofs += [proof.result() for proof in self._proofs]
 
     def _place(self, change: TensorChange) -> Place:
