@@ -39,6 +39,15 @@ class DagImportError(ModelImportError):
 
 def airflow_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
     """Return the settings of an Airflow that listens on loopback only and reaches AWS through connection ``aws``."""
+    return {
+        **cli_environment(home, port, aws, variables),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+    }
+
+
+def cli_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with which Airflow's commands reach that Airflow: without the keys that sign its tokens."""
     url = f"http://{LOOPBACK}:{port}"
     settings = {
         "CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
@@ -53,8 +62,6 @@ def airflow_environment(home: Path, port: int, aws: Mapping[str, Any], variables
         "CORE__FERNET_KEY": "",
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "API__BASE_URL": url,
-        "API__SECRET_KEY": secrets.token_hex(32),
-        "API_AUTH__JWT_SECRET": secrets.token_hex(32),
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from include.demo.airflow_server import AirflowApi, airflow_environment, start_airflow
+from include.demo.airflow_server import AirflowApi, airflow_environment, cli_environment, start_airflow
 from include.demo.processes import LOOPBACK, ProcessGroup, free_port, inherited_environment, wait_for_line
+from include.demo.shell_file import shell_file
 from include.plan import PROJECT_ROOT
 
 REGION = "us-east-1"
@@ -35,6 +36,11 @@ class Environment(NamedTuple):
     ui_url: str
     password: str
     bucket: str
+
+    @property
+    def shell_file(self) -> Path:
+        """The file that points a shell at the environment when it is sourced."""
+        return Path(self.folder) / "env"
 
     @property
     def airflow(self) -> AirflowApi:
@@ -93,6 +99,17 @@ def create_user(endpoint_url: str, user_name: str) -> tuple[str, str]:
     return key["AccessKeyId"], key["SecretAccessKey"]
 
 
+def stand_in_variables(endpoint_url: str) -> dict[str, str]:
+    """Return the environment variables with which boto3 and the AWS CLI reach the stand-in, as its root user."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": STAND_IN_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": STAND_IN_SECRET,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": REGION,
+    }
+
+
 def aws_connection(endpoint_url: str, key_id: str, secret: str) -> dict[str, Any]:
     """Return an Airflow connection to the stand-in."""
     return {
@@ -134,15 +151,23 @@ class DemoEnvironment:
         endpoint = start_stand_in(self.group, aws_port)
         self.keys = create_user(endpoint, RUNNER)
         variables = deploy_stacks(endpoint, RUNNER) | {"workspace": str(self.folder / "workspace")}
-        env = inherited_environment() | airflow_environment(
-            self.folder / "airflow", ui_port, aws_connection(endpoint, *self.keys), variables
-        )
-        env |= self._settings
-        password = start_airflow(self.group, env, ui_port)
+        home = self.folder / "airflow"
+        env = airflow_environment(home, ui_port, aws_connection(endpoint, *self.keys), variables) | self._settings
+        password = start_airflow(self.group, inherited_environment() | env, ui_port)
         found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, variables["bucket"])
-        self._description.touch(mode=0o600)
-        self._description.write_text(json.dumps(found._asdict()))
+        root = aws_connection(endpoint, STAND_IN_KEY_ID, STAND_IN_SECRET)
+        self._describe(found, cli_environment(home, ui_port, root, variables) | self._settings)
         return found, notes
+
+    def _describe(self, found: Environment, cli: dict[str, str]) -> None:
+        """Write what a later ``make demo`` and a person's shell need to find the environment."""
+        contents = {
+            self._description: json.dumps(found._asdict()),
+            found.shell_file: shell_file(cli | stand_in_variables(found.aws_endpoint), self._description),
+        }
+        for path, text in contents.items():
+            path.touch(mode=0o600)
+            path.write_text(text)
 
     def stop(self) -> list[str]:
         """Stop what was started, and only that; return the names of what ran."""

@@ -15,12 +15,11 @@ from typing import Any
 from rich.console import Console
 
 from include.config import ModelConfig, read_model_file
-from include.demo.airflow_server import USER
 from include.demo.base_score import base_scores
 from include.demo.environment import DemoEnvironment, Environment
 from include.demo.inventory import Inventory, champion_version, take_inventory
 from include.demo.run_view import RunFailedError, follow_run
-from include.demo.summary import Outcome, ask, save_report, show_summary
+from include.demo.summary import Outcome, ask, save_report, show_next_steps, show_summary
 from include.errors import ModelImportError
 from include.plan import PROJECT_ROOT
 
@@ -78,8 +77,8 @@ def _demonstrate(demo: DemoEnvironment, adapter: str, config: ModelConfig, conso
             report=save_report(environment, results),
         )
     show_summary(outcome, console)
-    console.print(f"\nDone in {time.monotonic() - began:.0f} s. Airflow stays up: {environment.ui_url}")
-    console.print(f"Log in as [b]{USER}[/] with password [b]{environment.password}[/]; `make down` stops it all.")
+    console.print(f"\nDone in {time.monotonic() - began:.0f} s; everything stays up.")
+    show_next_steps(environment, console)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -109,7 +108,9 @@ def main(argv: list[str]) -> int:
         _stop(demo, console)
         return 130
     except RunFailedError as error:
-        console.print(f"\n[red]{error}[/]\nAirflow stays up, so that you can look; `make down` stops it.")
+        console.print(f"\n[red]{error}[/]\nEverything stays up, so that you can look.")
+        if environment := demo.running():
+            show_next_steps(environment, console)
         return 1
     except ModelImportError as error:
         console.print(f"\n[red]{error}[/]")

@@ -11,10 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from include.config import ModelConfig
+from include.demo.airflow_server import USER
 from include.demo.environment import Environment, aws_client
 from include.demo.inventory import Inventory
 from include.evaluation.responses import read_answer
+from include.plan import PROJECT_ROOT
 
+EXAMPLE = """airflow dags trigger import_capitals --conf '{"adapter": "include/demo/adapters/early"}'"""
 QUESTION = "Give the name of the capital city of Portugal."
 
 
@@ -86,3 +89,12 @@ def show_summary(outcome: Outcome, console: Console) -> None:
     console.print(_scores(outcome))
     console.print(f"\nQ: {QUESTION}\nA: [b]{outcome.answer.strip()}[/]\n")
     console.print(_made(outcome.before, outcome.after))
+
+
+def show_next_steps(environment: Environment, console: Console) -> None:
+    """Print where Airflow is, how a shell reaches it, and how to stop it."""
+    shell_file = environment.shell_file.relative_to(PROJECT_ROOT)
+    console.print(f"Airflow         {environment.ui_url}, user [b]{USER}[/], password [b]{environment.password}[/]")
+    console.print(f"In a shell      [b]source {shell_file}[/]")
+    console.print(f"Then            [b]{EXAMPLE}[/]")
+    console.print("Stop it all     [b]make down[/]")
