@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import requests
 from rich.console import Console
 
-from include.demo.airflow_server import AirflowApi
+from include.demo.airflow_server import USER, AirflowApi
 from include.demo.environment import Environment, aws_client
 from include.demo.inventory import Inventory, take_inventory
 from include.demo.run_view import follow_run
@@ -55,6 +55,13 @@ class System(NamedTuple):
         airflow = self.environment.airflow
         airflow.log_in()
         return airflow
+
+    def change(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> None:
+        """Send a PATCH or DELETE request to Airflow's REST API."""
+        url, credentials = self.environment.ui_url, {"username": USER, "password": self.environment.password}
+        token = requests.post(f"{url}/auth/token", json=credentials, timeout=30).json()["access_token"]
+        header = {"Authorization": f"Bearer {token}"}
+        requests.request(method, f"{url}/api/v2{path}", json=body, headers=header, timeout=60).raise_for_status()
 
     def inventory(self) -> Inventory:
         """Count what exists on the stand-in."""

@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 _BLOCK = re.compile(r"(?P<before>[^\n]*)\n(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)\n(?P=indent)```", re.DOTALL)
 _NOT_RUN = re.compile(r"\s*<!-- not run: (?P<reason>.+) -->")
+_NOT_FOR_THE_DEMO = re.compile(r"\s*<!-- not for the demo: .+ -->")
+_FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+_INLINE_COMMAND = re.compile(r"`((?:airflow|aws|docker|make|pip|pytest|(?:\.venv/bin/)?python) [^`]+)`")
 #: Programs that are noted with their arguments and not run: they build, or start, what other tests build and start.
 NOTED = ("airflow", "docker", "make", "pre-commit", "python3.11", "renewed/bin/pip", "pip")
 _NOTE = """#!{python}
@@ -28,12 +31,17 @@ if "freeze" in sys.argv:
 
 
 class Block(NamedTuple):
-    """A fenced block; ``reason`` says why it is not run, where a comment before it does."""
+    """A fenced block; ``reason`` says why it is not run, where a comment before it does.
+
+    ``before`` is the document's text above it. A console block's ``text`` is what was typed.
+    """
 
     document: str
     language: str
     text: str
     reason: str | None
+    for_the_demo: bool
+    before: str
 
     def __str__(self) -> str:
         return f"{self.document}: {self.text.splitlines()[0][:60]}"
@@ -43,25 +51,50 @@ def blocks(*languages: str) -> list[Block]:
     """Return the documents' blocks in these languages."""
     found = []
     for path in DOCUMENTS:
-        for match in _BLOCK.finditer("\n" + path.read_text("utf-8")):
+        document = "\n" + path.read_text("utf-8")
+        for match in _BLOCK.finditer(document):
             reason = _NOT_RUN.match(match["before"])
             text = textwrap.dedent(match["text"])
+            if match["language"] == "console":
+                text = "\n".join(re.findall(r"^\$ (.*)", text, re.MULTILINE))
             name = str(path.relative_to(ROOT))
-            found.append(Block(name, match["language"], text, reason["reason"] if reason else None))
+            for_the_demo = not reason and not _NOT_FOR_THE_DEMO.match(match["before"])
+            before = document[: match.start("text")]
+            found.append(
+                Block(name, match["language"], text, reason["reason"] if reason else None, for_the_demo, before)
+            )
     return [block for block in found if block.language in languages]
 
 
+def demo_blocks(*languages: str) -> list[Block]:
+    """Return the blocks that are run as printed in a shell that uses the demo."""
+    return [block for block in blocks(*languages) if block.for_the_demo]
+
+
+def inline_commands() -> list[str]:
+    """Return the commands that stand within sentences and tables, and those of which a text block shows the form."""
+    texts = (_FENCED.sub("", path.read_text("utf-8")) for path in DOCUMENTS)
+    within = {" ".join(command.split()) for text in texts for command in _INLINE_COMMAND.findall(text)}
+    forms = {line for block in blocks("text") for line in block.text.splitlines() if line.startswith("python ")}
+    return sorted(within | forms)
+
+
+def project_links(folder: Path) -> None:
+    """Make the folder look like the project: folders are links, files are copies."""
+    folder.mkdir()
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder)
+        elif path.name in ("include", "dags", "plugins", "docs"):
+            (folder / path.name).symlink_to(path)
+
+
 class Sandbox:
-    """A folder that looks like the project: folders are links, files are copies; some programs only take notes."""
+    """A folder that looks like the project, in which some programs only take notes."""
 
     def __init__(self, folder: Path, endpoint: str) -> None:
         self.folder, self._endpoint, self._log = folder / "project", endpoint, folder / "noted.jsonl"
-        self.folder.mkdir()
-        for path in ROOT.iterdir():
-            if path.is_file():
-                shutil.copy(path, self.folder)
-            elif path.name in ("include", "dags", "plugins", "docs"):
-                (self.folder / path.name).symlink_to(path)
+        project_links(self.folder)
         self._bin = folder / "bin"
         for name in NOTED:
             self._note(self._bin / name if "/" not in name else self.folder / name, name)

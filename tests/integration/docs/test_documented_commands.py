@@ -1,14 +1,17 @@
-"""Every command in the documents is run against the stand-in, or handed to the parser of the program it calls."""
+"""Every documented command that is not for the demo is run against the stand-in, or handed to its program's parser.
+
+Those for the demo are run by tests/e2e/test_whole_way_shell.py.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from airflow.cli.cli_parser import get_parser
 from include.config import parse_model_config
 from model_import_dag.loader import load_dags
 from model_import_dag.rolling_back import build_roll_back_dag
-from tests.integration.docs.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks
+from tests.integration.docs.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks, demo_blocks, inline_commands
 from tests.local_aws_process import LocalAwsProcess
 
 LANGUAGES = {"sh", "bash", "python", "yaml", "json", "console", "text"}
@@ -29,7 +32,8 @@ MODEL = {
 }
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-SHELL_BLOCKS = blocks("sh", "bash")
+MAKE_VARIABLES = set(re.findall(r"^([A-Z]+) \?=", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+SHELL_BLOCKS = [block for block in blocks("sh", "bash", "console") if not block.for_the_demo]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 def check_make(arguments: list[str]) -> None:
     targets = {word for word in arguments if "=" not in word}
     assert targets <= MAKE_TARGETS
+    assert {word.partition("=")[0] for word in arguments if "=" in word} <= MAKE_VARIABLES
 
 
 def check_airflow(arguments: list[str]) -> None:
@@ -76,7 +81,24 @@ def check_docker(arguments: list[str]) -> None:
 
 
 def check_python(arguments: list[str]) -> None:
-    assert arguments[:2] == ["-m", "venv"]
+    if arguments[:2] == ["-m", "pytest"]:
+        check_pytest(arguments[2:])
+    elif arguments[0] != "-c" and arguments[:2] not in (["-m", "venv"], ["-m", "pip"]):
+        check_own_program(arguments)
+
+
+def check_own_program(arguments: list[str]) -> None:
+    """Check that a module or script of the project is there, and takes the options."""
+    name = arguments[1].replace(".", "/") if arguments[0] == "-m" else arguments[0].removesuffix(".py")
+    sources = [ROOT / f"{name}.py"] if (ROOT / f"{name}.py").exists() else [*(ROOT / name).glob("*.py")]
+    assert sources, f"no module {name}"
+    code = "".join(source.read_text("utf-8") for source in sources)
+    assert [word for word in arguments if word.startswith("--") and f'"{word}"' not in code] == []
+
+
+def check_pytest(arguments: list[str]) -> None:
+    for word in arguments:
+        assert not word.startswith("tests/") or (ROOT / word).exists()
 
 
 def check_pip(arguments: list[str]) -> None:
@@ -90,6 +112,9 @@ CHECKS: dict[str, Callable[[list[str]], None]] = {
     "make": check_make,
     "pip": check_pip,
     "pre-commit": lambda arguments: None,
+    "pytest": check_pytest,
+    "python": check_python,
+    ".venv/bin/python": check_python,
     "python3.11": check_python,
     "renewed/bin/pip": check_pip,
 }
@@ -122,6 +147,27 @@ def test_the_stacks_outputs_end_in_the_variables_that_the_project_reads(sandbox:
     assert {"model_import_bucket", "model_import_prefix", "model_import_role_arn"} <= names
 
 
+@pytest.mark.parametrize("command", inline_commands())
+def test_a_command_within_a_sentence_is_one_that_its_program_takes(command: str, sandbox: Sandbox) -> None:
+    program, *arguments = shlex.split(command)
+    if program == "aws":
+        done = sandbox.run(["aws", *arguments, "--generate-cli-skeleton", "input"])
+        assert done.returncode == 0, done.stderr
+    else:
+        CHECKS[program](arguments)
+
+
+@pytest.mark.parametrize("block", blocks("sh", "bash", "console"), ids=str)
+def test_a_command_has_no_comment_behind_it_which_zsh_would_hand_to_the_program(block: Block) -> None:
+    assert re.findall(r"\S +# .*", block.text) == []
+
+
+@pytest.mark.parametrize("document", sorted({block.document for block in demo_blocks("sh", "console", "python")}))
+def test_a_page_says_how_a_shell_reaches_the_demo_before_its_first_command(document: str) -> None:
+    first = next(block for block in demo_blocks("sh", "console", "python") if block.document == document)
+    assert "source .demo/env" in first.before + first.text
+
+
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_a_documented_piece_of_a_models_file_is_valid(block: Block) -> None:
     parse_model_config({**MODEL, **yaml.safe_load(block.text)}, block.document)
@@ -130,36 +176,3 @@ def test_a_documented_piece_of_a_models_file_is_valid(block: Block) -> None:
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_documented_python_compiles(block: Block) -> None:
     compile(block.text, block.document, "exec")
-
-
-def test_the_documented_call_of_a_champion_answers(sandbox: Sandbox, tmp_path: Path) -> None:
-    block = next(block for block in blocks("python") if "invoke_model" in block.text)
-    script = tmp_path / "call.py"
-    arn = import_demo_base(sandbox)
-    script.write_text(re.sub(r"arn:aws:bedrock:[^\"]+", arn, block.text))
-    done = sandbox.run(["python", str(script)])
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-
-
-def import_demo_base(sandbox: Sandbox) -> str:
-    """Import the demo's base model with the AWS CLI and return its ARN."""
-
-    def aws(*arguments: str) -> str:
-        done = sandbox.run(["aws", *arguments])
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    query = "Stacks[0].Outputs[?OutputKey==`{}`].OutputValue"
-    stack = ("cloudformation", "describe-stacks", "--stack-name", "model-import", "--output", "text", "--query")
-    bucket, role = (aws(*stack, query.format(name)) for name in ("BucketName", "ImportRoleArn"))
-    uri = f"s3://{bucket}/models/base/"
-    aws("s3", "cp", "--recursive", "--quiet", "include/demo/base", uri)
-    source = f"s3DataSource={{s3Uri={uri}}}"
-    aws("bedrock", "create-model-import-job", "--job-name", "base", "--imported-model-name", "base", "--role-arn", role,
-        "--model-data-source", source)  # fmt: skip
-    job = ("bedrock", "get-model-import-job", "--job-identifier", "base", "--output", "text", "--query")
-    while (status := aws(*job, "status")) == "InProgress":
-        pass
-    assert status == "Completed"
-    return aws(*job, "importedModelArn")
