@@ -161,11 +161,16 @@ def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
             raise AdapterConfigError(path, f"{name} = {json.dumps(value)}")
     if "peft_type" not in given:
         raise AdapterConfigError(path, "no peft_type")
+    if given["peft_type"] == "LORA":
+        _check_patterns(given, path)
+    return AdapterConfig(**given)
+
+
+def _check_patterns(given: Mapping[str, Any], path: str) -> None:
     for name, of in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
         for pattern, value in given.get(name, {}).items():
             if not _is_pattern(pattern) or not isinstance(value, _TYPES[of]):
                 raise AdapterConfigError(path, f"{name} = {json.dumps({pattern: value})}")
-    return AdapterConfig(**given)
 
 
 def _is_pattern(pattern: str) -> bool:

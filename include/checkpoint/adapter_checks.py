@@ -82,7 +82,11 @@ def _refuse_left_over(adapter: Adapter) -> None:
 def _refuse_missing_pairs(adapter: Adapter, tensors: Tensors) -> None:
     config = adapter.config
     pairs = {module for module, parts in adapter.modules.items() if _has_pair(parts)}
-    modules = [module for module in _matrices(tensors) if not _is_tied_copy(adapter, module)]
+    modules = _matrices(tensors)
+    if config.ensure_weight_tying:
+        # peft makes the head's pair from the embedding's, and versions of it differ in whether they save it.
+        modules = [module for module in modules if module != HEAD]
+        pairs -= {HEAD}
     if config.target_modules:
         targets = [module for module in modules if is_targeted(config, module)]
         unnamed = sorted(module for module in pairs if not is_targeted(config, module))
@@ -107,10 +111,6 @@ def _matrices(tensors: Tensors) -> list[str]:
 
 def _has_no_head(tensors: Tensors) -> bool:
     return not any(name.endswith(f"{HEAD}.weight") for name in tensors)
-
-
-def _is_tied_copy(adapter: Adapter, module: str) -> bool:
-    return module == HEAD and HEAD not in adapter.modules and adapter.config.ensure_weight_tying
 
 
 def _refuse_other_shapes(adapter: Adapter) -> None:

@@ -105,15 +105,25 @@ def _merge(model: Any, adapter_dir: str) -> Any:
         result = peft_model.load_adapter(adapter_dir, peft_model.active_adapter)
     except Exception as error:  # peft raises its own kinds for adapters it cannot load
         raise _refused_by_peft(error) from error
+    if peft_model.active_peft_config.is_prompt_learning:
+        found = "trained prompts, which are no weights"
+        raise AdapterRefusedError("peft's merge", found, "Bedrock has no such adapters.")
     if result.unexpected_keys:
         found = f"{len(result.unexpected_keys)} tensors left over"
         raise AdapterNotPlacedError(first(result.unexpected_keys), found)
-    if result.missing_keys:
-        raise AdapterNotPlacedError(first(result.missing_keys), f"{len(result.missing_keys)} places left empty")
+    if empty := _left_empty(peft_model, result.missing_keys):
+        raise AdapterNotPlacedError(first(empty), f"{len(empty)} places left empty")
     try:
         return peft_model.merge_and_unload()
     except Exception as error:  # for adapters that have no merged form, too
         raise _refused_by_peft(error) from error
+
+
+def _left_empty(peft_model: Any, missing: list[str]) -> list[str]:
+    """Return the missing names without those of a parameter that is shared, and was loaded under another name."""
+    parameters = dict(peft_model.named_parameters(remove_duplicate=False))
+    loaded = {id(parameter) for name, parameter in parameters.items() if name not in missing}
+    return [name for name in missing if id(parameters.get(name)) not in loaded]
 
 
 def _refused_by_peft(error: Exception) -> AdapterRefusedError:
