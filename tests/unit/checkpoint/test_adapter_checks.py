@@ -107,7 +107,7 @@ def test_an_adapter_of_ungathered_weights_is_refused_with_the_setting_to_mend_it
         (dict, {"rank_pattern": {"(": 4}}, "AdapterConfigError"),
         (dict, {"alpha_pattern": {"q_proj": "32"}}, "AdapterConfigError"),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_an_adapter_that_would_be_merged_wrong_is_refused(
     edit: Edit, settings: dict[str, Any], error: str, base_dir: Path, tmp_path: Path
