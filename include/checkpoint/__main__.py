@@ -1,6 +1,6 @@
 """``python -m include.checkpoint``: look at, convert, merge, normalise and check models, without any DAG.
 
-Exit codes: 0 good, 1 defects were found, 2 the input cannot be used.
+Exit codes: 0 good, 1 defects were found, 2 the input cannot be used, 3 the command itself failed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,31 @@ import argparse
 import json
 import logging
 import sys
+import traceback
 from pathlib import Path
 
 from include.checkpoint import commands
 from include.errors import ModelImportError
 
-UNUSABLE = 2
+UNUSABLE, FAILED = 2, 3
+PACKAGE = Path(__file__).parent
+
+
+class CommandFailedError(ModelImportError):
+    """A failure that the command does not foresee: a mistake in this project, or in the machine's set-up."""
+
+    def __init__(self, command: str, error: Exception) -> None:
+        reason = str(error).strip().partition("\n")[0]
+        frames = [
+            frame for frame in traceback.extract_tb(error.__traceback__) if PACKAGE in Path(frame.filename).parents
+        ]
+        where = f" at {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
+        super().__init__(
+            "The command failed unexpectedly",
+            command,
+            found=f"{type(error).__name__}: {reason}{where}",
+            remedy="Check memory, disk and permissions; else report this, with what --traceback prints.",
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,21 +43,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code, value, lines = parsed.run(parsed)
     except ModelImportError as error:
-        code, value = UNUSABLE, {"error": type(error).__name__, "message": str(error)}
-        lines = [f"{type(error).__name__}: {error}"]
+        code, value, lines = _failure(UNUSABLE, error)
+    except Exception as error:  # whatever it is, it must not end with Python's exit code 1, which means defects
+        if parsed.traceback:
+            traceback.print_exception(error)
+        code, value, lines = _failure(FAILED, CommandFailedError(parsed.command, error))
     print(json.dumps(value, indent=1) if parsed.json else "\n".join(lines))
     return int(code)
+
+
+def _failure(code: int, error: ModelImportError) -> commands.Outcome:
+    name = type(error).__name__
+    return code, {"error": name, "message": str(error)}, [f"{name}: {error}"]
 
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON instead of lines")
+    common.add_argument("--traceback", action="store_true", help="print the traceback of an unexpected failure")
     parser = argparse.ArgumentParser(prog="python -m include.checkpoint", description=__doc__)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: object, says: str) -> argparse.ArgumentParser:
         command = subparsers.add_parser(name, parents=[common], help=says)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, command=name)
         return command
 
     command = add("inspect", commands.run_inspect, "say what a folder or s3:// prefix holds")

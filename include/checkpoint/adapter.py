@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from include.checkpoint.arrays import Array
+from include.checkpoint.adapter_errors import AdapterDtypeError, AdapterTensorsEmptyError, AdapterUnreadableError, first
+from include.checkpoint.adapter_names import read_names
+from include.checkpoint.arrays import FLOAT_DTYPES, TORCH_NAMES, Array, dtype_of
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
 from include.checkpoint.folder import whole
 from include.checkpoint.json_files import read_json
@@ -24,23 +27,6 @@ if TYPE_CHECKING:
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 PICKLED_WEIGHTS = "adapter_model.bin"
-PREFIX = "base_model.model."
-
-# Suffix of a tensor's name → which part of its module's change it is. Adapter names ("default") are dropped first.
-_PARTS = (
-    (".lora_A.weight", "lora_A"),
-    (".lora_B.weight", "lora_B"),
-    (".lora_B.bias", "lora_bias"),
-    (".lora_embedding_A", "lora_embedding_A"),
-    (".lora_embedding_B", "lora_embedding_B"),
-    (".lora_magnitude_vector.weight", "magnitude"),
-    (".lora_magnitude_vector", "magnitude"),
-    (".base_layer.weight", "base_weight"),
-    (".base_layer.bias", "bias"),
-    (".token_adapter.trainable_tokens_delta", "token_rows"),
-    (".weight", "weight"),
-    (".bias", "bias"),
-)
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "peft_type": str,
     "base_model_name_or_path": str,
@@ -54,8 +40,15 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "trainable_token_indices": (list, dict),
     "layer_replication": list,
     "ensure_weight_tying": bool,
+    "init_lora_weights": (bool, str),
+    "target_modules": (str, list),
+    "exclude_modules": (str, list),
+    "layers_to_transform": (int, list),
+    "layers_pattern": (str, list),
+    "target_parameters": list,
+    "bias": str,
+    "lora_bias": bool,
 }
-_ADAPTER_NAME = re.compile(r"\.(lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector|modules_to_save)\.default(?=\.|$)")
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class AdapterConfig:
     base_model_name_or_path: str | None = None
     r: int = 8
     lora_alpha: float = 8
-    rank_pattern: dict[str, Any] = field(default_factory=dict)
+    rank_pattern: dict[str, int] = field(default_factory=dict)
     alpha_pattern: dict[str, float] = field(default_factory=dict)
     use_rslora: bool = False
     use_dora: bool = False
@@ -75,10 +68,21 @@ class AdapterConfig:
     layer_replication: list[Any] | None = None
     ensure_weight_tying: bool = False
     init_lora_weights: bool | str | None = True
+    target_modules: str | list[str] | None = None
+    exclude_modules: str | list[str] | None = None
+    layers_to_transform: int | list[int] | None = None
+    layers_pattern: str | list[str] | None = None
+    target_parameters: list[str] | None = None
+    bias: str = "none"
+    lora_bias: bool = False
+
+    def rank(self, module: str) -> int:
+        """The rank of A and B for this module."""
+        return int(_by_pattern(self.rank_pattern, module, self.r))
 
     def scaling(self, module: str) -> float:
         """What B @ A is multiplied by for this module."""
-        rank = _by_pattern(self.rank_pattern, module, self.r)
+        rank = self.rank(module)
         alpha = _by_pattern(self.alpha_pattern, module, self.lora_alpha)
         return alpha / math.sqrt(rank) if self.use_rslora else alpha / rank
 
@@ -99,6 +103,10 @@ class LazyTensors(Protocol):
         """The shape, without reading the tensor."""
         ...
 
+    def dtype(self, name: str) -> str:
+        """The dtype by safetensors' name, without reading the tensor."""
+        ...
+
     def tensor(self, name: str) -> Array:
         """The tensor in memory."""
         ...
@@ -106,13 +114,18 @@ class LazyTensors(Protocol):
 
 @dataclass(frozen=True)
 class Adapter:
-    """Configuration and tensors; ``modules`` maps a module of the base model to part → tensor name."""
+    """Configuration and tensors; ``modules`` maps a module of the base model to part → tensor name.
+
+    ``names`` maps each tensor's name as peft saves it to the one in the file; ``unknown`` are parts of no module.
+    """
 
     config: AdapterConfig
     raw_config: dict[str, Any]
     weights: LazyTensors
     modules: dict[str, dict[str, str]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def shape(self, module: str, part: str) -> tuple[int, ...]:
         """The shape of one part of a module's change."""
@@ -126,14 +139,19 @@ class Adapter:
 def read_adapter(adapter_dir: str | Path, reader: RangeReader = LOCAL) -> Adapter:
     """The adapter in a folder; its tensors are read when asked for.
 
-    Raises AdapterConfigError and AdapterWeightsMissingError, or the weights file's first defect.
+    Raises AdapterConfigError, AdapterWeightsMissingError, AdapterUnreadableError, AdapterTensorsEmptyError,
+    AdapterDtypeError and AdapterNamesAmbiguousError, or the weights file's first defect.
     """
     folder = Path(adapter_dir).absolute()
     raw = read_json(whole(CONFIG, reader.pin(str(folder / CONFIG))), reader)
     config = _config(raw, str(folder / CONFIG))
     weights = _open_weights(folder, reader)
-    modules, unknown = _by_module(weights.names())
-    return Adapter(config, raw, weights, modules, unknown)
+    _refuse_empty(weights, str(folder))
+    _refuse_other_dtypes(weights, FLOAT_DTYPES if config.peft_type == "LORA" else tuple(TORCH_NAMES))
+    names = read_names(weights.names())
+    modules, unknown = names.by_module()
+    notes = [*names.notes, *_default_notes(config, raw)]
+    return Adapter(config, raw, weights, modules, names.stored, unknown, tuple(notes))
 
 
 def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
@@ -143,20 +161,45 @@ def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
             raise AdapterConfigError(path, f"{name} = {json.dumps(value)}")
     if "peft_type" not in given:
         raise AdapterConfigError(path, "no peft_type")
+    if given["peft_type"] == "LORA":
+        _check_patterns(given, path)
     return AdapterConfig(**given)
 
 
-def _by_module(names: tuple[str, ...]) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-    modules: dict[str, dict[str, str]] = {}
-    unknown = []
-    for name in names:
-        plain = _ADAPTER_NAME.sub(r".\1", name.removeprefix(PREFIX)).replace(".modules_to_save.", ".")
-        part = next((part for part in _PARTS if plain.endswith(part[0])), None)
-        if part is None or ".lora_" in plain.removesuffix(part[0]):
-            unknown.append(name)
-        else:
-            modules.setdefault(plain.removesuffix(part[0]), {})[part[1]] = name
-    return modules, tuple(unknown)
+def _check_patterns(given: Mapping[str, Any], path: str) -> None:
+    for name, of in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
+        for pattern, value in given.get(name, {}).items():
+            if not _is_pattern(pattern) or not isinstance(value, _TYPES[of]):
+                raise AdapterConfigError(path, f"{name} = {json.dumps({pattern: value})}")
+
+
+def _is_pattern(pattern: str) -> bool:
+    try:
+        re.compile(rf"(.*\.)?({pattern})$")
+    except re.error:
+        return False
+    return True
+
+
+def _default_notes(config: AdapterConfig, raw: Mapping[str, Any]) -> list[str]:
+    if config.peft_type != "LORA" or raw.get("lora_alpha") is not None:
+        return []
+    return [f"adapter_config.json does not say lora_alpha; {config.lora_alpha} was taken, as peft does."]
+
+
+def _refuse_empty(weights: LazyTensors, folder: str) -> None:
+    names = weights.names()
+    empty = [name for name in names if 0 in weights.shape(name)]
+    if empty or not names:
+        found = f"no element in {len(empty)} of {len(names)} tensors: {first(empty)}" if names else "no tensor"
+        raise AdapterTensorsEmptyError(folder, found)
+
+
+def _refuse_other_dtypes(weights: LazyTensors, usable: tuple[str, ...]) -> None:
+    dtypes = {name: weights.dtype(name) for name in weights.names()}
+    others = [name for name, dtype in dtypes.items() if dtype not in usable]
+    if others:
+        raise AdapterDtypeError(first(others), ", ".join(usable), ", ".join(sorted({dtypes[name] for name in others})))
 
 
 def _open_weights(folder: Path, reader: RangeReader) -> LazyTensors:
@@ -180,6 +223,9 @@ class _SafetensorsWeights:
     def shape(self, name: str) -> tuple[int, ...]:
         return self._stored[name].entry.shape
 
+    def dtype(self, name: str) -> str:
+        return self._stored[name].entry.dtype
+
     def tensor(self, name: str) -> Array:
         stored = self._stored[name]
         data = stored.read(0, stored.entry.size, self._reader)
@@ -188,10 +234,7 @@ class _SafetensorsWeights:
 
 class _PickledWeights:
     def __init__(self, path: Path) -> None:
-        import torch
-
-        # weights_only: a pickle can run any code, this unpickler only builds tensors.
-        self._state: dict[str, torch.Tensor] = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+        self._state = _unpickled(path)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._state)
@@ -199,5 +242,27 @@ class _PickledWeights:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._state[name].shape)
 
+    def dtype(self, name: str) -> str:
+        return dtype_of(self._state[name])
+
     def tensor(self, name: str) -> Array:
         return Array.from_torch(self._state[name])
+
+
+def _unpickled(path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    try:
+        # weights_only: a pickle can run any code, this unpickler only builds tensors. The format of torch before 1.6 is
+        # no zip file and cannot be mapped.
+        state = torch.load(path, weights_only=True, mmap=zipfile.is_zipfile(path), map_location="cpu")
+    except Exception as error:  # what torch raises for a damaged file is of many kinds
+        reason = str(error).partition("\n")[0]
+        raise AdapterUnreadableError(str(path), f"{type(error).__name__}: {reason}") from error
+    if not isinstance(state, dict):
+        raise AdapterUnreadableError(str(path), type(state).__name__)
+    kinds = {f"{name} ({type(value).__name__})": isinstance(value, torch.Tensor) for name, value in state.items()}
+    others = [entry for entry, is_tensor in kinds.items() if not is_tensor]
+    if others:
+        raise AdapterUnreadableError(str(path), f"{len(others)} entries that are no tensors: {first(others)}")
+    return state

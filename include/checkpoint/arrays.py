@@ -28,7 +28,9 @@ STORAGE: dict[str, np.dtype[Any]] = {
 }
 # The exponent bits, which NaN and infinity have all set.
 _INFINITY = {"BF16": 0x7F80, "F16": 0x7C00, "F32": 0x7F800000, "F64": 0x7FF0000000000000}
-_TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+FLOAT_DTYPES = ("F64", "F32", "F16", "BF16")
+TORCH_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+TORCH_NAMES |= {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U8": "uint8", "BOOL": "bool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +52,20 @@ class Array:
 
     @classmethod
     def from_torch(cls, tensor: torch.Tensor) -> Array:
-        """A float tensor's values, without a copy where it is contiguous."""
+        """A tensor's values, without a copy where it is contiguous."""
         import torch
 
-        dtype = next(name for name, of_torch in _TORCH_NAMES.items() if getattr(torch, of_torch) == tensor.dtype)
+        dtype = dtype_of(tensor)
         tensor = tensor.detach().contiguous()
         return cls(dtype, (tensor.view(torch.int16) if dtype == "BF16" else tensor).numpy().view(STORAGE[dtype]))
 
     def to_torch(self) -> torch.Tensor:
-        """The float values as a tensor over the same memory."""
+        """The values as a tensor over the same memory."""
         import torch
 
         values = self.values.view(np.int16) if self.dtype == "BF16" else self.values
         tensor: torch.Tensor = torch.from_numpy(values)
-        return tensor.view(getattr(torch, _TORCH_NAMES[self.dtype]))
+        return tensor.view(getattr(torch, TORCH_NAMES[self.dtype]))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -95,3 +97,9 @@ class Array:
     def bytes(self) -> memoryview:
         """The values as they stand in a file, without a copy where they are contiguous."""
         return np.ascontiguousarray(self.values).reshape(-1).view(np.uint8).data
+
+
+def dtype_of(tensor: torch.Tensor) -> str:
+    """Return safetensors' name of a tensor's dtype; torch's own for those that an Array cannot hold."""
+    of_torch = str(tensor.dtype).removeprefix("torch.")
+    return next((name for name, known in TORCH_NAMES.items() if known == of_torch), of_torch)

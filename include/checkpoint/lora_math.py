@@ -113,6 +113,21 @@ class Replacement:
         convert(self.tensor[start : start + base.shape[0]], out)
 
 
+@dataclass(frozen=True)
+class TokenRows:
+    """Single rows that were trained; the others stay as they are."""
+
+    indices: tuple[int, ...]
+    trained: Array
+
+    def __call__(self, base: Array, start: int, out: Array) -> None:
+        convert(base, out)
+        for place, index in enumerate(self.indices):
+            row = index - start
+            if 0 <= row < base.shape[0]:
+                convert(self.trained[place : place + 1], out[row : row + 1])
+
+
 def _scratch_of(shape: tuple[int, ...]) -> tuple[Array, Array]:
     # Fresh memory for each block would cost more than the product itself.
     elements = math.prod(shape)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from include.checkpoint.adapter import Adapter
+from include.checkpoint.adapter_checks import HEAD, WHOLE, refuse_incomplete, refuse_wrong_tensors
+from include.checkpoint.adapter_settings import full_precision_name, is_quantized_name
 from include.checkpoint.errors import (
     AdapterBaseMismatchError,
     AdapterEmptyError,
@@ -18,21 +19,9 @@ from include.checkpoint.errors import (
 from include.checkpoint.safetensors_header import TensorEntry
 
 ChangeKind = Literal["linear", "dora", "embedding", "bias", "replace", "rows", "copy"]
-HEAD = "lm_head"
 EMBEDDING = "model.embed_tokens"
 _TIED_ELSEWHERE = ("embed_tokens", "wte", "shared")
 FLOATS = ("F32", "F16", "BF16")
-# What of an adapter's configuration makes its merged form depend on more than its tensors.
-_MERGED_BY_PEFT = ("use_qalora", "kasa_config", "use_bdlora", "velora_config", "monteclora_config", "target_parameters")
-_HAS_NO_MERGED_FORM = {
-    "layer_replication": "peft does not save which layers were copied; merge it where it was trained",
-    "alora_invocation_tokens": "it acts only after its invocation tokens; Bedrock has no such adapters",
-    "arrow_config": "it chooses an adapter for each token; Bedrock has no such adapters",
-}
-_PLAIN_STARTS = (True, False, None, "gaussian", "orthogonal", "eva")
-_QUANTIZED_NAME = re.compile(
-    r"[-_.](unsloth-)?(bnb-4bit|4bit|8bit|bnb|gptq(-int[48])?|awq|int[48]|fp8)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -51,6 +40,11 @@ class TensorChange:
     shape: tuple[int, ...]
     own_base: bool = False
 
+    @property
+    def patches_rows(self) -> bool:
+        """Whether single rows are written into the base's own tensor."""
+        return self.kind == "rows" and not self.own_base
+
 
 @dataclass(frozen=True)
 class MergePlan:
@@ -65,31 +59,13 @@ class MergePlan:
     notes: tuple[str, ...] = ()
 
 
-def is_plain_lora(adapter: Adapter) -> bool:
-    """Whether the merged weights follow from the adapter's tensors by the rules of ``lora_math``."""
-    config = adapter.config
-    dora_embedding = any("magnitude" in parts and "lora_embedding_A" in parts for parts in adapter.modules.values())
-    special = [name for name in _MERGED_BY_PEFT if adapter.raw_config.get(name)]
-    return (
-        config.peft_type == "LORA" and config.init_lora_weights in _PLAIN_STARTS and not special and not dora_embedding
-    )
-
-
-def refuse_unmergeable(adapter: Adapter, base_config: Mapping[str, Any]) -> None:
-    """Raise for adapters that no merge can make right, and for quantized bases."""
-    for name, reason in _HAS_NO_MERGED_FORM.items():
-        if adapter.raw_config.get(name):
-            raise AdapterRefusedError(name, f"{name} = {adapter.raw_config[name]}", f"Why: {reason}.")
-    if "quantization_config" in base_config:
-        named = adapter.config.base_model_name_or_path or "the model this one was quantized from"
-        method = str(base_config["quantization_config"])
-        raise QuantizedBaseError("config.json", method, _QUANTIZED_NAME.sub("", named))
-
-
 def plan_merge(adapter: Adapter, tensors: Mapping[str, TensorEntry], base_config: Mapping[str, Any]) -> MergePlan:
-    """The changes of a plain LoRA; raises AdapterBaseMismatchError, AdapterRefusedError or AdapterEmptyError."""
-    if adapter.unknown:
-        raise AdapterRefusedError(adapter.unknown[0], f"{len(adapter.unknown)} unknown tensors", "Merge it with peft.")
+    """The changes of a plain LoRA, once every tensor of it has its place and every place its tensor.
+
+    Raises AdapterBaseMismatchError, AdapterRefusedError, AdapterEmptyError, QuantizedBaseError and what the checks in
+    ``adapter_checks`` raise.
+    """
+    refuse_wrong_tensors(adapter, tensors)
     tied = _is_tied(tensors, base_config)
     changes: dict[str, TensorChange] = {}
     for module, parts in adapter.modules.items():
@@ -97,6 +73,7 @@ def plan_merge(adapter: Adapter, tensors: Mapping[str, TensorEntry], base_config
             raise AdapterRefusedError(module, "an embedding tied to the head", "Merge it with peft, check its logits.")
         for change in _changes_of(adapter, module, parts, tensors, tied):
             changes[change.name] = change
+    refuse_incomplete(adapter, tensors)
     if not changes:
         raise AdapterEmptyError(adapter.config.peft_type, "no tensor of the base is named")
     head = _head_to_add(adapter, changes, tensors) if tied else None
@@ -117,7 +94,9 @@ def _changes_of(
     weight, bias = f"{module}.weight", f"{module}.bias"
     source = f"{EMBEDDING}.weight" if tied and module == HEAD else weight
     kinds: list[tuple[str, ChangeKind, str]] = []
-    if "lora_A" in parts and "lora_B" in parts:
+    if WHOLE in parts:
+        kinds.append((module, "replace", module))
+    elif "lora_A" in parts and "lora_B" in parts:
         kinds.append((weight, "dora" if "magnitude" in parts else "linear", source))
     elif "lora_embedding_A" in parts and "lora_embedding_B" in parts:
         kinds.append((weight, "embedding", source))
@@ -151,22 +130,24 @@ def _change(
 def _merged_shape(adapter: Adapter, module: str, name: str, kind: ChangeKind, base: tuple[int, ...]) -> tuple[int, ...]:
     if kind in ("linear", "dora"):
         lora_a, lora_b = adapter.shape(module, "lora_A"), adapter.shape(module, "lora_B")
-        _same_rank(name, lora_a[0], lora_b[1])
         return (lora_b[0], lora_a[1])
     if kind == "embedding":
         lora_a, lora_b = adapter.shape(module, "lora_embedding_A"), adapter.shape(module, "lora_embedding_B")
-        _same_rank(name, lora_a[0], lora_b[1])
         return (lora_a[1], lora_b[0])
     if kind == "rows":
-        return (base[0], adapter.shape(module, "token_rows")[1])
+        parts = adapter.modules[module]
+        rows = adapter.shape(module, "base_weight")[0] if "base_weight" in parts else base[0]
+        return (rows, adapter.shape(module, "token_rows")[1])
     if kind == "bias":
         return adapter.shape(module, "lora_bias")
-    return adapter.shape(module, "bias" if name.endswith(".bias") else "weight")
+    return adapter.shape(module, replaced_part(adapter, module, name))
 
 
-def _same_rank(name: str, rank_a: int, rank_b: int) -> None:
-    if rank_a != rank_b:
-        raise AdapterRefusedError(name, f"rank {rank_a} of A, {rank_b} of B", "Save the adapter again.")
+def replaced_part(adapter: Adapter, module: str, name: str) -> str:
+    """Return the part of the adapter that takes the place of this tensor of the module."""
+    if WHOLE in adapter.modules[module]:
+        return WHOLE
+    return "bias" if name.endswith(".bias") else "weight"
 
 
 def _head_to_add(
@@ -211,7 +192,7 @@ def _resized_vocabulary(
 def _base_notes(adapter: Adapter, base_config: Mapping[str, Any]) -> list[str]:
     trained_on, base = adapter.config.base_model_name_or_path or "", str(base_config.get("_name_or_path") or "")
     notes = []
-    if _QUANTIZED_NAME.search(trained_on):
+    if is_quantized_name(trained_on):
         notes.append(
             f"The adapter was trained on {trained_on}, which is quantized, and is merged into 16-bit weights. "
             "It learned to correct the quantized weights' errors too, so answers may differ slightly from training."
@@ -224,7 +205,7 @@ def _base_notes(adapter: Adapter, base_config: Mapping[str, Any]) -> list[str]:
 
 
 def _last_part(name: str) -> str:
-    return _QUANTIZED_NAME.sub("", name.rstrip("/").rpartition("/")[2]).lower()
+    return full_precision_name(name.rstrip("/").rpartition("/")[2]).lower()
 
 
 def _edit_notes(edits: Mapping[str, Any]) -> list[str]:

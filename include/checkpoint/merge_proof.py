@@ -33,7 +33,10 @@ class TensorProof:
 
 @dataclass(frozen=True)
 class MergeProof:
-    """What was checked of a merge, small enough to travel with the model."""
+    """What was checked of a merge, small enough to travel with the model.
+
+    ``by_peft``: peft merged the model in memory, and what was written was compared with its result.
+    """
 
     changed_tensors: int
     unchanged_tensors: int
@@ -41,15 +44,31 @@ class MergeProof:
     total_bytes: int
     largest_deviation: float
     overlay_sha256: str
+    adapter_tensors: int
+    by_peft: bool
     tensors: tuple[TensorProof, ...]
 
     def summary(self) -> str:
         """One line for a log or a note."""
+        if self.by_peft:
+            found = f"what peft merged; peft placed all {self.adapter_tensors} tensors of the adapter"
+        else:
+            found = f"base + delta within {self.largest_deviation:.2f} of the allowed rounding"
+            found += f"; all {self.adapter_tensors} tensors of the adapter were used"
         return (
             f"Merged {self.changed_tensors} tensors ({self.changed_bytes:,} of {self.total_bytes:,} bytes), each read "
-            f"back and found to be base + delta within {self.largest_deviation:.2f} of the allowed rounding; "
-            f"{self.unchanged_tensors} tensors are the base's own bytes."
+            f"back and found to be {found}; {self.unchanged_tensors} tensors are the base's own bytes."
         )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a merge read and wrote."""
+
+    tensors: int
+    bytes: int
+    changed_bytes: int
+    adapter_tensors: int
 
 
 def prove_tensor(adapter: Adapter, tensor: ChangedTensor, merged: RowReader) -> TensorProof:
@@ -125,19 +144,19 @@ def _rounding(dtype: str, value: np.ndarray) -> np.ndarray:
     return rounding
 
 
-def prove_merge(
-    proofs: list[TensorProof], tensors: int, total_bytes: int, sha256: str, changed_bytes: int
-) -> MergeProof:
+def prove_merge(proofs: list[TensorProof], counts: Counts, sha256: str, *, by_peft: bool) -> MergeProof:
     """The proof of the whole; raises AdapterEmptyError when not one element changed."""
     if not any(proof.changed_elements for proof in proofs):
         names = ", ".join(proof.name for proof in proofs[:3])
         raise AdapterEmptyError(names, f"the base's own values in all {len(proofs)} tensors")
     return MergeProof(
         changed_tensors=len(proofs),
-        unchanged_tensors=tensors - len(proofs),
-        changed_bytes=changed_bytes,
-        total_bytes=total_bytes,
+        unchanged_tensors=counts.tensors - len(proofs),
+        changed_bytes=counts.changed_bytes,
+        total_bytes=counts.bytes,
         largest_deviation=max(proof.largest_deviation for proof in proofs),
         overlay_sha256=sha256,
+        adapter_tensors=counts.adapter_tensors,
+        by_peft=by_peft,
         tensors=tuple(proofs),
     )

@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.adapter import read_adapter
+from include.checkpoint.adapter_checks import refuse_missing_parameters
+from include.checkpoint.adapter_settings import has_plain_tensors, is_plain_lora, refuse_unmergeable
 from include.checkpoint.folder import INDEX, is_hf_weights
 from include.checkpoint.growing_file import Place
 from include.checkpoint.in_place import places_in
 from include.checkpoint.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.layout import PlacedTensor, lay_out
-from include.checkpoint.merge_plan import MergePlan, is_plain_lora, plan_merge, refuse_unmergeable
-from include.checkpoint.merge_proof import prove_merge
+from include.checkpoint.merge_plan import MergePlan, plan_merge
+from include.checkpoint.merge_proof import Counts, prove_merge
 from include.checkpoint.overlay import Overlay, overlay, pin_of
 from include.checkpoint.peft_merge import merged_by_peft
 from include.checkpoint.progress import Progress, no_progress
 from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.safetensors_header import Header, read_header
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment, slice_segments
+from include.checkpoint.tensor_changes import without_tied_copy
 from include.checkpoint.tensor_writer import TensorWriter, size_of
 from include.checkpoint.tensors import StoredTensor, stored_tensors
 from include.checkpoint.tokenizer_choice import with_tokenizer_of
@@ -51,18 +54,22 @@ def merge(
     result next, nothing is synced before it, and changed tensors go to their places in it at once. Memory stays at a
     few blocks of a tensor and one pair of LoRA matrices.
     Raises AdapterConfigError, AdapterWeightsMissingError, AdapterRefusedError, AdapterBaseMismatchError,
-    AdapterEmptyError, QuantizedBaseError, MemoryShortError, NonFiniteError, MergeUnprovenError, SourceChangedError,
-    OutputExistsError, DiskFullError, or the first defect of a weights file.
+    AdapterEmptyError, the errors of ``adapter_errors``, QuantizedBaseError, MemoryShortError, NonFiniteError,
+    MergeUnprovenError, SourceChangedError, OutputExistsError, DiskFullError, or the first defect of a weights file.
     """
     adapter = read_adapter(adapter_dir, reader)
     config = read_json_if_any(base, "config.json", reader)
     refuse_unmergeable(adapter, config)
-    if not is_plain_lora(adapter):
-        adapter = merged_by_peft(base, adapter, Path(adapter_dir), Path(overlay_dir), reader)
-        said = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
-        base = replace(base, notes=(*base.notes, said))
     tensors = stored_tensors(base, reader)
-    plan = plan_merge(adapter, {name: stored.entry for name, stored in tensors.items()}, config)
+    entries = {name: stored.entry for name, stored in tensors.items()}
+    refuse_missing_parameters(adapter, entries)
+    adapter = without_tied_copy(adapter)
+    used, by_peft = len(adapter.names), not is_plain_lora(adapter)
+    if has_plain_tensors(adapter):
+        plan = plan_merge(adapter, entries, config)
+    if by_peft:
+        adapter = merged_by_peft(base, adapter, Path(overlay_dir), reader)
+        plan = plan_merge(adapter, entries, config)
     path = Path(overlay_dir) / OVERLAY
     size = sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")
     with (
@@ -75,9 +82,10 @@ def merge(
         files = _MergedFiles(tensors, plan, writer.written, reader)
         merged = replace(base, files=tuple(files.file(file, out) for file in base.files))
         merged = with_tokenizer_of(Path(adapter_dir), merged, reader)
-        proof = prove_merge(writer.proofs, len(tensors), base.size, out.sha256(), changed_bytes)
+        counts = Counts(tensors=len(tensors), bytes=base.size, changed_bytes=changed_bytes, adapter_tensors=used)
+        proof = prove_merge(writer.proofs, counts, out.sha256(), by_peft=by_peft)
         verify_pins(base, reader)
-    notes = (*merged.notes, *plan.notes, proof.summary())
+    notes = (*merged.notes, *adapter.notes, *plan.notes, proof.summary())
     return MergeResult(Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), asdict(proof))
 
 
@@ -88,7 +96,7 @@ def _places(
         return nullcontext({})
     # A file whose header changes has its tensors elsewhere than the base: they are copied there later.
     moved = {tensors[name].file.name for c in plan.relaid for name in (c.name, c.source) if name in tensors}
-    changed = {name: tensors[name] for name, c in plan.changes.items() if name in tensors and c.kind != "rows"}
+    changed = {name: tensors[name] for name, c in plan.changes.items() if name in tensors and not c.patches_rows}
     return places_in(out_dir, size, {name: stored for name, stored in changed.items() if stored.file.name not in moved})
 
 

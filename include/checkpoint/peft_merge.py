@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.checkpoint.adapter import Adapter
-from include.checkpoint.arrays import Array
+from include.checkpoint.adapter import CONFIG, WEIGHTS, Adapter, AdapterConfig
+from include.checkpoint.adapter_checks import WHOLE
+from include.checkpoint.adapter_errors import AdapterNotPlacedError, first
+from include.checkpoint.arrays import Array, dtype_of
 from include.checkpoint.errors import AdapterRefusedError, MemoryShortError
 from include.checkpoint.materialize import materialize
 from include.checkpoint.reading import RangeReader
@@ -24,13 +26,11 @@ MEMORY_FACTOR = 2
 MEMORY_BASE = 10**9
 
 
-def merged_by_peft(
-    base: Checkpoint, adapter: Adapter, adapter_dir: Path, work_dir: Path, reader: RangeReader
-) -> Adapter:
+def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: RangeReader) -> Adapter:
     """The adapter as whole replacements of the tensors that peft's ``merge_and_unload()`` changes.
 
-    Raises MemoryShortError before anything is loaded, AdapterRefusedError when peft cannot merge it or would merge it
-    into a matrix that embedding and head share.
+    Raises MemoryShortError before anything is loaded, AdapterNotPlacedError when peft did not take all of it,
+    AdapterRefusedError when peft cannot merge it or would merge it into a matrix that embedding and head share.
     """
     _check_memory(base.size)
     log.warning("%s is not covered by the streaming merge: peft merges it in memory", adapter.config.peft_type)
@@ -38,13 +38,28 @@ def merged_by_peft(
     with tempfile.TemporaryDirectory(dir=work_dir, prefix="peft-") as folder:
         model_dir = Path(folder) / "base"
         materialize(base, model_dir, reader=reader)
+        adapter_dir = _save_for_peft(adapter, Path(folder) / "adapter")
         changed = _changed_tensors(model_dir, adapter_dir)
-    modules: dict[str, dict[str, str]] = {}
-    for name in changed:
-        module, _, part = name.rpartition(".")
-        modules.setdefault(module, {})[part] = name
-    config = replace(adapter.config, modules_to_save=None)
-    return replace(adapter, config=config, weights=_State(changed), modules=modules, unknown=())
+    note = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
+    return Adapter(
+        config=AdapterConfig(adapter.config.peft_type, adapter.config.base_model_name_or_path),
+        raw_config=adapter.raw_config,
+        weights=_State(changed),
+        modules={name: {WHOLE: name} for name in changed},
+        notes=(*adapter.notes, note),
+    )
+
+
+def _save_for_peft(adapter: Adapter, folder: Path) -> Path:
+    """Write the adapter as it was read: its tensors under the names that peft saves, in safetensors."""
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    (folder / CONFIG).write_text(json.dumps(adapter.raw_config))
+    arrays = {name: adapter.weights.tensor(stored) for name, stored in adapter.names.items()}
+    tensors = {name: Array(array.dtype, array.values.copy()).to_torch() for name, array in arrays.items()}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    return folder
 
 
 def _check_memory(model_bytes: int) -> None:
@@ -57,16 +72,9 @@ def _check_memory(model_bytes: int) -> None:
 
 def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tensor]:
     import torch
-    from peft import PeftModel
     from safetensors import safe_open
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(model_dir, torch_dtype="auto", local_files_only=True)
-    try:
-        merged: Any = PeftModel.from_pretrained(model, str(adapter_dir)).merge_and_unload()
-    except Exception as error:  # peft raises its own kinds for adapters it cannot load or merge
-        found = f"{type(error).__name__}: {error}"
-        raise AdapterRefusedError(str(adapter_dir), found, "Merge it where it was trained.") from error
+    merged = _merge(_model_class(model_dir).from_pretrained(model_dir, torch_dtype="auto"), str(adapter_dir))
     state = merged.state_dict()
     changed = {}
     for path in sorted(model_dir.glob("*.safetensors")):
@@ -78,6 +86,49 @@ def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tens
                     changed[name] = state[name]
     _refuse_shared_matrix(merged, changed)
     return changed
+
+
+def _model_class(model_dir: Path) -> Any:
+    """Return the class that config.json names; a causal one if it names none of transformers'."""
+    import transformers
+
+    architectures = json.loads((model_dir / "config.json").read_bytes()).get("architectures") or [""]
+    return getattr(transformers, architectures[0], transformers.AutoModelForCausalLM)
+
+
+def _merge(model: Any, adapter_dir: str) -> Any:
+    from peft import PeftModel
+
+    try:
+        peft_model: Any = PeftModel.from_pretrained(model, adapter_dir)
+        # from_pretrained only warns of what it did not place. Loading into the places it made once more says it.
+        result = peft_model.load_adapter(adapter_dir, peft_model.active_adapter)
+    except Exception as error:  # peft raises its own kinds for adapters it cannot load
+        raise _refused_by_peft(error) from error
+    if peft_model.active_peft_config.is_prompt_learning:
+        found = "trained prompts, which are no weights"
+        raise AdapterRefusedError("peft's merge", found, "Bedrock has no such adapters.")
+    if result.unexpected_keys:
+        found = f"{len(result.unexpected_keys)} tensors left over"
+        raise AdapterNotPlacedError(first(result.unexpected_keys), found)
+    if empty := _left_empty(peft_model, result.missing_keys):
+        raise AdapterNotPlacedError(first(empty), f"{len(empty)} places left empty")
+    try:
+        return peft_model.merge_and_unload()
+    except Exception as error:  # for adapters that have no merged form, too
+        raise _refused_by_peft(error) from error
+
+
+def _left_empty(peft_model: Any, missing: list[str]) -> list[str]:
+    """Return the missing names without those of a parameter that is shared, and was loaded under another name."""
+    parameters = dict(peft_model.named_parameters(remove_duplicate=False))
+    loaded = {id(parameter) for name, parameter in parameters.items() if name not in missing}
+    return [name for name in missing if id(parameters.get(name)) not in loaded]
+
+
+def _refused_by_peft(error: Exception) -> AdapterRefusedError:
+    found = f"peft refused it with {type(error).__name__}: {error}"
+    return AdapterRefusedError("peft's merge", found, "Merge it where it was trained.")
 
 
 def _refuse_shared_matrix(merged: Any, changed: dict[str, torch.Tensor]) -> None:
@@ -99,6 +150,9 @@ class _State:
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._tensors[name].shape)
+
+    def dtype(self, name: str) -> str:
+        return dtype_of(self._tensors[name])
 
     def tensor(self, name: str) -> Array:
         return Array.from_torch(self._tensors[name])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from include.checkpoint.adapter import Adapter
+from include.checkpoint.adapter import Adapter, AdapterConfig
+from include.checkpoint.adapter_checks import HEAD
 from include.checkpoint.arrays import Array
-from include.checkpoint.errors import AdapterBaseMismatchError
+from include.checkpoint.errors import AdapterBaseMismatchError, AdapterRefusedError, NonFiniteError
 from include.checkpoint.lora_math import (
     BiasDelta,
     BlockChange,
@@ -17,9 +19,10 @@ from include.checkpoint.lora_math import (
     EmbeddingDelta,
     LinearDelta,
     Replacement,
+    TokenRows,
     row_blocks,
 )
-from include.checkpoint.merge_plan import TensorChange
+from include.checkpoint.merge_plan import EMBEDDING, TensorChange, replaced_part
 from include.checkpoint.reading import RangeReader
 from include.checkpoint.safetensors_header import DTYPE_BYTES
 from include.checkpoint.tensors import StoredTensor
@@ -32,6 +35,10 @@ RowReader = Callable[[int, int], Array]
 def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
     """What is done to each block of rows; the adapter's part is in memory from here on."""
     module = change.module
+    if change.kind == "rows":
+        return TokenRows(*trained_rows(adapter, change))
+    if change.kind == "replace":
+        return Replacement(adapter.tensor(module, replaced_part(adapter, module, change.name)))
     scaling = adapter.config.scaling(module)
     if change.kind in ("linear", "dora"):
         linear = LinearDelta.of(_float(adapter, module, "lora_A"), _float(adapter, module, "lora_B"), scaling)
@@ -39,13 +46,48 @@ def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
     if change.kind == "embedding":
         parts = ("lora_embedding_A", "lora_embedding_B")
         return EmbeddingDelta(_float(adapter, module, parts[0]), _float(adapter, module, parts[1]), scaling)
-    if change.kind == "bias":
-        return BiasDelta(_float(adapter, module, "lora_bias"), scaling)
-    return Replacement(adapter.tensor(module, "bias" if change.name.endswith(".bias") else "weight"))
+    return BiasDelta(_float(adapter, module, "lora_bias"), scaling)
 
 
 def _float(adapter: Adapter, module: str, part: str) -> Array:
     return converted(adapter.tensor(module, part), "F32")
+
+
+def trained_rows(adapter: Adapter, change: TensorChange) -> tuple[tuple[int, ...], Array]:
+    """The trained tokens of a module and their rows in the change's dtype, in the order of the adapter's tensor."""
+    indices = token_indices(adapter.config, change.module)
+    trained = converted(adapter.tensor(change.module, "token_rows"), change.dtype)
+    if len(indices) != trained.shape[0] or len(set(indices)) != len(indices):
+        raise AdapterRefusedError(change.name, f"{len(indices)} indices for {trained.shape[0]} rows", "Save it again.")
+    if indices and not 0 <= min(indices) <= max(indices) < change.shape[0]:
+        raise AdapterBaseMismatchError(change.name, f"token ids below {change.shape[0]}", f"{max(indices)}")
+    if not trained.is_finite():
+        raise NonFiniteError(change.name, "NaN or infinity in the trained rows")
+    return indices, trained
+
+
+def token_indices(config: AdapterConfig, module: str) -> tuple[int, ...]:
+    """The trained rows of this module, in the order of the adapter's tensor."""
+    indices = config.trainable_token_indices or []
+    if isinstance(indices, list):
+        return tuple(indices)
+    named = (rows for name, rows in indices.items() if module == name or module.endswith(f".{name}"))
+    return tuple(next(named, ()))
+
+
+def without_tied_copy(adapter: Adapter) -> Adapter:
+    """The adapter of a tied model without the rows of its head, where they are the embedding's over again."""
+    head, embedding = adapter.modules.get(HEAD, {}), adapter.modules.get(EMBEDDING, {})
+    if "token_rows" not in head or head.keys() != embedding.keys():
+        return adapter
+    own, shared = token_indices(adapter.config, HEAD), token_indices(adapter.config, EMBEDDING)
+    if own not in ((), shared) or not all(_equal(adapter.tensor(HEAD, p), adapter.tensor(EMBEDDING, p)) for p in head):
+        return adapter
+    return replace(adapter, modules={name: parts for name, parts in adapter.modules.items() if name != HEAD})
+
+
+def _equal(left: Array, right: Array) -> bool:
+    return left.dtype == right.dtype and np.array_equal(left.bits(), right.bits())
 
 
 def base_rows(adapter: Adapter, change: TensorChange, source: StoredTensor, reader: RangeReader) -> RowReader:

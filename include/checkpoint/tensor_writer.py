@@ -51,7 +51,8 @@ class TensorWriter:
         A tensor of one block is computed as torch computes it alone: its bits may depend on how many threads share it.
         """
         changes = sorted(changes, key=self._in_base)
-        large = [change for change in changes if change.kind not in ("copy", "rows") and len(_spans(change)) > 1]
+        whole = [change for change in changes if change.kind != "copy" and not change.patches_rows]
+        large = [change for change in whole if len(_spans(change)) > 1]
         total = sum(map(size_of, changes))
         with self._workers.pool:
             for change in changes:
@@ -78,7 +79,7 @@ class TensorWriter:
         source = self._tensors[change.source]
         if change.kind == "copy":
             self.written[change.name] = source.segments()
-        elif change.kind == "rows":
+        elif change.patches_rows:
             segments, proof = write_token_rows(self._adapter, change, source, self._out, self._reader)
             self.written[change.name] = segments
             self.proofs.append(proof)

@@ -78,6 +78,24 @@ def test_defects_exit_with_1_and_an_unusable_input_with_2(
     assert main(["convert", "--source", str(own_base), "--out", str(tmp_path / "out")]) == 2
 
 
+@pytest.mark.parametrize("traceback", [False, True])
+def test_a_failure_that_is_not_foreseen_has_its_own_exit_code_and_no_traceback(
+    traceback: bool, base_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("division by zero\nmore")
+
+    monkeypatch.setattr("include.checkpoint.commands.inspect", broken)
+
+    assert main(["inspect", str(base_dir), "--json", *(["--traceback"] if traceback else [])]) == 3
+
+    printed = capsys.readouterr()
+    said = json.loads(printed.out)
+    assert said["error"] == "CommandFailedError"
+    assert "inspect; found ZeroDivisionError: division by zero at commands.py, line" in said["message"]
+    assert ("Traceback" in printed.err) is traceback
+
+
 def test_an_output_folder_that_exists_is_not_touched(base_dir: Path, adapter_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

@@ -15,6 +15,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
 from include.checkpoint import errors
+from include.checkpoint.adapter_errors import AdapterTensorUnusedError
 from include.checkpoint.arrays import Array
 from include.checkpoint.disk import DISK_MARGIN
 from include.checkpoint.folder import checkpoint_of_folder
@@ -93,7 +94,7 @@ REFUSED: list[tuple[str, Edit, type[ModelImportError]]] = [
     ("not a number", _nan, errors.NonFiniteError),
     ("layers copied in training", _setting(layer_replication=[[0, 1], [0, 2]]), errors.AdapterRefusedError),
     ("acts after invocation tokens only", _setting(alora_invocation_tokens=[3]), errors.AdapterRefusedError),
-    ("an unknown tensor", _unknown_tensor, errors.AdapterRefusedError),
+    ("an unknown tensor", _unknown_tensor, AdapterTensorUnusedError),
     ("a resized vocabulary whose head is in no file", _longer_embedding, errors.AdapterRefusedError),
     ("no peft_type", lambda tensors, config: config.pop("peft_type"), errors.AdapterConfigError),
     ("an unknown kind", _setting(peft_type="MYSTERY"), errors.AdapterRefusedError),

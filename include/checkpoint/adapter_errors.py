@@ -1,0 +1,173 @@
+"""Errors about adapters whose tensors and configuration do not make up the trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from include.errors import ModelImportError
+
+_SAVE_AGAIN = "Save the adapter again from the training run, with save_pretrained, and check that all of it is written."
+
+
+def first(names: Sequence[str], count: int = 3) -> str:
+    """Return the first names, and a sign that there are more."""
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
+
+
+class AdapterUnreadableError(ModelImportError):
+    """A pickled adapter that is not a plain set of tensors."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(
+            "The adapter's weights cannot be read",
+            path,
+            "tensors by name, as save_pretrained writes them",
+            found,
+            "Save the adapter again with save_pretrained, which writes adapter_model.safetensors.",
+        )
+
+
+class AdapterTensorsEmptyError(ModelImportError):
+    """An adapter without tensors, or with tensors that hold no element."""
+
+    def __init__(self, path: str, found: str) -> None:
+        super().__init__(
+            "The adapter holds no trained weights",
+            path,
+            "tensors with elements",
+            found,
+            "DeepSpeed ZeRO-3 and FSDP save this when the weights are not gathered first: set "
+            "stage3_gather_16bit_weights_on_model_save (or the full state dict) and save the adapter again.",
+        )
+
+
+class AdapterDtypeError(ModelImportError):
+    """Tensors of an adapter that are no floating-point numbers that can be merged."""
+
+    def __init__(self, which: str, expected: str, found: str) -> None:
+        super().__init__(
+            "The adapter's tensors cannot be read as numbers to merge",
+            which,
+            expected,
+            found,
+            "Save the adapter in float32, float16 or bfloat16.",
+        )
+
+
+class AdapterNamesAmbiguousError(ModelImportError):
+    """Two tensors of an adapter with one meaning."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__(
+            "The adapter's tensor names are ambiguous",
+            which,
+            "one tensor for each part of a module",
+            found,
+            "Save one adapter alone: save_pretrained(folder, selected_adapters=[name]).",
+        )
+
+
+class AdapterTensorShapeError(ModelImportError):
+    """A tensor of an adapter that cannot be what its name says."""
+
+    def __init__(self, tensor: str, expected: str, found: str) -> None:
+        super().__init__("A tensor of the adapter has the wrong shape", tensor, expected, found, _SAVE_AGAIN)
+
+
+class AdapterRankMismatchError(ModelImportError):
+    """A rank in the tensors that is not the configuration's, so that the scaling would be wrong."""
+
+    def __init__(self, tensor: str, expected: int, found: int) -> None:
+        super().__init__(
+            "The adapter's rank is not the one in adapter_config.json",
+            tensor,
+            f"rank {expected}, from r and rank_pattern",
+            f"rank {found}",
+            "Use the adapter_config.json that was saved with these weights.",
+        )
+
+
+class AdapterIncompleteError(ModelImportError):
+    """An adapter that lacks tensors which its configuration names."""
+
+    def __init__(self, which: str, expected: str, found: str) -> None:
+        super().__init__("The adapter lacks tensors that its configuration names", which, expected, found, _SAVE_AGAIN)
+
+
+class AdapterTensorUnusedError(ModelImportError):
+    """Tensors of an adapter for which its configuration has no use."""
+
+    def __init__(self, which: str, expected: str, found: str) -> None:
+        super().__init__(
+            "The adapter holds tensors that its configuration gives no place",
+            which,
+            expected,
+            found,
+            "Use the adapter_config.json that was saved with these weights.",
+        )
+
+
+class AdapterNotPlacedError(ModelImportError):
+    """Tensors of an adapter that peft could not place in the base model, or places it could not fill."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__(
+            "peft did not place the whole adapter in the base model",
+            which,
+            "every tensor of the adapter placed, and every place filled",
+            found,
+            "Merge it with the versions of peft and transformers it was trained with, and import the merged model.",
+        )
+
+
+class AdapterTargetMissingError(ModelImportError):
+    """A trained parameter that the base does not have as one tensor."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__(
+            "The base model has no such parameter",
+            which,
+            "a tensor of this name in the base, as target_parameters of adapter_config.json says",
+            found,
+            "transformers 5 joins a layer's experts in one parameter, 4.51.3 does not. Merge the adapter with the "
+            "transformers it was trained with (merge_and_unload), and import the merged model.",
+        )
+
+
+class AdapterStartError(ModelImportError):
+    """An adapter whose training began from a changed base that cannot be made again."""
+
+    def __init__(self, start: str, found: str, remedy: str) -> None:
+        super().__init__(
+            "The base that this adapter's training began from cannot be made again",
+            f"init_lora_weights = {start}",
+            "a start that leaves the base as it is, or one that follows from it alone (pissa, olora)",
+            found,
+            remedy,
+        )
+
+
+class AdapterSettingUnknownError(ModelImportError):
+    """Fields of an adapter's configuration that may change its arithmetic in a way this project does not know."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__(
+            "The adapter's configuration has settings unknown to this project",
+            which,
+            "settings of peft 0.21.2",
+            found,
+            "Merge it where it was trained (merge_and_unload). If a setting does not change the weights, remove it.",
+        )
+
+
+class AdapterBiasUnplacedError(ModelImportError):
+    """A trained bias for a layer that has none."""
+
+    def __init__(self, which: str, found: str) -> None:
+        super().__init__(
+            "This architecture has no place for the adapter's bias",
+            which,
+            "a base layer with a bias, as lora_bias needs",
+            found,
+            "Train without lora_bias; peft cannot merge such an adapter either.",
+        )
