@@ -6,22 +6,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, ExceptionRetryPolicy, RetryAction, RetryRule, chain
+from airflow.sdk import DAG, Asset, chain
 
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.pools import pool_name
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
 from include.config import ModelConfig
-from include.errors import ModelImportError
-from include.evaluation.errors import ModelUnavailableError
-from include.sources.errors import S3RequestError
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
 from model_import_dag.metric_tasks import put_metrics
 from model_import_dag.notifications import tell_failure, tell_promotion
 from model_import_dag.params import form_params
 from model_import_dag.report_link import ModelReportLink
+from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 
@@ -52,20 +50,6 @@ class Waits:
     slot_poll: int = 30
     slot_timeout: int = 2 * 3600
     retry_delay: float = 30
-
-
-def _retry_policy() -> ExceptionRetryPolicy:
-    """Retry what may pass; an error of ours that would come back at once fails the run at once.
-
-    The plugin's errors say themselves whether they are to be retried: some are AirflowFailException.
-    """
-    passing: list[type[BaseException] | str] = [S3RequestError, ModelUnavailableError]
-    return ExceptionRetryPolicy(
-        rules=[
-            RetryRule(exception=passing, action=RetryAction.RETRY),
-            RetryRule(exception=ModelImportError, action=RetryAction.FAIL),
-        ]
-    )
 
 
 def _planned(entry: str) -> str:
@@ -176,7 +160,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         default_args={
             "retries": 2,
             "retry_delay": timedelta(seconds=waits.retry_delay),
-            "retry_policy": _retry_policy(),
+            "retry_policy": ImportRetryPolicy(),
             "on_failure_callback": tell_failure,
         },
     ) as dag:

@@ -110,7 +110,7 @@ def ask_all(
         PromptTemplateError: the template cannot be filled; nothing was asked.
         AnswerLogLineError: ``answers_path`` holds something else; nothing was asked.
         ModelUnavailableError: nothing was answered for as long as ``patience`` lasts.
-        ModelInvocationError: permission, model or endpoint are wrong.
+        ModelInvocationError: permission, model or endpoint are wrong, or the credentials have expired.
         NothingAnsweredError: all questions failed.
     """
     started = time.monotonic()
@@ -153,6 +153,7 @@ class _Asking:
     ) -> None:
         self._client, self._model_arn, self._patience = client, model_arn, patience
         self._answers, self._limit, self._progress = answers, limit, progress
+        self._given_up: dict[str, Exception] = {}
         self._ended = Event()
         self._last_answer = float("-inf")
 
@@ -166,7 +167,8 @@ class _Asking:
                     outcome = outcomes[futures[future]] = future.result()
                     any_answered = any_answered or outcome.answer is not None
                     if not any_answered and len(outcomes) >= min(_HOPELESS, len(questions)):
-                        raise NothingAnsweredError(self._model_arn, len(outcomes), outcome.error)
+                        cause = self._given_up[futures[future]]
+                        raise NothingAnsweredError(self._model_arn, len(outcomes), outcome.error) from cause
             finally:
                 self._ended.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -188,6 +190,7 @@ class _Asking:
                 refusals[refusal] += 1
                 if self._gives_up(question, error, refusals, started):
                     log.warning("Record %d is given up: %s", question.record.index, error)
+                    self._given_up[question.key] = error
                     return Outcome(question.record, _STATUSES.get(refusal, "error"), error=str(error)[:_LONGEST_ERROR])
                 self._ended.wait(self._pause(refusal, refusals[refusal]))
             else:

@@ -5,25 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-    SSLError,
-)
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
+from include.aws.transient import TransientFault, error_code, transient_fault
 from include.evaluation.errors import ResponseSchemaError
 
 #: throttled, cold, unreachable: wait and ask again until the deadline. timeout, error: ask again a few times.
-#: refused: the record has an error. fatal: no question would be answered, so the evaluation ends.
+#: refused: the record has an error. fatal: this client would get no question answered, so the evaluation ends.
 Refusal = Literal["throttled", "cold", "unreachable", "timeout", "error", "refused", "fatal"]
 
-#: Errors of InvokeModel and Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
+#: Codes of InvokeModel and Converse whose handling does not follow from their being transient or not:
+#: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html
 _BY_CODE: Mapping[str, Refusal] = {
-    "ThrottlingException": "throttled",
     "ServiceUnavailableException": "throttled",
     "ServiceQuotaExceededException": "throttled",
     "ModelNotReadyException": "cold",
@@ -35,18 +28,21 @@ _BY_CODE: Mapping[str, Refusal] = {
 
 _BY_TYPE: tuple[tuple[type[Exception], Refusal], ...] = (
     (ReadTimeoutError, "timeout"),
-    (SSLError, "fatal"),
-    (ConnectionError, "unreachable"),
-    (HTTPClientError, "unreachable"),
-    (IncompleteReadError, "unreachable"),
     (ResponseSchemaError, "refused"),
 )
+
+_BY_FAULT: Mapping[TransientFault, Refusal] = {
+    "throttled": "throttled",
+    "unavailable": "unreachable",
+    "unreachable": "unreachable",
+    "expired": "fatal",
+}
 
 NOT_ANSWERED = (ClientError, BotoCoreError, ResponseSchemaError)
 
 
 def refusal_of(error: Exception) -> Refusal:
     """Return what the failure of a call means."""
-    if isinstance(error, ClientError):
-        return _BY_CODE.get(error.response["Error"]["Code"], "fatal")
-    return next((refusal for kind, refusal in _BY_TYPE if isinstance(error, kind)), "fatal")
+    known = _BY_CODE.get(error_code(error)) or next((own for kind, own in _BY_TYPE if isinstance(error, kind)), None)
+    fault = transient_fault(error)
+    return known or (_BY_FAULT[fault] if fault else "fatal")

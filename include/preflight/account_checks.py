@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from include.aws.transient import error_code, transient_cause
 from include.config import AccountConfig, ModelConfig
 from include.limits import load_limits
-from include.preflight.asking import AwsClients, Check, error_code, guarded
+from include.preflight.asking import AwsClients, Check, guarded
 from include.preflight.encryption_checks import check_encryption
 from include.preflight.findings import Finding
 from include.preflight.identity import Identity, connection_in_use, identify, policy_source_arn
@@ -50,14 +51,17 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
         yield Finding("error", "bucket", bucket, moved, f"Use a bucket in {region_name}, or import in {found}.")
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account_id)
-    except s3.exceptions.ClientError:
+    except s3.exceptions.ClientError as error:
+        if transient_cause(error):
+            raise
         found = f"it does not belong to the run's account {account_id}"
         yield Finding("error", "bucket", bucket, found, "Use a bucket of this account.")
     return True
 
 
-def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> str:
-    """Return the policies of bucket and key as one text; what cannot be read counts as empty."""
+def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
+    """Return the policies of bucket and key as one text; what may not be read counts as empty."""
+    yield from ()
     policies = []
     for call, key, arguments in (
         (clients.s3.get_bucket_policy, "Policy", {"Bucket": bucket}),
@@ -65,8 +69,9 @@ def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) ->
     ):
         try:
             policies += [call(**arguments)[key]] if all(arguments.values()) else []
-        except clients.s3.exceptions.ClientError:
-            continue
+        except clients.s3.exceptions.ClientError as error:
+            if transient_cause(error):
+                raise
     return "\n".join(policies)
 
 
@@ -133,7 +138,10 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
 
 def _check_permissions(identity: Identity, clients: AwsClients, target: Target, bucket_found: bool) -> Check[None]:
     """Check role and caller; what is not there, or not ours, has been told and is not asked about again."""
-    policies = _resource_policies(clients, target.bucket, target.kms_key_arn)
+    asked = _resource_policies(clients, target.bucket, target.kms_key_arn)
+    policies = yield from guarded("resource policies", target.bucket, "s3:GetBucketPolicy, kms:GetKeyPolicy", asked)
+    if policies is None:
+        return  # what these policies may allow would be taken for missing
     wrong: tuple[str, ...] = () if bucket_found else (target.bucket_arn,)
     subject = Subject("role permissions", target.role_arn, policies)
     role = check_role(clients.iam, target, subject, _without(needs_of_role(target), wrong))

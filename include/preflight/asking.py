@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple, TypeVar
 
+from include.aws.transient import EXPIRED_CREDENTIALS, error_code, transient_cause, transient_fault
+from include.errors import ModelImportError
 from include.preflight.findings import Finding
 
 T = TypeVar("T")
@@ -13,10 +15,10 @@ Check = Generator[Finding, None, T]
 
 #: Error codes with which AWS says that the caller has no right to ask.
 NO_RIGHT_TO_ASK = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "UnauthorizedOperation"}
+_RUN_AGAIN = "Run again; if it persists, see the AWS documentation of this error."
 #: Error codes with which AWS says that the credentials themselves are no good.
-BAD_CREDENTIALS = {
-    "ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException",
-    "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
+BAD_CREDENTIALS = EXPIRED_CREDENTIALS | {
+    "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
 }  # fmt: skip
 
 
@@ -41,13 +43,10 @@ class AwsClients(NamedTuple):
 AWS_SERVICES = ("s3", "iam", "bedrock", "sts", "kms", "sagemaker", "service-quotas")
 
 
-def error_code(error: Any) -> str:
-    """Return the code of a ClientError."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T | None]:
     """Yield the findings of a check; when AWS refuses to answer, a finding that says so takes the place of the rest.
+
+    A transient error is noted in the finding, so that preflight is tried again unless something is wrong as well.
 
     Args:
         check: what is checked.
@@ -63,7 +62,14 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
         yield _refusal(check, which, right, error)
     except BotoCoreError as error:
         found = f"it cannot be asked: {error}"
-        yield Finding("error", check, which, found, "Check the connection's endpoint and the network.")
+        # A closed network has no way to IAM's one endpoint, now or later.
+        closed = right.startswith("iam:") and transient_fault(error) == "unreachable"
+        cause = None if closed else transient_cause(error)
+        yield Finding("error", check, which, found, "Check the connection's endpoint and the network.", cause)
+    except ModelImportError as error:
+        if not (cause := transient_cause(error)):
+            raise
+        yield Finding("error", check, which, str(error), _RUN_AGAIN, cause)
     return None
 
 
@@ -89,10 +95,11 @@ def _refusal(check: str, which: str, right: str, error: Any) -> Finding:
     code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
     if code in NO_RIGHT_TO_ASK:
         return Finding("warning", check, which, f"not checked: the caller may not ask ({code})", f"Grant {right}.")
-    return Finding("error", check, which, f"{error.operation_name} answers {code}: {message}", _remedy(code))
+    found = f"{error.operation_name} answers {code}: {message}"
+    return Finding("error", check, which, found, _remedy(code), transient_cause(error))
 
 
 def _remedy(code: str) -> str:
     if code in BAD_CREDENTIALS:
         return "Renew the credentials of the Airflow connection."
-    return "Run again; if it persists, see the AWS documentation of this error."
+    return _RUN_AGAIN

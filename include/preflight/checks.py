@@ -88,4 +88,5 @@ def _of_content(
     right = "bedrock:ListImportedModels, bedrock:ListModelImportJobs"
     yield from guarded("imported models", config.model_name, right, quotas)
     if not delivered:
-        yield from check_workspace(workspace, inputs, clients.s3)
+        room = check_workspace(workspace, inputs, clients.s3)
+        yield from guarded("workspace", str(workspace), "s3:GetObject on the adapter", room)

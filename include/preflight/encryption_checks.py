@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.preflight.asking import AwsClients, Check, error_code, guarded
+from include.aws.transient import error_code
+from include.preflight.asking import AwsClients, Check, guarded
 from include.preflight.findings import Finding
 
 CHECK = "KMS key"

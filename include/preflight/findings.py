@@ -12,13 +12,17 @@ Severity = Literal["error", "warning", "info"]
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, might be, or (``info``) is worth knowing."""
+    """One thing that is wrong, might be, or (``info``) is worth knowing.
+
+    ``cause`` is the transient AWS error because of which this could not be checked now.
+    """
 
     severity: Severity
     check: str
     which: str
     found: str
     remedy: str = ""
+    cause: BaseException | None = None
 
     def line(self) -> str:
         """The finding as one line for the log."""
@@ -29,19 +33,38 @@ class Finding(NamedTuple):
 class PreflightFailedError(ModelImportError):
     """The run would fail later: nothing was started."""
 
+    _summary = "Preflight found {} problem(s), nothing was started"
+
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         super().__init__(
-            f"Preflight found {len(self.findings)} problem(s), nothing was started",
+            self._summary.format(len(self.findings)),
             found="\n  " + "\n  ".join(finding.line() for finding in self.findings),
         )
 
 
+class PreflightUnansweredError(PreflightFailedError):
+    """AWS did not answer some checks because of faults that pass; nothing else is wrong, and nothing was started.
+
+    It is raised from one of these faults, so the task is tried again.
+    """
+
+    _summary = "Preflight could not do {} check(s), nothing was started"
+
+
 def raise_on_errors(findings: Iterable[Finding]) -> None:
-    """Raise PreflightFailedError with all errors; warnings alone pass."""
+    """Raise an error with all findings that are errors; warnings alone pass.
+
+    Raises:
+        PreflightFailedError: something is wrong.
+        PreflightUnansweredError: nothing is known to be wrong, but AWS did not answer every check.
+    """
     errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise PreflightFailedError(errors)
+    if not errors:
+        return
+    if all(finding.cause for finding in errors):
+        raise PreflightUnansweredError(errors) from errors[0].cause
+    raise PreflightFailedError(errors)
 
 
 def statement_text(statement: Mapping[str, Any]) -> str:

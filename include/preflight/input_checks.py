@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from include.aws.transient import transient_cause
 from include.config import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
 from include.inputs import RunInputs
@@ -32,6 +32,8 @@ def _check_source(
             return source
         kind = inspect(source.uri, UriReader(clients.s3)).kind
     except ModelImportError as error:
+        if transient_cause(error):
+            raise
         remedy = f"Grant {READING} on it to the caller." if is_denied(error) else f"Give a source that holds a {role}."
         yield Finding("error", role, spec, str(error), remedy)
         return None
@@ -41,7 +43,7 @@ def _check_source(
     return source
 
 
-def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Iterator[Finding]:
+def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Check[None]:
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
     from include.measurement import prompt_settings, read_evaluation_set
@@ -51,6 +53,8 @@ def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Iter
         whole = read_evaluation_set(evaluation.dataset, evaluation, clients.s3)
         prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), clients.s3)
     except ModelImportError as error:
+        if transient_cause(error):
+            raise
         yield Finding("error", "evaluation", evaluation.dataset, str(error), "Correct it: no answer could be scored.")
 
 
@@ -63,7 +67,8 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, ("adapter",), config, clients)
-    yield from _check_evaluation(config.evaluation, clients)
+    evaluation = _check_evaluation(config.evaluation, clients)
+    yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
         return None
     return RunInputs(base, adapter)

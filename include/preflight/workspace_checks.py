@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from include.aws.transient import transient_cause
 from include.errors import ModelImportError
 from include.preflight.asking import Check
 from include.preflight.findings import Finding, Severity
@@ -72,8 +73,10 @@ def _changed_bytes(adapter: Source, s3: Any) -> int:
     """Return about how much a merge writes; 0 where that shows only once the adapter is fetched."""
     try:
         return _lora_bytes(f"{adapter.uri}/{WEIGHTS}", s3) if adapter.in_place else 0
-    except (ModelImportError, OSError):  # the check of the adapter says what is wrong with it
-        return 0
+    except (ModelImportError, OSError) as error:
+        if transient_cause(error):
+            raise
+        return 0  # the check of the adapter says what is wrong with it
 
 
 def _lora_bytes(weights: str, s3: Any) -> int:

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from include.aws.transient import error_code, is_worth_repeating
 from include.sources.s3_requests import patiently
 
-#: Throttling, and what a model answers while something is being done to it.
-PASSING_CODES = frozenset(
-    {
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "ConflictException",
-        "InternalServerException",
-        "ServiceUnavailableException",
-    }
-)
+#: What a model answers while something is being done to it.
+CONFLICT_CODE = "ConflictException"
 #: Both were seen in answer to the ARN of a model that does not exist.
 NOT_FOUND_CODES = frozenset({"ResourceNotFoundException", "ValidationException"})
 ATTEMPTS = 8
 
 
-def error_code(error: BaseException) -> str:
-    """Return the code of a ClientError; of any other error nothing."""
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
-
-
 def _may_pass(error: BaseException) -> bool:
-    from botocore.exceptions import HTTPClientError
-
-    return error_code(error) in PASSING_CODES or isinstance(error, HTTPClientError)
+    return is_worth_repeating(error) or error_code(error) == CONFLICT_CODE
 
 
 def request(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:

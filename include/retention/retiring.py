@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from include.aws.transient import error_code, transient_cause
 from include.config import RetentionConfig
 from include.costs import storage_summary
 from include.errors import ModelImportError
@@ -17,7 +18,7 @@ from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
 from include.retention.models import ImportedModel, RetentionClients, list_models
 from include.retention.planning import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
-from include.retention.requests import NOT_FOUND_CODES, error_code, find, request
+from include.retention.requests import NOT_FOUND_CODES, find, request
 
 log = logging.getLogger(__name__)
 
@@ -78,17 +79,18 @@ def retire(plan: RetirementPlan, clients: RetentionClients, now: datetime) -> Re
     groups = {verdict.model.group for verdict in plan.retire}
     versions = {group: tuple(registry.versions(group)) for group in groups}
     retired: list[RetiredModel] = []
-    failures: dict[str, str] = {}
+    failures: dict[str, Exception] = {}
     for verdict in plan.retire:
         try:
             done = _retire_one(verdict, versions[verdict.model.group], clients, now)
         except Exception as error:  # whatever it is, the others are to be retired
             log.exception("%s could not be retired", verdict.model.name)
-            failures[verdict.model.name] = str(error)
+            failures[verdict.model.name] = error
             continue
         retired += [done] if done else []
     if failures:
-        raise RetirementFailedError(failures)
+        cause = next(filter(None, map(transient_cause, failures.values())), None)
+        raise RetirementFailedError({name: str(error) for name, error in failures.items()}) from cause
     gone = {model.arn for model in retired}
     saving = storage_summary(verdict.model.cost for verdict in plan.retire if verdict.model.arn in gone)
     return RetirementReport(retired=tuple(retired), saving=saving)

@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from include.aws.transient import transient_cause
 from include.config import RetentionConfig
 from include.errors import ModelImportError
 from include.limits import load_limits
@@ -49,6 +50,8 @@ def imported_models_quota(service_quotas: Any) -> int:
     try:
         answer = service_quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=limits.imported_models_code)
     except ClientError as error:
+        if transient_cause(error):
+            raise
         log.info("Service Quotas does not tell (%s): %s models are assumed", error, limits.imported_models)
         return limits.imported_models
     return int(answer["Quota"]["Value"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from include.aws.transient import is_worth_repeating
 from include.checkpoint.errors import SourceTruncatedError, SourceUnreadableError
 from include.checkpoint.reading import S3_SCHEME, RangeReader
 from include.checkpoint.segments import Pin
 from include.sources.errors import S3RequestError
 from include.sources.rate import UNLIMITED, RateLimit
-from include.sources.s3_requests import ATTEMPTS, is_transient, patiently, remedy_for
+from include.sources.s3_requests import ATTEMPTS, patiently, remedy_for
 
 T = TypeVar("T")
 
@@ -53,8 +54,8 @@ class PatientReader:
 def may_pass(error: BaseException) -> bool:
     """Whether the same range may be readable a little later."""
     if isinstance(error, SourceUnreadableError) and error.__cause__:
-        return is_transient(error.__cause__)
-    return isinstance(error, SourceTruncatedError) or is_transient(error)
+        return is_worth_repeating(error.__cause__)
+    return isinstance(error, SourceTruncatedError) or is_worth_repeating(error)
 
 
 def _code_of(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from include.aws.transient import is_worth_repeating
 from include.sources.errors import S3RequestError
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ REMEDIES = {
     "RequestTimeTooSkewed": "This machine's clock is wrong: synchronise it.",
     "SlowDown": "S3 limits the rate: run again later, or use fewer workers.",
 }
-TRANSIENT_CODES = frozenset(
-    {
-        "BadDigest",  # this and the next: a bit flipped on the way
-        "XAmzContentSHA256Mismatch",
-        "InternalError",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "SlowDown",
-        "ThrottlingException",
-    }
-)
 
 
 def request(
@@ -67,7 +57,7 @@ def patiently(
     retrying = Retrying(
         stop=stop_after_attempt(attempts),
         wait=wait_random_exponential(multiplier=0.2, max=20),
-        retry=retry_if_exception(may_pass or is_transient),
+        retry=retry_if_exception(may_pass or is_worth_repeating),
         reraise=True,
     )
     return retrying(call)
@@ -85,13 +75,3 @@ def error_code(error: ClientError) -> str:
 def remedy_for(code: str) -> str:
     """What to do about an error code of S3, or about a failure of the network."""
     return REMEDIES.get(code, "Check the network, and run the task again.")
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same request may succeed a little later."""
-    from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
-
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response["Error"].get("Code") in TRANSIENT_CODES
-    return isinstance(error, (HTTPClientError, IncompleteReadError))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from include.aws.transient import transient_cause
 from include.config import RetentionConfig
 from include.retention.models import list_models
 from include.retention.retiring import (
@@ -180,3 +181,12 @@ def test_an_unexpected_error_of_bedrock_is_not_taken_for_gone(imports: Imports) 
     imports.aws.script("fail-calls", calls=9, operation="ListImportedModels", code="AccessDeniedException")
     with pytest.raises(ClientError, match="AccessDenied"):
         retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+
+
+@pytest.mark.parametrize(("code", "passes"), [("ExpiredTokenException", True), ("AccessDeniedException", False)])
+def test_a_retirement_that_a_passing_fault_stopped_is_tried_again(imports: Imports, code: str, passes: bool) -> None:
+    imports.add("old", "new")
+    imports.aws.script("fail-calls", operation="DeleteImportedModel", code=code)
+    with pytest.raises(RetirementFailedError) as caught:
+        retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert bool(transient_cause(caught.value)) is passes

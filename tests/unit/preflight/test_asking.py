@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
+from include.evaluation.errors import DatasetUnreadableError
 from include.preflight.asking import Check, guarded
 from include.preflight.findings import Finding
 
@@ -45,6 +46,36 @@ def test_another_refusal_is_an_error_that_says_which() -> None:
 def test_an_endpoint_out_of_reach_is_an_error() -> None:
     [_, finding] = findings(EndpointConnectionError(endpoint_url="http://127.0.0.1:9"))
     assert "http://127.0.0.1:9" in finding.found
+
+
+@pytest.mark.parametrize(
+    "error", [refused("Throttling"), refused("ExpiredToken"), ConnectionClosedError(endpoint_url="http://127.0.0.1:9")]
+)
+def test_a_fault_that_passes_is_noted_in_the_finding(error: Exception) -> None:
+    [_, finding] = findings(error)
+    assert finding.cause is error
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidClientTokenId", "NoSuchEntity"])
+def test_a_refusal_that_would_come_back_has_no_passing_cause(code: str) -> None:
+    assert findings(refused(code))[-1].cause is None
+
+
+def test_an_iam_out_of_reach_is_no_passing_fault_since_a_closed_network_stays_closed() -> None:
+    unreachable = EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+    assert findings(unreachable)[-1].cause is None
+    [*_, finding] = guarded("credentials", "c", "sts:GetCallerIdentity", check(unreachable))
+    assert finding.cause is unreachable
+
+
+def test_a_passing_fault_is_found_in_the_error_that_wraps_it() -> None:
+    throttled, unreadable = refused("SlowDown"), DatasetUnreadableError("s3://b/k", "slow down")
+    unreadable.__cause__ = throttled
+    [_, finding] = findings(unreadable)
+    assert finding.cause is throttled
+    unreadable.__cause__ = refused("AccessDenied")
+    with pytest.raises(DatasetUnreadableError):
+        findings(unreadable)
 
 
 def test_what_a_check_learns_is_passed_on() -> None:

@@ -1,0 +1,33 @@
+"""When a failed task of an import DAG is tried again."""
+
+from __future__ import annotations
+
+from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
+
+from include.aws.transient import transient_cause
+from include.errors import ModelImportError
+from include.evaluation.errors import ModelUnavailableError
+from include.sources.errors import S3RequestError
+
+RULES = [
+    RetryRule(exception=[S3RequestError, ModelUnavailableError], action=RetryAction.RETRY),
+    RetryRule(exception=ModelImportError, action=RetryAction.FAIL),
+]
+
+
+class ImportRetryPolicy(ExceptionRetryPolicy):
+    """Retry what a transient AWS error caused; an error of ours that would come back fails the run at once.
+
+    The plugin's errors say themselves whether they are to be retried: some are AirflowFailException.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(RULES)
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """Return the decision: a transient cause is decisive, whatever wraps it; otherwise the rules are."""
+        if cause := transient_cause(exception):
+            return RetryDecision.retry(reason=f"Transient AWS error: {type(cause).__name__}: {cause}")
+        return super().evaluate(exception, try_number, max_tries, context)

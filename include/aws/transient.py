@@ -1,0 +1,130 @@
+"""Which AWS errors pass by themselves: one table, and one rule for the errors that wrap them.
+
+Decided by error class, code and HTTP status, never by a message's text. Sources of the codes: botocore's
+``retries.standard``, https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html and
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Literal
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ChecksumError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    SSLError,
+    TokenRetrievalError,
+)
+
+#: throttled: ask less often. unavailable: an outage of the service or a gateway, or an answer that was cut off.
+#: unreachable: no connection was made. expired: the same client cannot succeed, one with fresh credentials can.
+TransientFault = Literal["throttled", "unavailable", "unreachable", "expired"]
+
+EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_THROTTLED = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+_UNAVAILABLE = frozenset(
+    {
+        "BadDigest",  # this and XAmzContentSHA256Mismatch: a bit flipped on the way
+        "BadGateway",
+        "GatewayTimeout",
+        "InternalError",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServerException",
+        "ModelNotReadyException",
+        "ModelTimeoutException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerException",
+        "ServiceUnavailable",
+        "ServiceUnavailableException",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+_BY_CLASS: Mapping[type[BotoCoreError], TransientFault] = {
+    ConnectionError: "unreachable",
+    HTTPClientError: "unavailable",
+    IncompleteReadError: "unavailable",
+    ChecksumError: "unavailable",
+    FlexibleChecksumError: "unavailable",
+    CredentialRetrievalError: "expired",
+    TokenRetrievalError: "expired",
+}
+
+
+def error_code(error: BaseException) -> str:
+    """Return the code of a ClientError; an empty text for any other error."""
+    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
+
+
+def transient_fault(error: BaseException) -> TransientFault | None:
+    """Return what kind of passing fault this error of botocore is; None when the same would come back."""
+    if isinstance(error, ClientError):
+        return _fault_of_answer(error)
+    if isinstance(error, SSLError) and _is_certificate_refused(error):
+        return None
+    return next((fault for kind, fault in _BY_CLASS.items() if isinstance(error, kind)), None)
+
+
+def is_worth_repeating(error: BaseException) -> bool:
+    """Return whether the same client should repeat the request at once; after a failed connection botocore did so."""
+    return transient_fault(error) in ("throttled", "unavailable")
+
+
+def transient_cause(error: BaseException) -> BaseException | None:
+    """Return the passing fault that caused an error, however often it was wrapped; None when no such fault did.
+
+    A task that failed with such an error is to be tried again.
+    """
+    return next((cause for cause in _causes(error) if transient_fault(cause)), None)
+
+
+def _fault_of_answer(error: ClientError) -> TransientFault | None:
+    code = error_code(error)
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.OK)
+    if code in EXPIRED_CREDENTIALS:
+        return "expired"
+    if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "throttled"
+    outage = status == HTTPStatus.REQUEST_TIMEOUT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return "unavailable" if code in _UNAVAILABLE or outage else None
+
+
+def _is_certificate_refused(error: SSLError) -> bool:
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what caused it, as a traceback shows them."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        yield cause
+        seen.add(id(cause))
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
