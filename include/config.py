@@ -90,7 +90,9 @@ class EvaluationConfig(_Part):
         default=8, ge=1, le=64, description="How many questions are asked at a time, at most; fewer while throttled."
     )
     thresholds: dict[Metric, Score] = Field(
-        default={}, description="Lowest mean score, per metric, with which a model may be promoted."
+        default={},
+        description="Lowest mean score, per metric, with which a model may be promoted; without any, a person is asked "
+        "about a model that has no champion yet.",
     )
     category_thresholds: dict[str, dict[Metric, Score]] = Field(
         default={},

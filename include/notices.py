@@ -56,7 +56,8 @@ def promotion_notice(place: Place, model_name: str, version: int, imported_model
         f"{model_name}: version {version} is promoted",
         what,
         place,
-        "Applications that look the champion up get it at their next look-up. To go back, approve an older version.",
+        "Applications that look the champion up get it at their next look-up. To go back, run the DAG roll_back_model "
+        f"with the model_name {model_name}; approving an older version changes nothing.",
     )
 
 

@@ -13,8 +13,8 @@ from include.evaluation.storage import read_records, read_report
 from include.measurement import EvaluationClients, measure
 from include.plan import ImportPlan
 from include.registry.decision import ChampionMeasured, compared_metrics, decide_promotion
+from include.registry.imported import is_imported
 from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -67,20 +67,12 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clien
     if earlier and earlier.conditions_digest == candidate.conditions_digest and not unanswered(earlier):
         summary = f"version {champion.number} has answered the same questions before"
         return {**found, "report_uri": champion.report_uri, "summary": summary}
-    if not _imported(champion, clients.bedrock):
+    if not is_imported(champion, clients.bedrock):
         return {**found, "summary": f"the imported model of version {champion.number} is gone: it cannot be asked"}
     whom = EvaluationClients(clients.runtime, clients.s3, clients.bedrock)
     asked = measure(plan, champion.imported_model_arn, whom)
     summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
     return {**found, "report_uri": asked["report_uri"], "summary": summary}
-
-
-def _imported(version: ModelVersion, bedrock: Any) -> bool:
-    try:
-        bedrock.get_imported_model(modelIdentifier=version.imported_model_arn)
-    except bedrock.exceptions.ResourceNotFoundException:
-        return False
-    return True
 
 
 def records_of(s3: Any, report: EvaluationReport) -> list[RecordResult]:
@@ -138,3 +130,10 @@ def decide(plan: ImportPlan, candidate_uri: str, measured: Mapping[str, Any], cl
         "champion": measured["champion"],
         "champion_report_uri": measured.get("report_uri", ""),
     }
+
+
+def decide_again(plan: ImportPlan, candidate_uri: str, clients: Clients) -> dict[str, Any]:
+    """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions."""
+    measured = measure_champion(plan, candidate_uri, clients)
+    log.info("%s", measured["summary"])
+    return decide(plan, candidate_uri, measured, clients)

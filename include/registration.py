@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from include.costs import model_cost
 from include.plan import ImportPlan
-from include.promotion import Clients, stored_report
+from include.promotion import Clients, decide_again, stored_report
 from include.registry.decision import PromotionDecision
 from include.registry.durations import CHECKPOINT_BYTES, IMPORT_SECONDS
-from include.registry.errors import VersionUnknownError
+from include.registry.errors import ChampionChangedError, VersionUnknownError
+from include.registry.imported import check_imported
 from include.registry.model_card import model_card
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import (
@@ -22,6 +23,7 @@ from include.registry.versions import (
     REPORT_HTML_URI,
     ApprovalStatus,
     Candidate,
+    ChampionSeen,
     ModelVersion,
 )
 from include.reporting.place import report_html_uri
@@ -129,28 +131,46 @@ def register(
 ) -> dict[str, Any]:
     """Record the imported model as a version, or find it; return its number, ARN, status, cost and the champion now.
 
-    ``promoted`` says whether this run made it the champion.
+    A decision holds against the champion with which it compared: when another version has become the champion since,
+    the decision is taken again. ``decided_again`` is that decision, else None; ``promoted`` says whether this run made
+    the version the champion.
 
     Args:
         plan: what was imported.
         decision: what ``decide`` returned.
         results: what wait_for_import, warm_up and evaluate_model returned, by task.
         run_url: the page of this run.
-        clients: S3, SageMaker and Bedrock are asked.
+        clients: S3, SageMaker and Bedrock are asked, and the champion's model if it has changed.
     """
     arn = (results["wait_for_import"] or {})["imported_model_arn"]
     served = served_as(arn, plan.region_name, clients.bedrock)
     log.info("%s", served["cost"])
     report_uri = (results["evaluate_model"] or {})["report_uri"]
     details = {**_provenance(plan, results, run_url), **served, "merge_proof": merge_proof(plan, clients.s3)}
-    decided = PromotionDecision.model_validate(decision)
-    registry = SageMakerRegistry(clients.sagemaker)
-    version = registry.register(_candidate(plan, decided, results, details, clients.s3))
+    version, final = _register_as_decided(plan, decision, results, details, clients)
     return {
-        **_registered(version, decision["champion"], registry, plan.config.model_name),
+        **_registered(version, final["champion"], SageMakerRegistry(clients.sagemaker), plan.config.model_name),
         **served,
         "report_uri": report_uri,
+        "decided_again": None if final is decision else final,
     }
+
+
+def _register_as_decided(
+    plan: ImportPlan, decision: Mapping[str, Any], results: Results, details: Mapping[str, str], clients: Clients
+) -> tuple[ModelVersion, Mapping[str, Any]]:
+    """Return the registered version and the decision that it was registered with.
+
+    Every further round is due to another version that became the champion meanwhile, so the rounds end.
+    """
+    registry = SageMakerRegistry(clients.sagemaker)
+    while True:
+        candidate = _candidate(plan, PromotionDecision.model_validate(decision), results, details, clients.s3)
+        try:
+            return registry.register(candidate, ChampionSeen(decision["champion"])), decision
+        except ChampionChangedError as error:
+            log.warning("%s, expected %s; found %s: decide again", error.what, error.expected, error.found)
+        decision = decide_again(plan, candidate.report_uri, clients)
 
 
 def _registered(
@@ -160,6 +180,7 @@ def _registered(
     now = champion.number if champion else None
     if version.status == "Approved" and now != version.number:
         log.warning("version %s is approved, but version %s is newer and stays the champion", version.number, now)
+        log.warning("run the DAG roll_back_model with version %s to make it the champion", version.number)
     return {
         "version": version.number,
         "arn": version.arn,
@@ -171,19 +192,42 @@ def _registered(
 
 
 def record_answer(
-    plan: ImportPlan, answer: Answer, registered: Mapping[str, Any], champion_before: int | None, sagemaker: Any
+    plan: ImportPlan, answer: Answer, registered: Mapping[str, Any], decision: Mapping[str, Any], clients: Clients
 ) -> dict[str, Any]:
     """Give the version the status that a person, or the deadline, chose; return what ``register`` returns.
 
-    Only a person's answer is kept against later runs: what the deadline decided, the next run decides anew.
+    Only a person's answer is kept against later runs: what the deadline decided, the next run decides again.
+
+    Args:
+        plan: what was imported.
+        answer: what was chosen.
+        registered: what ``register`` returned.
+        decision: the decision that left it to a person.
+        clients: SageMaker and Bedrock are asked.
+
+    Raises:
+        VersionUnknownError: the version is gone.
+        VersionNotImportedError: it is to be approved, but its imported model was deleted.
+        ChampionChangedError: it is to be approved, but another version has become the champion since the decision.
     """
-    registry = SageMakerRegistry(sagemaker)
-    version = registry.find(plan.config.model_name, plan.fingerprint)
+    group, registry = plan.config.model_name, SageMakerRegistry(clients.sagemaker)
+    version = registry.find(group, plan.fingerprint)
     if version is None:
-        raise VersionUnknownError(plan.config.model_name, f"version {registered['version']}", ())
+        raise VersionUnknownError(group, f"version {registered['version']}", ())
+    if answer.by or version.status == "PendingManualApproval":
+        version = _answered(group, version, answer, ChampionSeen(decision["champion"]), clients)
+    else:
+        log.warning("version %s is %s by now: the deadline changes nothing", version.number, version.status)
+    return {**_registered(version, decision["champion"], registry, group), "reason": answer.reason}
+
+
+def _answered(group: str, version: ModelVersion, answer: Answer, seen: ChampionSeen, clients: Clients) -> ModelVersion:
+    registry = SageMakerRegistry(clients.sagemaker)
     status: ApprovalStatus = "Approved" if answer.approved else "Rejected"
     noted = {"decision": answer.reason}
     if answer.by:
         noted |= {DECIDED_BY: answer.by, DECIDED_AT: answer.at.astimezone(UTC).isoformat(timespec="seconds")}
-    version = registry.set_status(version, status, answer.reason, noted)
-    return {**_registered(version, champion_before, registry, plan.config.model_name), "reason": answer.reason}
+    if answer.approved:
+        check_imported(group, version, clients.bedrock)
+        registry.check_champion(group, seen, version)
+    return registry.set_status(version, status, answer.reason, noted)

@@ -10,7 +10,7 @@ from airflow.sdk import Context, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
 from model_import_dag.notifications import ApprovalNotifier
-from model_import_dag.runs import plan_of, report_url
+from model_import_dag.runs import decision_of, plan_of, report_url
 
 APPROVE, REJECT = "Approve", "Reject"
 COMMENT = "comment"
@@ -38,7 +38,7 @@ class PromotionApprovalOperator(HITLOperator):
         from include.reporting.approval_request import approval_request
 
         plan, ti = plan_of(context), context["ti"]
-        decision = ti.xcom_pull(task_ids="decide_promotion")
+        decision = decision_of(ti)
         if decision["status"] != "PendingManualApproval":
             raise AirflowSkipException(f"no person need be asked: {decision['status']}")
         registered = ti.xcom_pull(task_ids="register_version")

@@ -18,6 +18,7 @@ from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
 from include.notices import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
 from model_import_dag.params import VARIABLE_PREFIX
+from model_import_dag.runs import decision_of
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class ApprovalNotifier(BaseNotifier):
 
 
 def _reasons(ti: Any) -> str:
-    return "; ".join(ti.xcom_pull(task_ids="decide_promotion")["reasons"])
+    return "; ".join(decision_of(ti)["reasons"])
 
 
 def tell_quota(context: Context) -> None:

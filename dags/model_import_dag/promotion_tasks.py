@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.plan import ImportPlan
 from model_import_dag.clients import client
 from model_import_dag.promotion_events import PROMOTIONS, announce
-from model_import_dag.runs import link_to_registry, link_to_report, plan_of, run_url
+from model_import_dag.runs import decision_of, link_to_registry, link_to_report, plan_of, run_url
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,11 @@ def _clients(plan: ImportPlan) -> Any:
 
 def _results(ti: Any, *task_ids: str) -> dict[str, Any]:
     return {task_id: ti.xcom_pull(task_ids=task_id) for task_id in task_ids}
+
+
+def _decided(ti: Any, *task_ids: str) -> dict[str, Any]:
+    """Return what the tasks returned, and the decision with which the version was registered."""
+    return {**_results(ti, "register_version", *task_ids), "decide_promotion": decision_of(ti)}
 
 
 def _registered(ti: Any) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def decide_promotion(**context: Any) -> dict[str, Any]:
 
 @task
 def register_version(**context: Any) -> dict[str, Any]:
-    """Record the imported model as a version in the registry."""
+    """Record the imported model as a version in the registry; decide again if the champion has changed."""
     from include.registration import register
 
     plan, ti = plan_of(context), context["ti"]
@@ -69,23 +74,25 @@ def write_report(**context: Any) -> dict[str, Any]:
     from include.reporting.writing import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
-    done = _results(ti, "evaluate_champion", "decide_promotion", "register_version")
+    done = _decided(ti, "evaluate_champion")
     link_to_report(context, plan)
     return write(plan, done, run_url(context), client(plan, "s3"))
 
 
 @task
 def record_answer(**context: Any) -> dict[str, Any]:
-    """Give the version the status that was chosen for it, and write it into the report."""
+    """Give the version the status that was chosen for it, and write it into the report.
+
+    An approval fails when the imported model was deleted or the champion has changed since it was requested.
+    """
     from include.registration import Answer
     from include.registration import record_answer as record
     from include.reporting.writing import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
-    done = _results(ti, "evaluate_champion", "decide_promotion", "register_version", "approve_promotion")
+    done = _decided(ti, "evaluate_champion", "approve_promotion")
     answer = Answer.of(done["approve_promotion"])
-    before = done["decide_promotion"]["champion"]
-    answered = record(plan, answer, done["register_version"], before, client(plan, "sagemaker"))
+    answered = record(plan, answer, done["register_version"], done["decide_promotion"], _clients(plan))
     link_to_report(context, plan)
     write(plan, {**done, "record_answer": answered}, run_url(context), client(plan, "s3"))
     return answered

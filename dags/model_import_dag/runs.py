@@ -17,6 +17,12 @@ def plan_of(context: Context) -> ImportPlan:
     return ImportPlan.model_validate(context["ti"].xcom_pull(task_ids=PREFLIGHT))
 
 
+def decision_of(ti: Any) -> dict[str, Any]:
+    """Return the decision with which the run's version was registered: decide_promotion's, or a later one."""
+    decided: dict[str, Any] = ti.xcom_pull(task_ids="decide_promotion")
+    return ti.xcom_pull(task_ids="register_version")["decided_again"] or decided
+
+
 def provenance(context: Any) -> dict[str, str]:
     """Return the tags that say which run imports."""
     return {"dag_id": context["dag"].dag_id, "dag_run_id": context["run_id"]}

@@ -83,7 +83,8 @@ def decide_promotion(
 
     - Below a threshold, shown to be worse than the champion by more than the margin, or made of an older fine-tune than
       the champion: rejected, whatever ``promotion`` says.
-    - What the data cannot tell, and a champion that cannot be asked, are left to a person, also under ``auto``.
+    - What the data cannot tell, a champion that cannot be asked, and a model for which there is neither a threshold nor
+      a champion, are left to a person, also under ``auto``.
     - What a person has decided about this content stays; only a person changes it.
 
     Args:
@@ -99,10 +100,10 @@ def decide_promotion(
     if earlier and earlier.decided_by:
         effect: Effect = "supports" if earlier.status == "Approved" else "refuses"
         return _settled(earlier.status, effect, f"{earlier.decided_by} has decided: {earlier.status}")
+    thresholds = (*_against_thresholds(config, report), *_against_category_thresholds(config, report))
     findings = (
-        *_against_thresholds(config, report),
-        *_against_category_thresholds(config, report),
-        *_against_champion(config, champion),
+        *thresholds,
+        *(_against_champion(config, champion) if champion else _without_champion(thresholds)),
         *_against_newer_fine_tune(champion, landed_at),
         *_against_setting(config),
     )
@@ -149,10 +150,16 @@ def _reached(what: str, found: Estimate, least: float) -> Finding:
     return Finding(effect="supports", reason=f"{what} {found.value:.3f} reaches {least:.3f}")
 
 
-def _against_champion(config: ModelConfig, champion: ChampionMeasured | None) -> _Findings:
-    if champion is None:
+def _without_champion(thresholds: tuple[Finding, ...]) -> _Findings:
+    if thresholds:
         yield Finding(effect="supports", reason="there is no champion yet")
-    elif champion.comparison is None:
+    else:
+        reason = "nothing judges the answers: there is no champion yet, and the model has no thresholds"
+        yield Finding(effect="asks", reason=reason)
+
+
+def _against_champion(config: ModelConfig, champion: ChampionMeasured) -> _Findings:
+    if champion.comparison is None:
         why = f"champion version {champion.number} could not be asked the same questions: {champion.why_not}"
         yield Finding(effect="asks", reason=why)
     else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from include.errors import ModelImportError
+from include.registry.versions import Candidate, ModelVersion
 
 
 class VersionUnknownError(ModelImportError):
@@ -27,6 +30,31 @@ class NothingToRollBackToError(ModelImportError):
         )
 
 
+class ChampionChangedError(ModelImportError):
+    """A decision was made against another champion than there is now."""
+
+    def __init__(
+        self, group: str, subject: Candidate | ModelVersion, seen: int | None, champion: ModelVersion | None
+    ) -> None:
+        super().__init__(
+            "The champion has changed since the decision about this version",
+            f"{group}, {_described(subject)}",
+            f"version {seen} as the champion" if seen else "no champion",
+            _described(champion) if champion else "no champion",
+            "The version keeps its status. Clear the run from evaluate_champion on to compare it with today's "
+            "champion. A version that is older than the champion becomes it only by the DAG roll_back_model.",
+        )
+
+
+def _described(version: Candidate | ModelVersion) -> str:
+    name = f"version {version.number}" if isinstance(version, ModelVersion) else "this content"
+    return f"{name} ({_listed(version.scores)})"
+
+
+def _listed(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{metric} {score:.3f}" for metric, score in sorted(scores.items())) or "no scores"
+
+
 class VersionNotImportedError(ModelImportError):
     """The version's imported model does not exist any more."""
 
@@ -35,6 +63,6 @@ class VersionNotImportedError(ModelImportError):
             "The version has no imported model any more",
             f"{group}, version {number}",
             imported_model_arn or "an imported model",
-            "it was deleted",
+            "it was deleted" if imported_model_arn else "the version names none",
             f"Run import_{group.replace('-', '_')} with that version's base and adapter: it is imported again.",
         )

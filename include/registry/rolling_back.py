@@ -1,7 +1,8 @@
 """Roll back: make an earlier version the champion again.
 
-The champion is the newest approved version. So the wanted version is approved, and the approved versions that are newer
-lose their approval; the champion's own goes last, so that there is a champion at every moment.
+The champion is the newest approved version that names an imported model. So the wanted version is approved, and the
+approved versions that are newer lose their approval; the champion's own goes last, so that there is a champion at every
+moment. Versions that other software registered in the group name no imported model; they are left as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from include.registry.errors import NothingToRollBackToError, VersionNotImportedError, VersionUnknownError
+from include.registry.imported import check_imported
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import DECIDED_AT, DECIDED_BY, ModelVersion
 
@@ -36,9 +38,9 @@ def plan_roll_back(group: str, versions: Sequence[ModelVersion], number: int | N
     Raises:
         VersionUnknownError: there is no such version.
         NothingToRollBackToError: no number was given and no approved version lies before the champion.
-        VersionNotImportedError: retention deleted the version's imported model.
+        VersionNotImportedError: retention deleted the version's imported model, or the version never had one.
     """
-    approved = [version for version in versions if version.status == "Approved"]
+    approved = [version for version in versions if version.status == "Approved" and version.imported_model_arn]
     if number is None:
         earlier = [version for version in approved[1:] if not version.retired]
         if not earlier:
@@ -46,10 +48,9 @@ def plan_roll_back(group: str, versions: Sequence[ModelVersion], number: int | N
         target = earlier[0]
     else:
         target = _numbered(group, versions, number)
-    if target.retired:
+    if target.retired or not target.imported_model_arn:
         raise VersionNotImportedError(group, target.number, target.imported_model_arn)
-    newer = versions[: versions.index(target)]
-    return RollBack(target, tuple(version for version in reversed(newer) if version.status == "Approved"))
+    return RollBack(target, tuple(version for version in reversed(approved) if version.number > target.number))
 
 
 def _numbered(group: str, versions: Sequence[ModelVersion], number: int) -> ModelVersion:
@@ -78,7 +79,7 @@ def roll_back(group: str, number: int | None, *, by: str, why: str, sagemaker: A
     registry = SageMakerRegistry(sagemaker)
     planned = plan_roll_back(group, list(registry.versions(group)), number)
     target = planned.target
-    _check_imported(group, target, bedrock)
+    check_imported(group, target, bedrock)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     who = {DECIDED_BY: by, DECIDED_AT: now}
     if target.status != "Approved":
@@ -94,10 +95,3 @@ def roll_back(group: str, number: int | None, *, by: str, why: str, sagemaker: A
         "withdrawn": [version.number for version in planned.withdrawn],
         "changed": bool(planned.withdrawn) or target.status != "Approved",
     }
-
-
-def _check_imported(group: str, version: ModelVersion, bedrock: Any) -> None:
-    try:
-        bedrock.get_imported_model(modelIdentifier=version.imported_model_arn)
-    except bedrock.exceptions.ResourceNotFoundException:
-        raise VersionNotImportedError(group, version.number, version.imported_model_arn) from None

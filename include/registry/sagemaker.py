@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from include.errors import ModelImportError
-from include.registry.versions import RETIRED_AT, ApprovalStatus, Candidate, ModelVersion
+from include.registry.errors import ChampionChangedError
+from include.registry.versions import (
+    RETIRED_AT,
+    ApprovalStatus,
+    Candidate,
+    ChampionSeen,
+    ModelVersion,
+    champion_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +102,24 @@ class SageMakerRegistry:
             yield from page["ModelPackageSummaryList"]
 
     def champion(self, group: str) -> ModelVersion | None:
-        """Return the newest approved version of the group, if there is one."""
-        return next(self.versions(group, "Approved"), None)
+        """Return the newest approved version of the group that names an imported model, if there is one."""
+        return champion_of(self.versions(group, "Approved"))
+
+    def check_champion(self, group: str, seen: ChampionSeen, subject: Candidate | ModelVersion) -> None:
+        """Refuse a decision about ``subject`` that was made against another champion than there is now.
+
+        The registry has no conditional write. Called right before a write, this leaves open only the time of that one
+        request: two runs that both look before either writes can still approve two versions, of which the newer is the
+        champion.
+
+        Raises:
+            ChampionChangedError: the champion is neither the one seen nor a version of the subject's own content.
+        """
+        champion = self.champion(group)
+        if champion and champion.fingerprint == subject.fingerprint:
+            return
+        if (champion.number if champion else None) != seen.number:
+            raise ChampionChangedError(group, subject, seen.number, champion)
 
     def find(self, group: str, fingerprint: str) -> ModelVersion | None:
         """Return the version with this content, if it was registered; one call per hundred versions, and one more."""
@@ -106,12 +130,24 @@ class SageMakerRegistry:
         )
         return next((version for version in candidates if version.fingerprint == fingerprint), None)
 
-    def register(self, candidate: Candidate) -> ModelVersion:
+    def register(self, candidate: Candidate, seen: ChampionSeen | None = None) -> ModelVersion:
         """Return the candidate's version: the one registered for its fingerprint, else a new one.
 
         A version that was approved stays approved, and what a person decided stays: only a person changes it.
+
+        Args:
+            candidate: what to register.
+            seen: the champion against which its status was decided; looked at again right before the write. None: the
+                status does not depend on a champion.
+
+        Raises:
+            ChampionChangedError: another version is the champion now; nothing was written.
         """
         known = self.find(candidate.group, candidate.fingerprint)
+        if known is None and not self._group_exists(candidate.group):
+            self._create_group(candidate.group)
+        if seen is not None:
+            self.check_champion(candidate.group, seen, candidate)
         if known is not None:
             return self._refresh(known, candidate)
         try:
@@ -154,8 +190,6 @@ class SageMakerRegistry:
         return self._describe(known.arn)
 
     def _create(self, candidate: Candidate) -> ModelVersion:
-        if not self._group_exists(candidate.group):
-            self._create_group(candidate.group)
         created = self._client.create_model_package(
             ModelPackageGroupName=candidate.group,
             ModelPackageDescription=_description(candidate),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from include.registry.sagemaker import GROUP_DESCRIPTION
-from include.registry.versions import ModelVersion
+from include.registry.versions import ModelVersion, champion_of
 
 PAGE_SIZE = 100
 
@@ -46,10 +46,10 @@ def newest_versions(sagemaker: Any, group: str, most: int, status: str | None = 
 
 def champion_among(sagemaker: Any, group: str, newest: tuple[ModelVersion, ...]) -> ModelVersion | None:
     """Return the group's champion: among its newest versions, or else with one call more."""
-    known = next((version for version in newest if version.status == "Approved"), None)
+    known = champion_of(newest)
     if known or not newest or newest[-1].number == 1:
         return known
-    return next(iter(newest_versions(sagemaker, group, 1, "Approved")), None)
+    return champion_of(newest_versions(sagemaker, group, PAGE_SIZE, "Approved"))
 
 
 def _version(package: Mapping[str, Any]) -> ModelVersion:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -81,6 +81,20 @@ class ModelVersion(BaseModel):
         }
 
 
+def champion_of(newest_first: Iterable[ModelVersion]) -> ModelVersion | None:
+    """Return the champion among a group's versions: the newest approved one that names an imported model.
+
+    Other software may register versions in the same group; they name no imported model and are passed over.
+    """
+    return next((known for known in newest_first if known.status == "Approved" and known.imported_model_arn), None)
+
+
+class ChampionSeen(NamedTuple):
+    """The champion against which a decision was made; ``number`` is None when there was none."""
+
+    number: int | None
+
+
 class Candidate(BaseModel):
     """A version to be registered; ``model_card`` is JSON after SageMaker's schema."""
 
@@ -115,10 +129,10 @@ class Registry(Protocol):
     """Where versions are kept; SageMaker Model Registry today."""
 
     def champion(self, group: str) -> ModelVersion | None:
-        """Return the newest approved version of the group, if there is one."""
+        """Return the newest approved version of the group that names an imported model, if there is one."""
 
     def find(self, group: str, fingerprint: str) -> ModelVersion | None:
         """Return the version with this content, if it was registered."""
 
-    def register(self, candidate: Candidate) -> ModelVersion:
-        """Return the candidate's version, made now or found."""
+    def register(self, candidate: Candidate, seen: ChampionSeen | None = None) -> ModelVersion:
+        """Return the candidate's version, made now or found; refuse it when another champion is there than seen."""

@@ -49,6 +49,8 @@ def _lines(
         one = evaluation["metrics"][name]
         yield f"| {plain(name)} | {one['value']:.3f} | {one['low']:.3f} to {one['high']:.3f} |"
     yield ""
+    champion = f"version {decision['champion']} is the champion" if decision["champion"] else "there is no champion"
+    yield f"An approval counts only while {champion}."
     approval = plan.config.approval
     yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."
 

@@ -2,149 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from multiprocessing import get_context
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from include.config import parse_model_config
-from include.evaluation.storage import EvaluationPlace, store
-from include.plan import ImportPlan
-from include.promotion import Clients, decide, measure_champion
-from include.registration import Answer, record_answer, register
+from include.promotion import measure_champion
+from include.registration import Answer
 from include.registry.errors import VersionNotImportedError
-from include.registry.rolling_back import roll_back
-from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import REPORT_HTML_URI
-from include.reporting.place import read_html_report
 from include.reporting.writing import write_report
 from tests.bedrock_stand_in import BUCKET, Aws
 from tests.integration.promotion.registering import register_one
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
-from tests.unit.reporting.pages import Right, answers, measured
-
-RUN_URL = "https://airflow.example/dags/import_m/runs/1"
-NUMBERS = itertools.count(1)
-
-
-def finished(_: int, __: str) -> bool:
-    return True
-
-
-def early(index: int, _: str) -> bool:
-    return index % 3 > 0
-
-
-def forgetful(_: int, category: str) -> bool:
-    return category != "Oceania"
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    with LocalAwsProcess(("--import-seconds", "0", "--cold-start-seconds", "0")) as process:
-        aws = Aws(process.endpoint_url)
-        aws.client("s3").create_bucket(Bucket=BUCKET)
-        aws.create_role("import")
-        aws.upload(save_tiny_mistral(tmp_path_factory.mktemp("checkpoint")), "whole")
-        yield aws
-
-
-@pytest.fixture(scope="module")
-def clients(aws: Aws) -> Clients:
-    return Clients(*(aws.client(name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
-
-
-@pytest.fixture(scope="module")
-def model_arn(aws: Aws) -> str:
-    return aws.import_model(f"s3://{BUCKET}/whole/", "served")
-
-
-class Runs:
-    """Runs of one model's DAG, from the evaluation on; every run has a fingerprint of its own."""
-
-    def __init__(self, clients: Clients, model_arn: str, workspace: Path) -> None:
-        self.clients, self.model_arn, self.workspace = clients, model_arn, workspace
-        self.group = f"m-{uuid.uuid4().hex[:8]}"
-
-    def plan(self, **changes: Any) -> ImportPlan:
-        values = {
-            "model_name": self.group,
-            "base": "base",
-            "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.5}},
-        }
-        fingerprint = f"{next(NUMBERS):064x}"
-        root = f"models/{self.group}/{fingerprint[-6:]}"
-        return ImportPlan(
-            config=parse_model_config(values | changes, "a test"),
-            content=fingerprint,
-            fingerprint=fingerprint,
-            region_name="us-east-1",
-            aws_conn_id="aws_default",
-            role_arn="arn:aws:iam::123456789012:role/import",
-            bucket=BUCKET,
-            imported_model_name="served",
-            job_name="served",
-            client_request_token="served",
-            s3_uri=f"s3://{BUCKET}/{root}/checkpoint/",
-            manifest_key=f"{root}/manifest.json",
-            evaluation_prefix=f"{root}/evaluations",
-            delivered=True,
-            checkpoint_bytes=1,
-            workspace=str(self.workspace),
-            tags={"fingerprint": fingerprint},
-        )
-
-    def evaluated(self, plan: ImportPlan, right: Right) -> str:
-        results = answers(right, 0.2)
-        place = EvaluationPlace(plan.bucket, f"{plan.evaluation_prefix}/one")
-        report = measured("", results).report.model_copy(update={"records_uri": place.records_uri})
-        store(self.clients.s3, place, report, results)
-        return place.report_uri
-
-    def run(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
-        """What the tasks from evaluate_champion to write_report leave."""
-        uri = self.evaluated(plan, right)
-        champion = measure_champion(plan, uri, self.clients)
-        done: dict[str, Any] = {
-            "wait_for_import": {
-                "imported_model_arn": model_arn or self.model_arn,
-                "job_arn": "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl",
-                "imported_model_name": "served",
-                "seconds": 1.0,
-            },
-            "warm_up": {"body_format": "OpenAICompletion", "converse": True},
-            "evaluate_model": {"report_uri": uri, "body_format": "OpenAICompletion"},
-            "evaluate_champion": champion,
-            "decide_promotion": decide(plan, uri, champion, self.clients),
-        }
-        done["register_version"] = register(plan, done["decide_promotion"], done, RUN_URL, self.clients)
-        write_report(plan, done, RUN_URL, self.clients.s3)
-        return done
-
-    def champion(self) -> int | None:
-        version = SageMakerRegistry(self.clients.sagemaker).champion(self.group)
-        return version.number if version else None
-
-    def page(self, plan: ImportPlan) -> str:
-        found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3)
-        return found.decode()
-
-    def roll_back(self, number: int | None) -> dict[str, Any]:
-        sagemaker, bedrock = self.clients.sagemaker, self.clients.bedrock
-        return roll_back(self.group, number, by="Maria", why="wrong answers", sagemaker=sagemaker, bedrock=bedrock)
-
-
-@pytest.fixture
-def runs(clients: Clients, model_arn: str, tmp_path: Path) -> Runs:
-    return Runs(clients, model_arn, tmp_path)
+from tests.integration.promotion.runs import RUN_URL, Runs, early, finished, forgetful
 
 
 def test_base_early_and_finished_get_three_honest_decisions(runs: Runs) -> None:
@@ -238,8 +111,7 @@ def test_a_persons_answer_is_recorded_and_stays(runs: Runs, approved: bool, cham
     done = runs.run(plan, finished)
     assert runs.champion() == 1
     answer = Answer(approved, "Maria", datetime(2026, 11, 22, 10, 0, tzinfo=UTC), "looks right")
-    before = done["decide_promotion"]["champion"]
-    answered = record_answer(plan, answer, done["register_version"], before, runs.clients.sagemaker)
+    answered = runs.answer(plan, done, answer)
     write_report(plan, {**done, "record_answer": answered}, RUN_URL, runs.clients.s3)
     assert runs.champion() == champion
     assert answered["promoted"] is approved
@@ -253,7 +125,7 @@ def test_what_the_deadline_answered_is_asked_again_by_the_next_run(runs: Runs) -
     plan = runs.plan(promotion="manual")
     done = runs.run(plan, finished)
     answer = Answer(approved=False, by="", at=datetime.now(UTC))
-    answered = record_answer(plan, answer, done["register_version"], None, runs.clients.sagemaker)
+    answered = runs.answer(plan, done, answer)
     assert answered["status"] == "Rejected"
     assert "nobody answered before the deadline" in answered["reason"]
     assert runs.run(plan, finished)["register_version"]["status"] == "PendingManualApproval"

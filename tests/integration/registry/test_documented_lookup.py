@@ -50,6 +50,7 @@ def test_an_application_finds_the_champion_with_the_documented_call(
     _register(sagemaker, "a", "Approved")
     champion = _register(sagemaker, "b", "Approved")
     _register(sagemaker, "c", "Rejected")
+    sagemaker.create_model_package(ModelPackageGroupName="capitals", ModelApprovalStatus="Approved")
     (lookup,) = (
         block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S) if "boto3" in block
     )

@@ -7,8 +7,9 @@ from typing import Any
 import boto3
 import pytest
 
+from include.registry.errors import ChampionChangedError
 from include.registry.sagemaker import RegistryMetadataTooLargeError, SageMakerRegistry
-from include.registry.versions import RETIRED_AT, Candidate
+from include.registry.versions import RETIRED_AT, Candidate, ChampionSeen
 from tests.local_aws_process import LocalAwsProcess
 
 FINGERPRINTS = {name: name * 64 for name in "abc"}
@@ -86,6 +87,34 @@ def test_the_champion_is_the_newest_approved_version(registry: SageMakerRegistry
     assert champion.number == 2
 
 
+def test_a_version_that_other_software_approved_is_no_champion(registry: SageMakerRegistry, sagemaker: Any) -> None:
+    registry.register(_candidate("shared"))
+    sagemaker.create_model_package(ModelPackageGroupName="shared", ModelApprovalStatus="Approved")
+    champion = registry.champion("shared")
+    assert champion is not None
+    assert champion.number == 1
+
+
+def test_a_version_decided_against_another_champion_is_not_registered(registry: SageMakerRegistry) -> None:
+    registry.register(_candidate("changed"), ChampionSeen(None))
+    for seen in (None, 7):
+        with pytest.raises(ChampionChangedError, match=r"found version 1 \(f1 0.900\)"):
+            registry.register(_candidate("changed", FINGERPRINTS["b"]), ChampionSeen(seen))
+    assert [version.number for version in registry.versions("changed")] == [1]
+    assert registry.register(_candidate("changed", FINGERPRINTS["b"]), ChampionSeen(1)).number == 2
+
+
+def test_the_champion_is_looked_at_in_the_last_request_before_the_write(
+    registry: SageMakerRegistry, sagemaker: Any
+) -> None:
+    registry.register(_candidate("window"), ChampionSeen(None))
+    calls: list[str] = []
+    sagemaker.meta.events.register("before-call.sagemaker", lambda model, **_: calls.append(model.name))
+    registry.register(_candidate("window", FINGERPRINTS["b"]), ChampionSeen(1))
+    written = calls.index("CreateModelPackage")
+    assert calls[written - 2 : written] == ["ListModelPackages", "DescribeModelPackage"]
+
+
 def test_a_rejected_version_that_now_reaches_its_thresholds_is_approved(registry: SageMakerRegistry) -> None:
     registry.register(_candidate("better", status="Rejected", scores={"f1": 0.5}))
     version = registry.register(_candidate("better", scores={"f1": 0.95}))
@@ -124,7 +153,8 @@ def test_among_hundreds_of_versions_one_is_found_with_a_call_per_hundred(
     registry: SageMakerRegistry, sagemaker: Any
 ) -> None:
     fingerprints = [f"{number:064x}" for number in range(205)]
-    for fingerprint in fingerprints:
+    registry.register(_candidate("hundreds", fingerprints[0]))
+    for fingerprint in fingerprints[1:]:
         registry._create(_candidate("hundreds", fingerprint))
     calls: list[str] = []
     sagemaker.meta.events.register("before-call.sagemaker", lambda model, **_: calls.append(model.name))

@@ -41,7 +41,11 @@ def group(sagemaker: Any) -> str:
         sagemaker.create_model_package(
             ModelPackageGroupName="many",
             ModelApprovalStatus="Approved" if number == 1 else "Rejected",
-            CustomerMetadataProperties={"score.f1": "0.500000", "fingerprint": f"{number:064x}"},
+            CustomerMetadataProperties={
+                "score.f1": "0.500000",
+                "fingerprint": f"{number:064x}",
+                "imported_model_arn": f"arn:aws:bedrock:us-east-1:123456789012:imported-model/{number:012}",
+            },
         )
     return "many"
 

@@ -179,8 +179,26 @@ def test_manual_promotion_waits_for_a_person_and_never_is_never() -> None:
 
 
 def test_without_thresholds_f1_is_compared_with_the_champion() -> None:
-    assert _decide("." * 60, thresholds={}).status == "Approved"
+    assert _decide("x" * 60, "x" * 60, thresholds={}).status == "Approved"
     assert _decide("." * 60, "x" * 60, thresholds={}).status == "Rejected"
+
+
+@pytest.mark.parametrize("categories", [{}, {"Asia": {}}], ids=["no thresholds", "an empty list of thresholds"])
+@pytest.mark.parametrize("candidate", ["." * 12, "x" * 12], ids=["all wrong", "all right"])
+def test_a_first_model_without_thresholds_is_left_to_a_person_whatever_it_answers(
+    candidate: str, categories: dict[str, dict[str, float]]
+) -> None:
+    decision = _decide(candidate, thresholds={}, evaluation={"category_thresholds": categories})
+    assert decision.status == "PendingManualApproval"
+    assert decision.reasons == (
+        "nothing judges the answers: there is no champion yet, and the model has no thresholds",
+    )
+
+
+def test_a_category_threshold_alone_is_enough_to_judge_a_first_model() -> None:
+    category = {"category_thresholds": {"*": {"f1": 0.5}}}
+    assert _decide("x" * 12, thresholds={}, evaluation=category).status == "Approved"
+    assert _decide("." * 12, thresholds={}, evaluation=category).status == "Rejected"
 
 
 @settings(max_examples=30)

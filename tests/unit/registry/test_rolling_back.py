@@ -11,8 +11,11 @@ from include.registry.versions import RETIRED_AT, ApprovalStatus, ModelVersion
 STATUSES: dict[str, ApprovalStatus] = {"A": "Approved", "R": "Rejected", "P": "PendingManualApproval"}
 
 
-def _versions(statuses: str, retired: tuple[int, ...] = ()) -> list[ModelVersion]:
-    """Versions 1, 2, … with these statuses, given oldest first and returned newest first."""
+def _versions(statuses: str, retired: tuple[int, ...] = (), foreign: tuple[int, ...] = ()) -> list[ModelVersion]:
+    """Versions 1, 2, … with these statuses, given oldest first and returned newest first.
+
+    Other software registered those that are ``foreign``: they name no imported model.
+    """
     began = datetime(2026, 1, 1, tzinfo=UTC)
     found = [
         ModelVersion(
@@ -20,7 +23,10 @@ def _versions(statuses: str, retired: tuple[int, ...] = ()) -> list[ModelVersion
             number=number,
             status=STATUSES[letter],
             created_at=began + timedelta(days=number),
-            metadata={RETIRED_AT: "2026-02-01"} if number in retired else {},
+            metadata={
+                **({} if number in foreign else {"imported_model_arn": f"arn:model:{number}"}),
+                **({RETIRED_AT: "2026-02-01"} if number in retired else {}),
+            },
         )
         for number, letter in enumerate(statuses, start=1)
     ]
@@ -39,6 +45,13 @@ def test_without_a_number_it_is_the_approved_version_before_the_champion() -> No
 
 def test_without_a_number_a_retired_version_is_passed_over() -> None:
     assert plan_roll_back("m", _versions("AAA", retired=(2,)), None).target.number == 1
+
+
+def test_versions_of_other_software_are_neither_taken_nor_withdrawn() -> None:
+    planned = plan_roll_back("m", _versions("AAAA", foreign=(2, 4)), None)
+    assert (planned.target.number, [version.number for version in planned.withdrawn]) == (1, [3])
+    with pytest.raises(VersionNotImportedError, match="names none"):
+        plan_roll_back("m", _versions("AA", foreign=(1,)), 1)
 
 
 def test_a_rejected_version_can_be_named() -> None:

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.promotion import Clients
+from tests.bedrock_stand_in import BUCKET, Aws
+from tests.integration.promotion.runs import Runs
+from tests.local_aws_process import LocalAwsProcess
+from tests.tiny_mistral import save_tiny_mistral
+
+
+@pytest.fixture(scope="package")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
+    with LocalAwsProcess(("--import-seconds", "0", "--cold-start-seconds", "0")) as process:
+        aws = Aws(process.endpoint_url)
+        aws.client("s3").create_bucket(Bucket=BUCKET)
+        aws.create_role("import")
+        aws.upload(save_tiny_mistral(tmp_path_factory.mktemp("checkpoint")), "whole")
+        yield aws
+
+
+@pytest.fixture(scope="package")
+def clients(aws: Aws) -> Clients:
+    return Clients(*(aws.client(name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
+
+
+@pytest.fixture(scope="package")
+def model_arn(aws: Aws) -> str:
+    return aws.import_model(f"s3://{BUCKET}/whole/", "served")
+
+
+@pytest.fixture
+def runs(clients: Clients, model_arn: str, tmp_path: Path) -> Runs:
+    return Runs(clients, model_arn, tmp_path)

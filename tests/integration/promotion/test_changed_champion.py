@@ -1,0 +1,132 @@
+"""What was decided, or approved, against an earlier champion does not replace today's."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+
+from include.promotion import measure_champion
+from include.registration import Answer
+from include.registry.errors import ChampionChangedError, VersionNotImportedError
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import ModelVersion
+from tests.bedrock_stand_in import BUCKET, Aws
+from tests.integration.promotion.runs import Runs, early, finished, weak
+
+LOW = {"evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}}}
+BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
+
+
+def by_deadline(*, approved: bool) -> Answer:
+    return Answer(approved=approved, by="", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
+
+
+def newest(runs: Runs) -> ModelVersion:
+    return next(SageMakerRegistry(runs.clients.sagemaker).versions(runs.group))
+
+
+def test_of_two_runs_at_once_the_worse_model_does_not_replace_the_better_one(runs: Runs) -> None:
+    runs.run(runs.plan(**LOW), weak)
+    slow = runs.plan(**LOW)
+    decided = runs.decided(slow, early)
+    assert decided["decide_promotion"]["status"] == "Approved"
+    runs.run(runs.plan(), finished)
+    late = runs.registered(slow, decided)
+    assert (late["register_version"]["status"], late["register_version"]["promoted"]) == ("Rejected", False)
+    assert runs.champion() == 2
+    again = late["register_version"]["decided_again"]
+    assert (again["champion"], again["status"]) == (2, "Rejected")
+    assert "worse beyond the margin" in again["reasons"][0]
+    assert newest(runs).metadata["decision"].startswith("f1 differs from champion version 2")
+    assert "champion version 2" in runs.page(slow)
+
+
+def test_of_two_runs_at_once_the_better_model_becomes_the_champion_though_it_is_slower(runs: Runs) -> None:
+    slow = runs.plan(**LOW)
+    decided = runs.decided(slow, finished)
+    runs.run(runs.plan(**LOW), early)
+    late = runs.registered(slow, decided)
+    assert late["register_version"]["decided_again"]["champion"] == 1
+    assert late["register_version"]["promoted"]
+    assert runs.champion() == 2
+
+
+def test_a_retry_after_the_registration_still_says_that_the_run_promoted_its_version(runs: Runs) -> None:
+    runs.run(runs.plan(**LOW), early)
+    plan = runs.plan(**LOW)
+    decided = runs.decided(plan, finished)
+    first, retry = (runs.registered(plan, decided)["register_version"] for _ in range(2))
+    assert retry == first
+    assert (retry["promoted"], retry["decided_again"]) == (True, None)
+
+
+@pytest.mark.parametrize("answer", [BY_MARIA, by_deadline(approved=True)], ids=["a person", "the deadline"])
+def test_an_approval_is_refused_when_the_champion_has_changed_since_the_request(runs: Runs, answer: Answer) -> None:
+    runs.run(runs.plan(**LOW), weak)
+    plan = runs.plan(**LOW, promotion="manual")
+    waiting = runs.run(plan, early)
+    runs.run(runs.plan(**LOW), finished)
+    with pytest.raises(ChampionChangedError) as refused:
+        runs.answer(plan, waiting, answer)
+    message = str(refused.value)
+    assert f"{runs.group}, version 2 (" in message
+    assert "f1 0.667" in message
+    assert "expected version 1 as the champion; found version 3 (" in message
+    assert "f1 1.000" in message
+    assert "Clear the run from evaluate_champion on" in message
+    assert runs.champion() == 3
+    version = SageMakerRegistry(runs.clients.sagemaker).find(runs.group, plan.fingerprint)
+    assert version is not None
+    assert (version.status, version.decided_by) == ("PendingManualApproval", "")
+    assert runs.run(plan, early)["register_version"]["status"] == "Rejected"
+
+
+def test_a_rejection_needs_neither_the_same_champion_nor_the_imported_model(runs: Runs, aws: Aws) -> None:
+    gone = aws.import_model(f"s3://{BUCKET}/whole/", f"gone-{uuid.uuid4().hex[:6]}")
+    plan = runs.plan(promotion="manual")
+    waiting = runs.run(plan, finished, gone)
+    runs.run(runs.plan(), early)
+    runs.clients.bedrock.delete_imported_model(modelIdentifier=gone)
+    assert runs.answer(plan, waiting, by_deadline(approved=False))["status"] == "Rejected"
+    assert runs.champion() == 2
+
+
+def test_the_deadline_does_not_undo_what_a_person_did_to_the_version_meanwhile(runs: Runs) -> None:
+    runs.run(runs.plan(), finished)
+    plan = runs.plan(promotion="manual")
+    waiting = runs.run(plan, finished)
+    runs.roll_back(2)
+    assert runs.answer(plan, waiting, by_deadline(approved=False))["status"] == "Approved"
+    assert runs.champion() == 2
+
+
+def test_a_version_whose_imported_model_was_deleted_meanwhile_cannot_be_approved(runs: Runs, aws: Aws) -> None:
+    runs.run(runs.plan(), early)
+    arn = aws.import_model(f"s3://{BUCKET}/whole/", f"pending-{uuid.uuid4().hex[:6]}")
+    plan = runs.plan(promotion="manual")
+    waiting = runs.run(plan, finished, arn)
+    runs.clients.bedrock.delete_imported_model(modelIdentifier=arn)
+    with pytest.raises(VersionNotImportedError, match=r"version 2; expected .*; found it was deleted\. Run import_"):
+        runs.answer(plan, waiting, BY_MARIA)
+    assert runs.champion() == 1
+    assert newest(runs).status == "PendingManualApproval"
+
+
+def test_a_first_model_without_thresholds_waits_for_a_person_and_says_why(runs: Runs) -> None:
+    done = runs.run(runs.plan(evaluation={"dataset": "include/demo/capitals_eval.jsonl"}), lambda *_: False)
+    assert done["register_version"]["status"] == "PendingManualApproval"
+    assert done["decide_promotion"]["reasons"] == [
+        "nothing judges the answers: there is no champion yet, and the model has no thresholds"
+    ]
+    assert runs.champion() is None
+
+
+def test_a_version_that_other_software_approved_in_the_group_is_passed_over(runs: Runs) -> None:
+    sagemaker = runs.clients.sagemaker
+    sagemaker.create_model_package_group(ModelPackageGroupName=runs.group)
+    sagemaker.create_model_package(ModelPackageGroupName=runs.group, ModelApprovalStatus="Approved")
+    plan = runs.plan()
+    assert measure_champion(plan, runs.evaluated(plan, finished), runs.clients)["champion"] is None
+    assert runs.run(plan, finished)["register_version"]["promoted"]
