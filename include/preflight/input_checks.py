@@ -66,7 +66,7 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     yield from _check_evaluation(config.evaluation, clients)
     if base is None or (config.adapter and adapter is None):
         return None
-    return RunInputs(base, adapter)
+    return RunInputs(base, adapter, config.dtype)
 
 
 def _guarded_source(
