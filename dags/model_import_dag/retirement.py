@@ -38,12 +38,12 @@ def _params() -> dict[str, Param]:
         "keep": Param(
             **number,
             **validation_only(minimum=keep["minimum"], maximum=keep["maximum"]),
-            description=f"How many of each model's newest versions to keep. {_FILES_SAY}",
+            description_md=f"How many of each model's newest versions to keep. {_FILES_SAY}",
         ),
         "younger_than_days": Param(
             **number,
             **validation_only(minimum=young["minimum"], maximum=young["maximum"]),
-            description=f"Keep versions younger than this many days. {_FILES_SAY}",
+            description_md=f"Keep versions younger than this many days. {_FILES_SAY}",
         ),
         "delete_checkpoint": Param(
             False,
