@@ -23,7 +23,7 @@ MODEL_SECTION = "Model"
 VARIABLE_PREFIX = "model_import_"
 RUN_PARAMETERS = "the run's parameters"
 _FORM_KEYS = (
-    "type", "enum", "pattern", "format", "minLength", "maxLength", "examples", "title",
+    "type", "enum", "pattern", "format", "minLength", "maxLength", "examples",
     "propertyNames", "additionalProperties", "items", "maxItems",
 )  # fmt: skip
 _BOUNDS = ("minimum", "maximum")
@@ -146,11 +146,12 @@ def form_params(config: ModelConfig | None) -> dict[str, Param]:
             form["enum"] = [config.model_name]
         text = schema["description"]
         if part == "account":
-            text += f" Empty: Airflow Variable `{VARIABLE_PREFIX}{field}`."
-        section = SECTIONS.get(part, MODEL_SECTION)
-        # Without ``description``, which the form would show as plain text, backticks and all.
+            text += f" Empty: Airflow Variable {VARIABLE_PREFIX}{field}."
         params[parameter] = Param(
-            **_value_of(config, part, field, schema), description_md=text, section=section, **form
+            **_value_of(config, part, field, schema),
+            description=text.replace("`", ""),  # the form shows plain text
+            section=SECTIONS.get(part, MODEL_SECTION),
+            **form,
         )
     return params
 

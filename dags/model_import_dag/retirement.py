@@ -26,7 +26,7 @@ Shows which imported models could go and what they cost to keep; with **dry_run*
 Kept are each model's champion, its newest versions, those with a tag `keep`, young ones, and everything that this
 project did not import. All reasons are in the log and XCom of `plan`, what was retired in those of `retire`.
 """
-_FILES_SAY = "Empty: what each model's file says under `retention`."
+_FILES_SAY = "Empty: what each model's file says under retention."
 
 
 def _params() -> dict[str, Param]:
@@ -38,12 +38,12 @@ def _params() -> dict[str, Param]:
         "keep": Param(
             **number,
             **validation_only(minimum=keep["minimum"], maximum=keep["maximum"]),
-            description_md=f"How many of each model's newest versions to keep. {_FILES_SAY}",
+            description=f"How many of each model's newest versions to keep. {_FILES_SAY}",
         ),
         "younger_than_days": Param(
             **number,
             **validation_only(minimum=young["minimum"], maximum=young["maximum"]),
-            description_md=f"Keep versions younger than this many days. {_FILES_SAY}",
+            description=f"Keep versions younger than this many days. {_FILES_SAY}",
         ),
         "delete_checkpoint": Param(
             False,

@@ -82,7 +82,7 @@ def test_bad_input_is_refused_by_the_form(bag: DagBag, wrong: dict[str, object])
 
 def test_every_parameter_of_the_form_is_described(bag: DagBag) -> None:
     params = bag.dags["import_model"].params
-    assert all(params.get_param(name).schema["description_md"] for name in params)
+    assert all(params.get_param(name).description for name in params)
 
 
 def test_a_broken_model_file_does_not_take_the_others_down(tmp_path: Path) -> None:
