@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -29,6 +29,9 @@ Metric = Annotated[str, AfterValidator(known_score), WithJsonSchema({"type": "st
 Score = Annotated[float, Field(ge=0, le=1)]
 StopSequence = Annotated[str, StringConstraints(min_length=1)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+P = TypeVar("P", bound="_Part")
+#: Airflow's form shows a field of several lines.
+_MULTILINE: dict[str, Any] = {"format": "multiline"}
 
 
 class _Part(BaseModel):
@@ -58,10 +61,14 @@ class EvaluationConfig(_Part):
         "is; `OpenAIChatCompletion` and `Converse` send messages, for the model's own chat template.",
     )
     prompt_template: Text = Field(
-        default="{question}", description="What is sent to the model; `{question}` stands for the record's question."
+        default="{question}",
+        description="What is sent to the model; `{question}` stands for the record's question.",
+        json_schema_extra=_MULTILINE,
     )
     system_prompt: Text | None = Field(
-        default=None, description="System message; only for `OpenAIChatCompletion` and `Converse`."
+        default=None,
+        description="System message; only for `OpenAIChatCompletion` and `Converse`.",
+        json_schema_extra=_MULTILINE,
     )
     few_shot_dataset: Text | None = Field(
         default=None,
@@ -149,7 +156,7 @@ class AccountConfig(_Part):
     """What belongs to an AWS account; set once as Airflow Variables `model_import_*`, overridden per model or run."""
 
     aws_conn_id: Text = Field(default="aws_default", description="Airflow connection with the AWS credentials.")
-    region_name: str | None = Field(default=None, description="AWS region; empty: the connection's.")
+    region_name: str | None = Field(default=None, description="AWS region; without one, the connection's.")
     bucket: str | None = Field(default=None, description="S3 bucket that holds the imported checkpoints.")
     prefix: str = Field(default="models", description="Key prefix in the bucket.", pattern=r"^[-!_*'()./a-zA-Z0-9]*$")
     role_arn: str | None = Field(
@@ -160,12 +167,13 @@ class AccountConfig(_Part):
     )
     topic_arn: str | None = Field(
         default=None,
-        description="SNS topic that is told of failures, approvals, promotions and a nearly full quota; empty: nobody.",
+        description="SNS topic for notices of failures, approvals, promotions and a nearly full quota; without one, "
+        "none are sent.",
         pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$",
     )
     metrics_namespace: str | None = Field(
         default=None,
-        description="CloudWatch namespace of what a run measures; empty: no metrics.",
+        description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
     workspace: Text = Field(
@@ -177,7 +185,8 @@ class AccountConfig(_Part):
     megabytes_per_second: int | None = Field(
         default=None,
         ge=1,
-        description="How fast a task may read from S3, and send to it, over a shared link, in MB/s; empty: no limit.",
+        description="How fast a task may read from S3, and send to it, over a shared link, in MB/s; without it, "
+        "no limit.",
     )
 
     @property
@@ -292,16 +301,29 @@ def _problem(error: Mapping[str, Any]) -> str:
     return f"{field}: {error['msg']}{found}"
 
 
+def _parse(kind: type[P], values: object, source: str) -> P:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise ModelFileInvalidError(source, tuple(map(_problem, error.errors()))) from None
+
+
 def parse_model_config(values: object, source: str) -> ModelConfig:
     """Return the configuration that ``values`` describe.
 
     Raises:
         ModelFileInvalidError: names ``source`` and every wrong field.
     """
-    try:
-        return ModelConfig.model_validate(values)
-    except ValidationError as error:
-        raise ModelFileInvalidError(source, tuple(map(_problem, error.errors()))) from None
+    return _parse(ModelConfig, values, source)
+
+
+def parse_account_config(values: object, source: str) -> AccountConfig:
+    """Return the account's settings that ``values`` describe.
+
+    Raises:
+        ModelFileInvalidError: names ``source`` and every wrong setting.
+    """
+    return _parse(AccountConfig, values, source)
 
 
 def read_model_file(path: Path) -> ModelConfig:

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 
 class RunInputs(NamedTuple):
-    """Base model and adapter as they are now."""
+    """Base model, adapter and options as they are now: what the fingerprint covers.
+
+    No field has a default: preflight and preparation must name the same content, whatever is added here.
+    """
 
     base: Source
     adapter: Source | None
-    dtype: Dtype = "keep"
+    dtype: Dtype
 
     @property
     def fingerprint(self) -> str:

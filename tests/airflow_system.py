@@ -16,6 +16,8 @@ from include.demo.inventory import Inventory, take_inventory
 from include.demo.run_view import follow_run
 
 DAG_ID = "import_capitals"
+#: The DAG of the model in docs/data-scientist.md.
+DOCUMENTED_DAG_ID = "import_documented"
 NOTICES = "notices-of-tests"
 
 

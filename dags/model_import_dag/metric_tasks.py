@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from model_import_dag.clients import service_client
 from model_import_dag.notifications import tell_quota
-from model_import_dag.params import run_config
+from model_import_dag.params import run_account
 
 MEASURED = ("create_import_job", "wait_for_import", "warm_up", "evaluate_model")
 
@@ -17,7 +17,7 @@ MEASURED = ("create_import_job", "wait_for_import", "warm_up", "evaluate_model")
 @task(trigger_rule="all_done", on_success_callback=tell_quota)
 def put_metrics(**context: Any) -> dict[str, Any]:
     """Put the run's metrics, and return how full the quota of imported models is."""
-    account = run_config(context["params"]).account
+    account = run_account(context["params"])
     if not (account.metrics_namespace or account.topic_arn):
         raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
     clients = {

@@ -12,7 +12,7 @@ from airflow.sdk import DAG, Param, Variable, task
 from include.config import RetentionConfig
 from model_import_dag.clients import retention_clients
 from model_import_dag.loader import MODELS_FOLDER
-from model_import_dag.params import VARIABLE_PREFIX
+from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
 
 if TYPE_CHECKING:
     from include.retention.models import RetentionClients
@@ -26,29 +26,28 @@ Shows which imported models could go and what they cost to keep; with **dry_run*
 Kept are each model's champion, its newest versions, those with a tag `keep`, young ones, and everything that this
 project did not import. All reasons are in the log and XCom of `plan`, what was retired in those of `retire`.
 """
-_FILES_SAY = "Empty: what each model's file says under `retention`."
+_FILES_SAY = "Empty: what each model's file says under retention."
 
 
 def _params() -> dict[str, Param]:
     keep, young = (RetentionConfig.model_json_schema()["properties"][name] for name in ("keep", "younger_than_days"))
     number: dict[str, Any] = {"default": None, "type": ["null", "integer"]}
+    switch = validation_only(type="boolean")
     return {
-        "dry_run": Param(True, type="boolean", description="Only show what would go; nothing is changed."),
+        "dry_run": Param(True, **switch, description="Only show what would go; nothing is changed."),
         "keep": Param(
             **number,
-            minimum=keep["minimum"],
-            maximum=keep["maximum"],
+            **validation_only(minimum=keep["minimum"], maximum=keep["maximum"]),
             description=f"How many of each model's newest versions to keep. {_FILES_SAY}",
         ),
         "younger_than_days": Param(
             **number,
-            minimum=young["minimum"],
-            maximum=young["maximum"],
+            **validation_only(minimum=young["minimum"], maximum=young["maximum"]),
             description=f"Keep versions younger than this many days. {_FILES_SAY}",
         ),
         "delete_checkpoint": Param(
             False,
-            type="boolean",
+            **switch,
             description="Delete the checkpoints in S3 too; off: only of models whose file says so.",
         ),
     }
@@ -72,10 +71,11 @@ def _clients() -> RetentionClients:
 
 
 @task
-def list_models() -> list[dict[str, Any]]:
-    """List the imported models of the account and region."""
+def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """List the imported models of the account and region, unless the run asks for what there is not."""
     from include.retention.models import list_models as list_imported
 
+    refuse_unknown_parameters(params or {}, _params())
     return [model.model_dump(mode="json") for model in list_imported(_clients().bedrock)]
 
 

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.naming import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from model_import_dag.clients import service_client
-from model_import_dag.params import VARIABLE_PREFIX
+from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import who_triggered
 
@@ -30,7 +30,7 @@ def _params() -> dict[str, Param]:
         "version": Param(
             None,
             type=["null", "integer"],
-            minimum=1,
+            **validation_only(minimum=1),
             description="The version that becomes the champion; empty: the approved one before the champion.",
         ),
         "reason": Param(
@@ -50,6 +50,7 @@ def roll_back(**context: Any) -> dict[str, Any]:
     from include.registry.rolling_back import roll_back as act
 
     params = context["params"]
+    refuse_unknown_parameters(params, _params())
     return act(
         params["model_name"],
         params["version"],

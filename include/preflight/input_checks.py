@@ -71,7 +71,7 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
         return None
-    return RunInputs(base, adapter)
+    return RunInputs(base, adapter, config.dtype)
 
 
 def _guarded_source(

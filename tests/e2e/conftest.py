@@ -12,11 +12,21 @@ from playwright.sync_api import BrowserContext, Page
 
 from include.demo.airflow_server import USER
 from include.demo.environment import DemoEnvironment
-from tests.airflow_system import DAG_ID, System
+from tests.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
 from tests.browser_page import chromium
+from tests.integration.docs.documents import blocks
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
+#: The DAG of the model in docs/data-scientist.md, which has another name here, as there is a DAG of that name.
+DOCUMENTED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {dags!r})  # Airflow adds only the folder of this file
+from include.config import read_model_file
+from model_import_dag.factory import build_import_dag
+build_import_dag({dag_id!r}, read_model_file(Path(__file__).with_suffix(".yaml")))
+"""
 #: Milliseconds: what is not on a page by then on a busy machine does not come.
 PATIENCE = 120_000
 
@@ -26,6 +36,16 @@ def _follower(folder: Path) -> Path:
     folder.mkdir()
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/promotion.md").read_text("utf-8"), re.S)
     (folder / "follow_champion.py").write_text(next(block for block in blocks if "Asset(" in block))
+    return folder
+
+
+def _documented(folder: Path) -> Path:
+    """A DAG folder with the model of docs/data-scientist.md."""
+    folder.mkdir()
+    [text] = [block.text for block in blocks("yaml") if block.document == "docs/data-scientist.md"]
+    text = re.sub("^model_name: .*", "model_name: documented", text, flags=re.MULTILINE)
+    (folder / "documented.yaml").write_text(text)
+    (folder / "documented.py").write_text(DOCUMENTED.format(dags=str(ROOT / "dags"), dag_id=DOCUMENTED_DAG_ID))
     return folder
 
 
@@ -39,10 +59,13 @@ def _bundles(**folders: Path) -> dict[str, str]:
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     follower = _follower(folder / "another_team")
-    demo = DemoEnvironment(folder / "demo", _bundles(dags=ROOT / "dags", another_team=follower))
+    documented = _documented(folder / "documented")
+    bundles = _bundles(dags=ROOT / "dags", another_team=follower, documented=documented)
+    demo = DemoEnvironment(folder / "demo", bundles)
     try:
         environment, _ = demo.start()
-        environment.airflow.wait_until_ready(DAG_ID, demo.group)
+        for dag_id in (DAG_ID, DOCUMENTED_DAG_ID):
+            environment.airflow.wait_until_ready(dag_id, demo.group)
         system = System(environment, demo.keys)
         system.listen()
         yield system
