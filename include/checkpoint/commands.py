@@ -58,7 +58,8 @@ def run_convert(arguments: argparse.Namespace) -> Outcome:
 def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
     with _work_dir(arguments.out) as work:
-        base = _hf_checkpoint(arguments.base, work)
+        # Before the merge, so that its tensors find their places in files whose headers stay as they are.
+        base = normalise(_hf_checkpoint(arguments.base, work), work / "base")
         progress = LogProgress("Merging", "tensors")
         result = merge(base, arguments.adapter, work, progress=progress, out_dir=arguments.out)
         return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})

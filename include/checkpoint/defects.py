@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from include.errors import ModelImportError
 
 Severity = Literal["error", "warning"]
+NORMALISE = "Normalise the metadata: python -m include.checkpoint normalise --source DIR --out DIR."
 WRITE_AGAIN = "Save or copy this file again; it was cut short, edited or damaged."
 
 
@@ -28,6 +29,15 @@ def _short(text: str, limit: int = 500) -> str:
 
 class JsonInvalidError(Defect):
     summary = "The file is not a JSON object"
+
+
+class TextInvalidError(Defect):
+    summary = "The file is not text"
+
+
+class TextEncodingError(Defect):
+    summary = "transformers 4.51.3 reads this file as UTF-8 without a byte order mark only"
+    cure = NORMALISE
 
 
 class ConfigMissingError(Defect):
@@ -79,6 +89,11 @@ class IndexSizeWarning(Defect):
     severity = "warning"
     summary = "The index gives another size than the tensors have"
     cure = "Save the model again, unless you know why."
+
+
+class WeightsFormatError(Defect):
+    summary = "transformers 4.51.3 does not load a safetensors file whose metadata names no PyTorch format"
+    cure = NORMALISE
 
 
 class HeaderTruncatedError(Defect):
