@@ -58,8 +58,7 @@ def run_convert(arguments: argparse.Namespace) -> Outcome:
 def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
     with _work_dir(arguments.out) as work:
-        # Before the merge, so that its tensors find their places in files whose headers stay as they are.
-        base = normalise(_hf_checkpoint(arguments.base, work), work / "base")
+        base = _hf_checkpoint(arguments.base, work)
         progress = LogProgress("Merging", "tensors")
         result = merge(base, arguments.adapter, work, progress=progress, out_dir=arguments.out)
         return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
@@ -78,7 +77,8 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
     if inspect(location).kind == "raw_mistral":
         return convert(location, work, progress=LogProgress("Converting", "tensors"), durable=False)
-    return checkpoint_of_folder(location)
+    # Before anything else, so that a merge finds its tensors' places in files whose headers stay as they are.
+    return normalise(checkpoint_of_folder(location), work / "source")
 
 
 def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:

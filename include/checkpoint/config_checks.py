@@ -45,7 +45,7 @@ def _class_defects(config: Mapping[str, Any], architecture: Architecture) -> Ite
 
 
 def _quantization_defects(config: Mapping[str, Any], weights: Weights) -> Iterator[Defect]:
-    if is_quantization_left_over(config, weights.dtypes):
+    if weights.sound and is_quantization_left_over(config, weights.dtypes):
         dtypes = ", ".join(sorted(weights.dtypes))
         expected = f"no quantization_config, as all tensors are {dtypes}"
         yield defects.QuantizationLeftOverError(CONFIG, expected, repr(config["quantization_config"]))

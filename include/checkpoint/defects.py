@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from include.errors import ModelImportError
 
 Severity = Literal["error", "warning"]
-NORMALISE = "Normalise the metadata: python -m include.checkpoint normalise --source DIR --out DIR."
+NORMALISE = "Normalise the model: python -m include.checkpoint normalise --source DIR --out DIR."
 WRITE_AGAIN = "Save or copy this file again; it was cut short, edited or damaged."
 
 
@@ -38,6 +38,11 @@ class TextInvalidError(Defect):
 class TextEncodingError(Defect):
     summary = "transformers 4.51.3 reads this file as UTF-8 without a byte order mark only"
     cure = NORMALISE
+
+
+class GitLfsPointerError(Defect):
+    summary = "The file is a git-lfs pointer: its content was not downloaded"
+    cure = "Run git lfs pull in the folder that was cloned, or download the file again."
 
 
 class ConfigMissingError(Defect):
@@ -72,7 +77,7 @@ class ShardMissingError(Defect):
 
 class ShardNotIndexedError(Defect):
     summary = "A shard is not named by the index"
-    cure = "Remove the shard; it belongs to another run of saving."
+    cure = f"Remove the shard, which belongs to another run of saving. {NORMALISE}"
 
 
 class TensorNotInShardError(Defect):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from include.checkpoint import defects
-from include.checkpoint.folder import INDEX
+from include.checkpoint.folder import INDEX, SINGLE
 from include.checkpoint.json_files import read_json
 from include.checkpoint.reading import RangeReader
 from include.checkpoint.segments import Checkpoint
 from include.checkpoint.weights import Weights
-from include.checkpoint.weights_headers import SINGLE, is_format_loaded
+from include.checkpoint.weights_headers import is_format_loaded
 
 
 def file_defects(checkpoint: Checkpoint, weights: Weights, reader: RangeReader) -> Iterator[defects.Defect]:

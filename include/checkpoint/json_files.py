@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from include.checkpoint.defects import JsonInvalidError, TextInvalidError
+from include.checkpoint.git_lfs import refuse_git_lfs_pointer
 from include.checkpoint.reading import LOCAL, RangeReader, read
 from include.checkpoint.segments import Checkpoint, CheckpointFile
 
@@ -18,11 +19,16 @@ _HEAD_BYTES = 4
 
 
 def read_json(file: CheckpointFile, reader: RangeReader = LOCAL) -> dict[str, Any]:
-    """Return the JSON object in the file, whichever Unicode encoding it is in; raises JsonInvalidError."""
+    """Return the JSON object in the file, whichever Unicode encoding it is in.
+
+    Raises JsonInvalidError and GitLfsPointerError.
+    """
     if file.size > MAX_JSON_BYTES:
         raise JsonInvalidError(file.name, f"at most {MAX_JSON_BYTES} bytes", f"{file.size}")
+    data = read(file, 0, file.size, reader)
+    refuse_git_lfs_pointer(file.name, data)
     try:
-        value = json.loads(_decode(read(file, 0, file.size, reader)))
+        value = json.loads(_decode(data))
     except (ValueError, RecursionError) as error:
         raise JsonInvalidError(file.name, "a JSON object", str(error)) from error
     if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.config_checks import is_quantization_left_over
-from include.checkpoint.folder import INDEX
+from include.checkpoint.folder import INDEX, SINGLE, is_hf_weights
 from include.checkpoint.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
 from include.checkpoint.overlay import Overlay, overlay, pin_of
 from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
@@ -40,22 +40,19 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     describes each change. Raises JsonInvalidError and TextInvalidError for a file that is no JSON object or no text,
     SourceChangedError, DiskFullError.
     """
-    headers = sound_headers(checkpoint, reader)
+    stale = _unindexed_shards(checkpoint, reader)
+    headers = sound_headers(checkpoint, stale, reader)
     weights = header_changes(headers)
-    changed, notes = _in_utf8(checkpoint, reader)
-    config, config_notes = _config(checkpoint, headers, reader)
-    changed |= {CONFIG: format_json(config)} if config_notes else {}
     template = _template(checkpoint, reader) if TOKENIZER_CONFIG in checkpoint.names() else None
-    tokenizer, tokenizer_notes = normalise_tokenizer(read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader), template)
-    changed |= {TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}
+    changed, notes = _metadata(checkpoint, headers, template, reader)
     changed |= _renamed_index(checkpoint, weights, reader)
-    notes += [*config_notes, *tokenizer_notes, *weights.notes]
+    notes += [*weights.notes, *(f"{name} was left out, as {INDEX} does not name it." for name in stale)]
     if not notes:
         return checkpoint
-    left = [file for file in checkpoint.files if template is None or file.name not in (TEMPLATE, TEMPLATE_JSON)]
+    dropped = (*stale, *((TEMPLATE, TEMPLATE_JSON) if template is not None else ()))
     path = Path(overlay_dir) / OVERLAY
     with overlay(path, sum(map(len, changed.values()))) as out:
-        files = [_written(file, changed, weights, out) for file in left]
+        files = [_written(file, changed, weights, out) for file in checkpoint.files if file.name not in dropped]
         verify_pins(checkpoint, reader)
     pins = (*checkpoint.pins, pin_of(path))
     return Checkpoint(files=tuple(files), pins=pins, notes=(*checkpoint.notes, *notes))
@@ -69,11 +66,33 @@ def _written(
     return out.file(file.name, changed[file.name]) if file.name in changed else file
 
 
+def _metadata(
+    checkpoint: Checkpoint, headers: Mapping[str, Header], template: str | None, reader: RangeReader
+) -> tuple[dict[str, bytes], list[str]]:
+    """The text files that change, and a note on each change."""
+    changed, notes = _in_utf8(checkpoint, reader)
+    config, config_notes = _config(checkpoint, headers, reader)
+    changed |= {CONFIG: format_json(config)} if config_notes else {}
+    tokenizer, tokenizer_notes = normalise_tokenizer(read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader), template)
+    changed |= {TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}
+    return changed, [*notes, *config_notes, *tokenizer_notes]
+
+
 def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:
     """Text files that 4.51.3 does not decode, as it decodes them, and a note on each."""
     others = other_encodings(checkpoint, reader)
     texts = {name: read_text(checkpoint.file(name), reader).encode() for name in others}
     return texts, [f"{name}: in UTF-8, which was in {encoding}." for name, encoding in others.items()]
+
+
+def _unindexed_shards(checkpoint: Checkpoint, reader: RangeReader) -> list[str]:
+    """The weights files that 4.51.3 passes over, as the index does not name them while all that it names are here."""
+    shards = {name for name in checkpoint.names() if is_hf_weights(name)}
+    if INDEX not in checkpoint.names() or SINGLE in shards:
+        return []
+    weight_map = read_json(checkpoint.file(INDEX), reader).get("weight_map")
+    named = set(map(str, weight_map.values())) if isinstance(weight_map, dict) else set()
+    return sorted(shards - named) if named and named <= shards else []
 
 
 def _config(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from include.checkpoint import defects
+from include.checkpoint.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.reading import LOCAL, RangeReader, read
 from include.checkpoint.segments import CheckpointFile
 
@@ -82,7 +83,9 @@ def examine_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> tuple[H
 def _read_raw(file: CheckpointFile, reader: RangeReader) -> tuple[bytes, int]:
     if file.size < LENGTH_BYTES:
         raise defects.HeaderTruncatedError(file.name, f"at least {LENGTH_BYTES} bytes", f"{file.size}")
-    length = int.from_bytes(read(file, 0, LENGTH_BYTES, reader), "little")
+    head = read(file, 0, max(LENGTH_BYTES, len(POINTER)), reader)
+    refuse_git_lfs_pointer(file.name, head)
+    length = int.from_bytes(head[:LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise defects.HeaderTooLargeError(file.name, f"at most {MAX_HEADER_BYTES} bytes", f"{length}")
     if LENGTH_BYTES + length > file.size:

@@ -27,7 +27,17 @@ CPU_SECONDS = 5
 MEMORY_BYTES = 2**30
 # Of waiting, for a machine that is busy; the processor time has a limit of its own.
 WAIT_SECONDS = 120
-_ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+_ENVIRONMENT = (
+    "PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONUSERBASE",
+    "LD_LIBRARY_PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+)
 _WITHOUT_TORCH = {"USE_TORCH": "0", "USE_TF": "0", "USE_FLAX": "0", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 _ASKED = "Which river is the longest"
@@ -58,7 +68,6 @@ class Rendering:
     """Why a chat was not rendered, or None; ``shown`` is whether its last message is in the prompt."""
 
     error: str | None
-    refused: bool = False
     shown: bool = False
 
     @property

@@ -46,20 +46,17 @@ def _limit(cpu_seconds: int, memory_bytes: int) -> None:
 
 
 def _render(tokenizer_class: Any, template: Any, tokens: dict[str, Any], chat: dict[str, Any]) -> dict[str, Any]:
-    """Return why the chat could not be rendered, if so, whether the template refused it, and whether its text shows."""
-    from jinja2 import TemplateError
-
+    """Return why the chat could not be rendered, if so, and whether its text is in the prompt."""
     try:
         tokenizer = tokenizer_class(chat_template=template)
         text = tokenizer.apply_chat_template(
             chat["messages"], tools=chat["tools"], tokenize=False, add_generation_prompt=True, **tokens
         )
-        return {"error": None, "refused": False, "shown": chat["text"] in text}
+        return {"error": None, "shown": chat["text"] in text}
     except Exception as error:  # whatever a template raises, it does not render
         line = getattr(error, "lineno", None)
         said = f"{type(error).__name__}: {error}"[:MAX_MESSAGE] + (f" (line {line})" if line else "")
-        # A template's own raise_exception() raises the base class itself.
-        return {"error": said, "refused": type(error) is TemplateError, "shown": False}
+        return {"error": said, "shown": False}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 from include.checkpoint import model_defects as defects
 from include.checkpoint.defects import Defect
 from include.checkpoint.folder import TOKENIZER_FILES
+from include.checkpoint.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.json_files import MAX_JSON_BYTES, other_encodings, read_json, read_text
 from include.checkpoint.reading import RangeReader, read
 from include.checkpoint.segments import Checkpoint
@@ -40,9 +41,11 @@ def examine_tokenizer(
     if CONFIG not in names:
         return Tokenizer(), [defects.TokenizerConfigMissingError(CONFIG, "a file of this name", "none")]
     problems: list[Defect] = []
-    for name in (CONFIG, "tokenizer.json", "special_tokens_map.json", "added_tokens.json"):
+    for name in (name for name in TOKENIZER_FILES if name in names):
         try:
-            value = read_json(checkpoint.file(name), reader) if name in names else {}
+            file = checkpoint.file(name)
+            refuse_git_lfs_pointer(name, read(file, 0, len(POINTER), reader))
+            value = read_json(file, reader) if name.endswith(".json") else {}
             problems += _config_defects(value, classes) if name == CONFIG else []
         except Defect as defect:
             problems.append(defect)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from include.checkpoint.folder import is_hf_weights
+from include.checkpoint.folder import SINGLE, is_hf_weights
 from include.checkpoint.layout import METADATA, PlacedTensor, lay_out
 from include.checkpoint.overlay import Overlay
 from include.checkpoint.reading import LOCAL, RangeReader
 from include.checkpoint.safetensors_header import Header, examine_header
 from include.checkpoint.segments import Checkpoint, CheckpointFile, slice_segments
 
-SINGLE = "model.safetensors"
 _FORMATS = ("pt", "mlx")
 # Weights of other libraries; only of a single file does 4.51.3 take the name at its word, and converts it with them.
 _OTHER_FORMATS = ("tf", "flax")
@@ -44,10 +43,18 @@ class HeaderChanges:
         return lay_out(file.name, tensors, out, (header.metadata or {}) | METADATA)
 
 
-def sound_headers(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> dict[str, Header]:
-    """Return the headers of the weights files that have no defect."""
-    examined = {f.name: examine_header(f, reader) for f in checkpoint.files if is_hf_weights(f.name)}
-    return {name: header for name, (header, defects) in examined.items() if not defects}
+def sound_headers(
+    checkpoint: Checkpoint, left_out: Collection[str] = (), reader: RangeReader = LOCAL
+) -> dict[str, Header]:
+    """Return the headers of the weights files but for those ``left_out``; empty when one of them has a defect.
+
+    What a damaged file holds is not known, so nothing is concluded from the others.
+    """
+    files = [file for file in checkpoint.files if is_hf_weights(file.name) and file.name not in left_out]
+    examined = {file.name: examine_header(file, reader) for file in files}
+    if any(defects for _, defects in examined.values()):
+        return {}
+    return {name: header for name, (header, _) in examined.items()}
 
 
 def header_changes(headers: Mapping[str, Header]) -> HeaderChanges:

@@ -14,8 +14,8 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from include.checkpoint import template_checks
 from include.checkpoint.__main__ import main
+from include.checkpoint.defects import TextInvalidError
 from include.checkpoint.folder import checkpoint_of_folder
 from include.checkpoint.json_files import format_json
 from include.checkpoint.materialize import materialize
@@ -64,7 +64,7 @@ def _normalised(folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("metadata", [None, {"producer": "x"}, {"format": "np"}, {"format": "mlx"}, {"format": "tf"}])
-@pytest.mark.parametrize("shards", ["one file", "three shards"])
+@pytest.mark.parametrize("shards", ["one file", "shards"])
 def test_metadata_is_refused_where_the_loader_refuses_it(
     metadata: dict[str, str] | None, shards: str, single: Path, own_base: Path
 ) -> None:
@@ -142,6 +142,14 @@ def test_a_chat_template_file_in_another_encoding_is_mended(single: Path, tmp_pa
     assert AutoTokenizer.from_pretrained(folder).chat_template == template
 
 
+def test_a_chat_template_file_that_is_not_unicode_is_refused(single: Path, tmp_path: Path) -> None:
+    (single / "chat_template.jinja").write_bytes("é{{ messages }}".encode("latin-1"))
+
+    assert "TextInvalidError" in _found(validate(checkpoint_of_folder(single)))
+    with pytest.raises(TextInvalidError, match=r"chat_template\.jinja"):
+        normalise(checkpoint_of_folder(single), tmp_path / "work")
+
+
 def test_half_a_surrogate_pair_is_written_as_json_and_read_back() -> None:
     assert json.loads(format_json({"a": "é\ud800"}).decode()) == {"a": "é\ud800"}
 
@@ -190,55 +198,6 @@ def test_a_token_beyond_the_embedding_is_named_with_its_file(
     assert "128" in errors["TokenIdOutOfRangeError"].found
 
 
-TEMPLATES = {
-    "a function that 4.51.3 does not have": ("{{ today() }}{{ messages }}", "ChatTemplateInvalidError"),
-    "a list that is appended to": ("{{ messages.append(1) }}{{ messages }}", "ChatTemplateInvalidError"),
-    "no default": ([{"name": "tool_use", "template": "{{ messages }}"}], "ChatTemplateInvalidError"),
-    "nothing of the message": ("Hello", "ChatTemplateInvalidError"),
-    "refusal of a user": ("{{ raise_exception('no') }}", "ChatTemplateInvalidError"),
-    "content as parts only": (
-        "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}",
-        "ChatTemplatePartsWarning",
-    ),
-    "refusal of a system message": (
-        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}{{ messages }}",
-        "ChatTemplateLimitedWarning",
-    ),
-    "special tokens": ("{{ bos_token + messages[-1].content + eos_token }}", None),
-}
-
-
-@pytest.mark.parametrize(("template", "defect"), TEMPLATES.values(), ids=TEMPLATES)
-def test_a_template_is_judged_by_the_chats_that_it_renders(template: Any, defect: str | None, single: Path) -> None:
-    _edit(single / "tokenizer_config.json", chat_template=template)
-
-    report = validate(checkpoint_of_folder(single))
-
-    assert list(_found(report)) == ([defect] if defect else [])
-
-
-@pytest.mark.parametrize(
-    ("template", "why"),
-    [
-        ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "seconds"),
-        ("{{ 'a' * 10 ** 12 }}", "MemoryError"),
-        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "RecursionError"),
-    ],
-    ids=["time", "memory", "depth"],
-)
-def test_a_hostile_template_is_stopped(template: str, why: str, single: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_checks, "CPU_SECONDS", 1)
-    _edit(single / "tokenizer_config.json", chat_template=template)
-
-    assert why in _found(validate(checkpoint_of_folder(single)))["ChatTemplateInvalidError"]
-
-
-def test_a_template_runs_without_the_credentials_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-
-    assert "AWS_SECRET_ACCESS_KEY" not in template_checks.process_environment()
-
-
 def test_a_quantization_config_left_over_is_dropped_before_a_merge(
     own_base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -263,3 +222,30 @@ def test_a_merge_whose_tokenizer_cannot_be_normalised_leaves_nothing(
     assert main(["merge", "--base", str(base_dir), "--adapter", str(adapter), "--out", str(out)]) == 2
     assert "JsonInvalidError" in capsys.readouterr().out
     assert [path.name for path in out.parent.iterdir()] == ["model.work"]
+
+
+def test_shards_that_the_index_does_not_name_are_left_out(own_base: Path, adapter_dir: Path, tmp_path: Path) -> None:
+    weights, named = load_weights(own_base), {path.name for path in own_base.iterdir()}
+    older = make_model(hidden_size=32)
+    for path in save_model(older, tmp_path / "older", "20KB").glob("*.safetensors"):
+        shutil.copy(path, own_base)
+    assert _complaint(own_base) is None
+
+    assert "ShardNotIndexedError" in _found(validate(checkpoint_of_folder(own_base)))
+    folder = _normalised(own_base, tmp_path)
+    assert {path.name for path in folder.iterdir()} == named
+    assert equal_bits(load_weights(folder), weights)
+    merge = ["merge", "--base", str(own_base), "--adapter", str(adapter_dir), "--out", str(tmp_path / "merged")]
+    assert main(merge) == 0
+
+
+@pytest.mark.parametrize("name", [SHARD, "config.json", "tokenizer.json", "generation_config.json"])
+def test_a_git_lfs_pointer_is_named(name: str, single: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (single / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 4943\n")
+
+    assert main(["validate", str(single)]) == 1
+    assert f"GitLfsPointerError: The file is a git-lfs pointer: its content was not downloaded: {name}" in (
+        capsys.readouterr().out
+    )
+    main(["inspect", str(single)])
+    assert ("git-lfs" in capsys.readouterr().out) == (name != "tokenizer.json")
