@@ -99,8 +99,8 @@ def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     found = fetch(source, plan.config, s3, as_folder=False)
     raw = inspect(found.uri, reader).kind == "raw_mistral"
     checkpoint = _converted(plan, source, s3) if raw else checkpoint_of_folder(found.uri, reader)
-    rounded = checkpoint if plan.config.adapter else _rounded(checkpoint, plan, "base", reader)
-    prepared = normalise(rounded, plan.workspace_file("base"), reader)
+    normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
+    prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)
     prepared.save(plan.workspace_file(BASE))
     notes = [*found.notes, *prepared.notes]
     return {"changed": raw or prepared != checkpoint, "bytes": prepared.size, "notes": notes}

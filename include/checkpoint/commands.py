@@ -77,7 +77,8 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
     if inspect(location).kind == "raw_mistral":
         return convert(location, work, progress=LogProgress("Converting", "tensors"), durable=False)
-    return checkpoint_of_folder(location)
+    # Before anything else, so that a merge finds its tensors' places in files whose headers stay as they are.
+    return normalise(checkpoint_of_folder(location), work / "source")
 
 
 def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:

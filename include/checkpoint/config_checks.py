@@ -26,6 +26,8 @@ def config_defects(config: Mapping[str, Any], weights: Weights, limits: Limits) 
         yield defects.ArchitectureUnsupportedError(CONFIG, f"model_type one of {', '.join(supported)}", model_type)
         return
     yield from _class_defects(config, architecture)
+    if not architecture.quantized:
+        yield from _quantization_defects(config, weights)
     yield from _context_defects(config, limits.checkpoint.max_context)
     yield from _dtype_defects(config, weights)
     yield from _rope_defects(config)
@@ -38,10 +40,25 @@ def _class_defects(config: Mapping[str, Any], architecture: Architecture) -> Ite
     named = config.get("architectures")
     if not (isinstance(named, list) and named and named[0] in architecture.classes):
         yield defects.ArchitectureClassError(CONFIG, " or ".join(architecture.classes), repr(named))
-    if config.get("quantization_config") is not None and not architecture.quantized:
-        yield defects.QuantizedError(CONFIG, "no quantization_config", repr(config["quantization_config"]))
     if config.get("auto_map"):
         yield defects.RemoteCodeWarning(CONFIG, "no auto_map", repr(config["auto_map"]))
+
+
+def _quantization_defects(config: Mapping[str, Any], weights: Weights) -> Iterator[Defect]:
+    if weights.sound and is_quantization_left_over(config, weights.dtypes):
+        dtypes = ", ".join(sorted(weights.dtypes))
+        expected = f"no quantization_config, as all tensors are {dtypes}"
+        yield defects.QuantizationLeftOverError(CONFIG, expected, repr(config["quantization_config"]))
+    elif config.get("quantization_config") is not None:
+        yield defects.QuantizedError(CONFIG, "no quantization_config", repr(config["quantization_config"]))
+
+
+def is_quantization_left_over(config: Mapping[str, Any], dtypes: set[str]) -> bool:
+    """Return whether ``config`` describes quantized weights while those of these dtypes are not.
+
+    Every kind of quantization stores integers or 8-bit floats.
+    """
+    return config.get("quantization_config") is not None and bool(dtypes) and dtypes <= set(STORED_DTYPES.values())
 
 
 def _context_defects(config: Mapping[str, Any], largest: int) -> Iterator[Defect]:

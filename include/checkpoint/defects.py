@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from include.errors import ModelImportError
 
 Severity = Literal["error", "warning"]
+NORMALISE = "Normalise the model: python -m include.checkpoint normalise --source DIR --out DIR."
 WRITE_AGAIN = "Save or copy this file again; it was cut short, edited or damaged."
 
 
@@ -28,6 +29,20 @@ def _short(text: str, limit: int = 500) -> str:
 
 class JsonInvalidError(Defect):
     summary = "The file is not a JSON object"
+
+
+class TextInvalidError(Defect):
+    summary = "The file is not text"
+
+
+class TextEncodingError(Defect):
+    summary = "transformers 4.51.3 reads this file as UTF-8 without a byte order mark only"
+    cure = NORMALISE
+
+
+class GitLfsPointerError(Defect):
+    summary = "The file is a git-lfs pointer: its content was not downloaded"
+    cure = "Run git lfs pull in the folder that was cloned, or download the file again."
 
 
 class ConfigMissingError(Defect):
@@ -62,7 +77,7 @@ class ShardMissingError(Defect):
 
 class ShardNotIndexedError(Defect):
     summary = "A shard is not named by the index"
-    cure = "Remove the shard; it belongs to another run of saving."
+    cure = f"Remove the shard, which belongs to another run of saving. {NORMALISE}"
 
 
 class TensorNotInShardError(Defect):
@@ -79,6 +94,11 @@ class IndexSizeWarning(Defect):
     severity = "warning"
     summary = "The index gives another size than the tensors have"
     cure = "Save the model again, unless you know why."
+
+
+class WeightsFormatError(Defect):
+    summary = "transformers 4.51.3 does not load a safetensors file whose metadata names no PyTorch format"
+    cure = NORMALISE
 
 
 class HeaderTruncatedError(Defect):

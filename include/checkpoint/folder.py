@@ -12,6 +12,8 @@ from include.checkpoint.safetensors_header import examine_header
 from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
 
 INDEX = "model.safetensors.index.json"
+# transformers loads it in place of an index that lies beside it.
+SINGLE = "model.safetensors"
 TOKENIZER_FILES = (
     "tokenizer_config.json",
     "tokenizer.json",

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from include.checkpoint import defects
-from include.checkpoint.folder import INDEX
+from include.checkpoint.folder import INDEX, SINGLE
 from include.checkpoint.json_files import read_json
 from include.checkpoint.reading import RangeReader
 from include.checkpoint.segments import Checkpoint
 from include.checkpoint.weights import Weights
-
-SINGLE = "model.safetensors"
+from include.checkpoint.weights_headers import is_format_loaded
 
 
 def file_defects(checkpoint: Checkpoint, weights: Weights, reader: RangeReader) -> Iterator[defects.Defect]:
@@ -24,6 +23,9 @@ def file_defects(checkpoint: Checkpoint, weights: Weights, reader: RangeReader) 
             yield defects.IndexMissingError(INDEX, f"an index, or {SINGLE} alone", ", ".join(weights.shards))
     else:
         yield from _index_defects(checkpoint, weights, reader)
+    for shard, metadata in weights.metadata.items():
+        if not is_format_loaded(shard, metadata):
+            yield defects.WeightsFormatError(shard, 'metadata with format = "pt", or none', str(metadata))
 
 
 def _index_defects(checkpoint: Checkpoint, weights: Weights, reader: RangeReader) -> Iterator[defects.Defect]:

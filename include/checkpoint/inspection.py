@@ -14,9 +14,10 @@ from pydantic import BaseModel
 from include.checkpoint.defects import Defect
 from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.folder import TOKENIZER_FILES, is_hf_weights, is_read_by_bedrock, list_files, whole
+from include.checkpoint.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.json_files import read_json
 from include.checkpoint.raw_weights import PATTERNS
-from include.checkpoint.reading import LOCAL, S3_SCHEME, RangeReader
+from include.checkpoint.reading import LOCAL, S3_SCHEME, RangeReader, read
 from include.checkpoint.safetensors_header import examine_header
 from include.checkpoint.segments import Pin
 from include.checkpoint.torch_zip import pth_tensors
@@ -155,7 +156,11 @@ def _entries(name: str, pin: Pin, reader: RangeReader, notes: list[str]) -> list
         return [(entry.dtype, entry.shape) for entry in header.tensors]
     if name.endswith((".pth", ".pt")) and not pin.uri.startswith(S3_SCHEME):
         return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
-    notes.append(f"{name} is a pickle; its tensors are not counted.")
+    try:
+        refuse_git_lfs_pointer(name, read(whole(name, pin), 0, len(POINTER), reader))
+        notes.append(f"{name} is a pickle; its tensors are not counted.")
+    except Defect as defect:
+        notes.append(str(defect))
     return []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from include.checkpoint.overlay import Overlay
@@ -22,8 +22,10 @@ class PlacedTensor:
     segments: tuple[Segment, ...]
 
 
-def lay_out(name: str, tensors: Sequence[PlacedTensor], out: Overlay) -> CheckpointFile:
+def lay_out(
+    name: str, tensors: Sequence[PlacedTensor], out: Overlay, metadata: Mapping[str, str] = METADATA
+) -> CheckpointFile:
     """A weights file of these tensors in this order; only its header is written."""
-    header = format_header(((tensor.name, tensor.dtype, tensor.shape) for tensor in tensors), METADATA)
+    header = format_header(((tensor.name, tensor.dtype, tensor.shape) for tensor in tensors), dict(metadata))
     pieces = [out.append(header), *(segment for tensor in tensors for segment in tensor.segments)]
     return CheckpointFile(name=name, segments=tuple(pieces))

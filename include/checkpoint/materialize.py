@@ -72,7 +72,7 @@ def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
         offset = 0
         for run in _runs(file):
             if run.uri == str(path):
-                pass  # It is there.
+                _refuse_elsewhere(run, offset)
             elif run.uri.startswith(S3_SCHEME) or not hasattr(os, "copy_file_range"):
                 _copy_by_reading(run, out, offset, reader)
             else:
@@ -81,6 +81,12 @@ def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
         out.sync()
     if path.stat().st_size != file.size:
         raise OutputDamagedError(str(path), f"{file.size} bytes", f"{path.stat().st_size}")
+
+
+def _refuse_elsewhere(run: Segment, offset: int) -> None:
+    """Raise OutputDamagedError unless the run, which is in the output file already, is in its place there."""
+    if run.offset != offset:
+        raise OutputDamagedError(run.uri, f"{run.length} bytes at {offset}", f"at {run.offset}")
 
 
 def _runs(file: CheckpointFile) -> list[Segment]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from include.checkpoint.defects import Defect
-
-NORMALISE = "Normalise the metadata: python -m include.checkpoint normalise --source DIR --out DIR."
+from include.checkpoint.defects import NORMALISE, Defect
 
 
 class ModelTypeMissingError(Defect):
@@ -25,6 +23,11 @@ class ArchitectureClassError(Defect):
 class QuantizedError(Defect):
     summary = "The weights are quantized"
     cure = "Merge into the 16-bit base model and save without quantization."
+
+
+class QuantizationLeftOverError(Defect):
+    summary = "The weights are not quantized, but config.json still has the quantization_config of their training"
+    cure = NORMALISE
 
 
 class ContextTooLongWarning(Defect):
@@ -90,6 +93,11 @@ class TensorMissingError(Defect):
 class TensorUnexpectedError(Defect):
     summary = "The files hold a tensor that the model does not have"
     cure = "Check that config.json belongs to these weights, and that adapters are merged."
+
+
+class TensorsWrappedError(Defect):
+    summary = "The tensors' names have the prefix of a wrapper that the model was saved through"
+    cure = NORMALISE
 
 
 class TensorShapeError(Defect):
@@ -169,8 +177,26 @@ class TokenIdOutOfRangeError(Defect):
 
 
 class ChatTemplateInvalidError(Defect):
-    summary = "The chat template is not valid Jinja"
+    summary = "transformers 4.51.3 cannot render the chat template"
     cure = "Take the chat template from the base model."
+
+
+class ChatTemplateLimitedWarning(Defect):
+    severity = "warning"
+    summary = "The chat template does not render every kind of chat"
+    cure = "Send chats of other kinds only, or extend the chat template."
+
+
+class ChatTemplatePartsWarning(Defect):
+    severity = "warning"
+    summary = "The chat template renders messages whose content is a list of parts only"
+    cure = "Send content as a list of parts, or take the chat template from the base model."
+
+
+class ChatTemplateUncheckedWarning(Defect):
+    severity = "warning"
+    summary = "The chat template was not rendered, because the process for it did not start"
+    cure = "Run the validation again on a machine with free memory."
 
 
 class ChatTemplateMissingWarning(Defect):
@@ -189,6 +215,17 @@ class GenerationConfigMissingWarning(Defect):
     severity = "warning"
     summary = "There is no generation_config.json"
     cure = "Copy it from the base model; without an end token answers run to their limit."
+
+
+class GenerationConfigUnusableError(Defect):
+    summary = "transformers 4.51.3 cannot load the generation settings, and so not the model"
+    cure = "Correct the named fields, or take generation_config.json from the base model."
+
+
+class GenerationConfigWarning(Defect):
+    severity = "warning"
+    summary = "transformers 4.51.3 warns of the generation settings"
+    cure = "Correct the named field if it is not meant so."
 
 
 class EndTokenMissingWarning(Defect):

@@ -1,19 +1,25 @@
-"""Metadata written by transformers 5 in the words that 4.51.3 reads, and 5 as well.
+"""Metadata that transformers 4.51.3 reads, made from such as it misreads or refuses.
 
-4.51.3 reads a configuration of 5 without an error, and takes defaults for what it does not find: a worse model.
+4.51.3 reads a configuration of 5 without an error, and takes defaults for what it does not find: a worse model. What is
+written is read by 5 as well.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.json_files import format_json, read_json, read_json_if_any
-from include.checkpoint.overlay import overlay, pin_of
-from include.checkpoint.reading import LOCAL, RangeReader, read, verify_pins
-from include.checkpoint.segments import Checkpoint
-from include.checkpoint.tensors import stored_tensors
+from include.checkpoint.config_checks import is_quantization_left_over
+from include.checkpoint.folder import INDEX, SINGLE, is_hf_weights
+from include.checkpoint.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
+from include.checkpoint.overlay import Overlay, overlay, pin_of
+from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
+from include.checkpoint.safetensors_header import Header
+from include.checkpoint.segments import Checkpoint, CheckpointFile
+from include.checkpoint.weights_headers import HeaderChanges, header_changes, sound_headers
+from include.limits import load_limits
 
 OVERLAY = "normalise.overlay"
 CONFIG = "config.json"
@@ -30,24 +36,92 @@ _NEW_TOKENIZER_FIELDS = ("backend", "is_local", "local_files_only")
 def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeReader = LOCAL) -> Checkpoint:
     """The checkpoint with metadata that transformers 4.51.3 and 5 read alike; the same one if nothing need change.
 
-    Changed files are written to ``normalise.overlay`` in ``overlay_dir``; a note tells of each change. Raises
-    JsonInvalidError for a file that is no JSON object, SourceChangedError, DiskFullError.
+    Changed files, and new headers of weights files, are written to ``normalise.overlay`` in ``overlay_dir``; a note
+    describes each change. Raises JsonInvalidError and TextInvalidError for a file that is no JSON object or no text,
+    SourceChangedError, DiskFullError.
     """
-    config, notes = normalise_config(read_json_if_any(checkpoint, CONFIG, reader))
-    changed = {CONFIG: config} if notes else {}
-    if (
-        CONFIG in checkpoint.names()
-        and config.get("torch_dtype") is None
-        and (dtype := _stored_dtype(checkpoint, reader))
-    ):
-        changed[CONFIG] = config | {"torch_dtype": dtype}
+    stale = _unindexed_shards(checkpoint, reader)
+    headers = sound_headers(checkpoint, stale, reader)
+    weights = header_changes(headers)
+    template = _template(checkpoint, reader) if TOKENIZER_CONFIG in checkpoint.names() else None
+    changed, notes = _metadata(checkpoint, headers, template, reader)
+    changed |= _renamed_index(checkpoint, weights, reader)
+    notes += [*weights.notes, *(f"{name} was left out, as {INDEX} does not name it." for name in stale)]
+    if not notes:
+        return checkpoint
+    dropped = (*stale, *((TEMPLATE, TEMPLATE_JSON) if template is not None else ()))
+    path = Path(overlay_dir) / OVERLAY
+    with overlay(path, sum(map(len, changed.values()))) as out:
+        files = [_written(file, changed, weights, out) for file in checkpoint.files if file.name not in dropped]
+        verify_pins(checkpoint, reader)
+    pins = (*checkpoint.pins, pin_of(path))
+    return Checkpoint(files=tuple(files), pins=pins, notes=(*checkpoint.notes, *notes))
+
+
+def _written(
+    file: CheckpointFile, changed: Mapping[str, bytes], weights: HeaderChanges, out: Overlay
+) -> CheckpointFile:
+    if file.name in weights.headers:
+        return weights.file(file, out)
+    return out.file(file.name, changed[file.name]) if file.name in changed else file
+
+
+def _metadata(
+    checkpoint: Checkpoint, headers: Mapping[str, Header], template: str | None, reader: RangeReader
+) -> tuple[dict[str, bytes], list[str]]:
+    """The text files that change, and a note on each change."""
+    changed, notes = _in_utf8(checkpoint, reader)
+    config, config_notes = _config(checkpoint, headers, reader)
+    changed |= {CONFIG: format_json(config)} if config_notes else {}
+    tokenizer, tokenizer_notes = normalise_tokenizer(read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader), template)
+    changed |= {TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}
+    return changed, [*notes, *config_notes, *tokenizer_notes]
+
+
+def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:
+    """Text files that 4.51.3 does not decode, as it decodes them, and a note on each."""
+    others = other_encodings(checkpoint, reader)
+    texts = {name: read_text(checkpoint.file(name), reader).encode() for name in others}
+    return texts, [f"{name}: in UTF-8, which was in {encoding}." for name, encoding in others.items()]
+
+
+def _unindexed_shards(checkpoint: Checkpoint, reader: RangeReader) -> list[str]:
+    """The weights files that 4.51.3 passes over, as the index does not name them while all that it names are here."""
+    shards = {name for name in checkpoint.names() if is_hf_weights(name)}
+    if INDEX not in checkpoint.names() or SINGLE in shards:
+        return []
+    weight_map = read_json(checkpoint.file(INDEX), reader).get("weight_map")
+    named = set(map(str, weight_map.values())) if isinstance(weight_map, dict) else set()
+    return sorted(shards - named) if named and named <= shards else []
+
+
+def _config(
+    checkpoint: Checkpoint, headers: Mapping[str, Header], reader: RangeReader
+) -> tuple[dict[str, Any], list[str]]:
+    if CONFIG not in checkpoint.names():
+        return {}, []
+    config, notes = normalise_config(read_json(checkpoint.file(CONFIG), reader))
+    sizes: Counter[str] = Counter()
+    for entry in (entry for header in headers.values() for entry in header.tensors):
+        sizes[entry.dtype] += entry.size
+    architecture = load_limits().architectures.supported.get(str(config.get("model_type")))
+    if not (architecture and architecture.quantized) and is_quantization_left_over(config, set(sizes)):
+        del config["quantization_config"]
+        notes.append(f"{CONFIG}: quantization_config was left out, as no tensor is quantized.")
+    if config.get("torch_dtype") is None and sizes and (dtype := TORCH_DTYPES.get(max(sizes, key=sizes.__getitem__))):
+        config["torch_dtype"] = dtype
         notes.append(f"{CONFIG}: torch_dtype = {dtype}, as the weights are stored.")
-    template = _template(checkpoint, reader)
-    if TOKENIZER_CONFIG in checkpoint.names():
-        tokenizer, tokenizer_notes = normalise_tokenizer(read_json(checkpoint.file(TOKENIZER_CONFIG), reader), template)
-        notes += tokenizer_notes
-        changed |= {TOKENIZER_CONFIG: tokenizer} if tokenizer_notes else {}
-    return _with_files(checkpoint, changed, notes, Path(overlay_dir), reader) if notes else checkpoint
+    return config, notes
+
+
+def _renamed_index(checkpoint: Checkpoint, weights: HeaderChanges, reader: RangeReader) -> dict[str, bytes]:
+    """The index with the tensors' new names, where they have any."""
+    index = read_json_if_any(checkpoint, INDEX, reader) if weights.names else {}
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict):
+        return {}
+    renamed = {weights.names.get(name, name): file for name, file in weight_map.items()}
+    return {INDEX: format_json(index | {"weight_map": renamed})}
 
 
 def normalise_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -110,30 +184,6 @@ def normalise_tokenizer(config: Mapping[str, Any], template: str | None) -> tupl
 def _template(checkpoint: Checkpoint, reader: RangeReader) -> str | None:
     """The chat template that lies in a file of its own; such a file wins over the one inside tokenizer_config.json."""
     if TEMPLATE in checkpoint.names():
-        file = checkpoint.file(TEMPLATE)
-        return read(file, 0, file.size, reader).decode()
+        return read_text(checkpoint.file(TEMPLATE), reader)
     template = read_json_if_any(checkpoint, TEMPLATE_JSON, reader).get("chat_template")
     return template if isinstance(template, str) else None
-
-
-def _stored_dtype(checkpoint: Checkpoint, reader: RangeReader) -> str | None:
-    sizes: dict[str, int] = {}
-    for stored in stored_tensors(checkpoint, reader).values():
-        sizes[stored.entry.dtype] = sizes.get(stored.entry.dtype, 0) + stored.entry.size
-    return TORCH_DTYPES.get(max(sizes, key=lambda dtype: sizes[dtype])) if sizes else None
-
-
-def _with_files(
-    checkpoint: Checkpoint, changed: Mapping[str, dict[str, Any]], notes: list[str], folder: Path, reader: RangeReader
-) -> Checkpoint:
-    data = {name: format_json(value) for name, value in changed.items()}
-    dropped = {TEMPLATE, TEMPLATE_JSON} if TOKENIZER_CONFIG in changed else set()
-    with overlay(folder / OVERLAY, sum(map(len, data.values()))) as out:
-        written = {name: out.file(name, text) for name, text in data.items()}
-        files = tuple(written.get(file.name, file) for file in checkpoint.files if file.name not in dropped)
-        verify_pins(checkpoint, reader)
-    return Checkpoint(
-        files=files,
-        pins=(*checkpoint.pins, pin_of(folder / OVERLAY)),
-        notes=(*checkpoint.notes, *notes),
-    )

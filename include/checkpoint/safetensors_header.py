@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from include.checkpoint import defects
+from include.checkpoint.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.reading import LOCAL, RangeReader, read
 from include.checkpoint.segments import CheckpointFile
 
@@ -46,11 +47,11 @@ class TensorEntry:
 
 @dataclass(frozen=True)
 class Header:
-    """The tensors of one file in the order of their bytes."""
+    """The tensors of one file in the order of their bytes; ``metadata`` is None where the file has none."""
 
     tensors: tuple[TensorEntry, ...]
     data_start: int
-    metadata: dict[str, str]
+    metadata: dict[str, str] | None
 
 
 def read_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> Header:
@@ -67,8 +68,8 @@ def examine_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> tuple[H
         raw, data_start = _read_raw(file, reader)
         items = _parse(file.name, raw)
     except defects.Defect as defect:
-        return Header((), 0, {}), [defect]
-    metadata = items.pop("__metadata__", {})
+        return Header((), 0, None), [defect]
+    metadata = items.pop("__metadata__", None)
     problems = [] if _is_metadata(metadata) else [_invalid(file.name, "__metadata__", metadata)]
     entries: list[TensorEntry] = []
     for name, item in items.items():
@@ -76,13 +77,15 @@ def examine_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> tuple[H
         (problems if isinstance(entry, defects.Defect) else entries).append(entry)  # type: ignore[arg-type]
     entries.sort(key=lambda entry: (entry.begin, entry.end))
     problems += problems or _layout_defects(file.name, entries, file.size - data_start)
-    return Header(tuple(entries), data_start, metadata if _is_metadata(metadata) else {}), problems
+    return Header(tuple(entries), data_start, metadata if _is_metadata(metadata) else None), problems
 
 
 def _read_raw(file: CheckpointFile, reader: RangeReader) -> tuple[bytes, int]:
     if file.size < LENGTH_BYTES:
         raise defects.HeaderTruncatedError(file.name, f"at least {LENGTH_BYTES} bytes", f"{file.size}")
-    length = int.from_bytes(read(file, 0, LENGTH_BYTES, reader), "little")
+    head = read(file, 0, max(LENGTH_BYTES, len(POINTER)), reader)
+    refuse_git_lfs_pointer(file.name, head)
+    length = int.from_bytes(head[:LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise defects.HeaderTooLargeError(file.name, f"at most {MAX_HEADER_BYTES} bytes", f"{length}")
     if LENGTH_BYTES + length > file.size:
@@ -148,8 +151,8 @@ def _is_counts(value: Any) -> TypeGuard[list[int]]:
     )
 
 
-def _is_metadata(value: Any) -> TypeGuard[dict[str, str]]:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+def _is_metadata(value: Any) -> TypeGuard[dict[str, str] | None]:
+    return value is None or (isinstance(value, dict) and all(isinstance(text, str) for text in value.values()))
 
 
 def _invalid(file: str, name: str, item: Any) -> defects.Defect:

@@ -14,7 +14,8 @@ from include.checkpoint.reading import RangeReader
 from include.checkpoint.segments import Checkpoint
 from include.checkpoint.tensors import StoredTensor
 from include.checkpoint.value_checks import same_samples, value_defects
-from include.checkpoint.weights import Weights
+from include.checkpoint.weights import EMBEDDINGS, Weights
+from include.checkpoint.weights_headers import unwrapped_names
 from include.limits import Limits
 
 ADAPTER_MARKS = (".lora_A.", ".lora_B.", ".lora_embedding_", ".base_layer.", "base_model.model.")
@@ -34,9 +35,17 @@ def tensor_defects(
     if adapter:
         file = weights.tensors[adapter[0]].file.name
         yield defects.AdapterUnmergedError(file, "no LoRA tensors", f"{adapter[0]} and {len(adapter) - 1} more")
+    elif wrapped := unwrapped_names(weights.tensors):
+        yield _wrapped(wrapped, weights)
     elif architecture and weights.sound and weights.tensors:
         yield from _model_defects(config, weights, reader)
     yield from value_defects(weights, reader)
+
+
+def _wrapped(wrapped: Mapping[str, str], weights: Weights) -> Defect:
+    name, plain = next(iter(wrapped.items()))
+    found = f"{name} and {len(wrapped) - 1} more that differ by a prefix only"
+    return defects.TensorsWrappedError(weights.tensors[name].file.name, plain, found)
 
 
 def _dtype_defects(weights: Weights, allowed: tuple[str, ...]) -> Iterator[Defect]:
@@ -102,7 +111,7 @@ def _shapes(expected: ExpectedTensors, weights: Weights) -> Iterator[Defect]:
     ]
     for stored in wrong[:MAX_LISTED]:
         name, shape, wanted = stored.entry.name, stored.entry.shape, expected.shapes[stored.entry.name]
-        is_vocabulary = name.endswith(("embed_tokens.weight", HEAD, "wte.weight", "shared.weight"))
+        is_vocabulary = name.endswith((HEAD, *EMBEDDINGS))
         if is_vocabulary and shape[1:] == wanted[1:]:
             yield defects.VocabularySizeError(CONFIG, f"vocab_size = {shape[0]}, the rows of {name}", f"{wanted[0]}")
         else:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from pydantic import BaseModel
 
 from include.checkpoint.config_checks import config_defects
-from include.checkpoint.defects import ConfigMissingError, Defect, Severity
+from include.checkpoint.defects import ConfigMissingError, Defect, Severity, TextEncodingError
 from include.checkpoint.errors import CheckpointInvalidError
+from include.checkpoint.generation_checks import generation_defects
 from include.checkpoint.index_checks import file_defects
-from include.checkpoint.json_files import read_json
+from include.checkpoint.json_files import UTF8, other_encodings, read_json
 from include.checkpoint.reading import LOCAL, RangeReader
 from include.checkpoint.segments import Checkpoint
+from include.checkpoint.template_checks import template_defects
 from include.checkpoint.tensor_checks import tensor_defects
-from include.checkpoint.tokenizer_checks import tokenizer_defects
-from include.checkpoint.weights import read_weights
-from include.limits import load_limits
+from include.checkpoint.tokenizer_checks import CONFIG, examine_tokenizer, id_defects
+from include.checkpoint.weights import Weights, read_weights
+from include.limits import Limits, load_limits
 
 
 class DefectRecord(BaseModel, frozen=True):
@@ -44,17 +48,12 @@ class ValidationReport(BaseModel, frozen=True):
 def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> ValidationReport:
     """Check files, headers, configuration, tensors and tokenizer against what Bedrock imports.
 
-    Names, shapes and ties are those that transformers 4.51.3 expects. Of the weights only headers and samples are read.
+    What is right is what transformers 4.51.3 loads: names, shapes and ties of the tensors, the tokenizer with its ids,
+    the generation settings, and the chats that it renders. Of the weights only headers and samples are read.
     """
     limits = load_limits()
-    config, defects = _read_config(checkpoint, reader)
     weights = read_weights(checkpoint, reader)
-    defects += weights.defects
-    defects += file_defects(checkpoint, weights, reader)
-    if config is not None:
-        defects += config_defects(config, weights, limits)
-        defects += tensor_defects(checkpoint, config, weights, reader, limits)
-    defects += tokenizer_defects(checkpoint, config or {}, reader, limits.checkpoint.tokenizer_classes)
+    defects = list(_defects(checkpoint, weights, limits, reader))
     records = tuple(dict.fromkeys(_record(defect) for defect in defects))
     errors = tuple(record for record in records if record.severity == "error")
     warnings = tuple(record for record in records if record.severity == "warning")
@@ -70,6 +69,32 @@ def raise_on_defects(report: ValidationReport) -> None:
     """Raise CheckpointInvalidError when the report has errors."""
     if report.errors:
         raise CheckpointInvalidError(report.summary, "\n".join(record.line() for record in report.errors))
+
+
+def _defects(checkpoint: Checkpoint, weights: Weights, limits: Limits, reader: RangeReader) -> Iterator[Defect]:
+    for name, encoding in other_encodings(checkpoint, reader).items():
+        yield TextEncodingError(name, f"text in {UTF8}", encoding)
+    config, found = _read_config(checkpoint, reader)
+    yield from found
+    yield from weights.defects
+    yield from file_defects(checkpoint, weights, reader)
+    if config is not None:
+        yield from config_defects(config, weights, limits)
+        yield from tensor_defects(checkpoint, config, weights, reader, limits)
+    config = config or {}
+    tokenizer, found = examine_tokenizer(checkpoint, config, reader, limits.checkpoint.tokenizer_classes)
+    yield from found
+    rows = _vocabulary_size(config, weights)
+    yield from id_defects(checkpoint, tokenizer, rows, reader)
+    if CONFIG in checkpoint.names():
+        yield from template_defects(checkpoint, tokenizer.tokens, reader)
+    yield from generation_defects(checkpoint, config, rows, tokenizer.end_id, reader)
+
+
+def _vocabulary_size(config: Mapping[str, object], weights: Weights) -> int | None:
+    """The rows of the embedding, or what config.json says of them where no file holds it."""
+    said = config.get("vocab_size")
+    return weights.embedding_rows or (said if isinstance(said, int) else None)
 
 
 def _read_config(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, object] | None, list[Defect]]:

@@ -102,14 +102,3 @@ def test_an_output_folder_that_exists_is_not_touched(base_dir: Path, adapter_dir
 
     assert main(["merge", "--base", str(base_dir), "--adapter", str(adapter_dir), "--out", str(out)]) == 2
     assert list(out.iterdir()) == []
-
-
-def test_a_merge_whose_metadata_cannot_be_normalised_leaves_nothing(
-    own_base: Path, adapter_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (own_base / "tokenizer_config.json").write_text("[]")
-    out = tmp_path / "out" / "model"
-
-    assert main(["merge", "--base", str(own_base), "--adapter", str(adapter_dir), "--out", str(out)]) == 2
-    assert "JsonInvalidError" in capsys.readouterr().out
-    assert [path.name for path in out.parent.iterdir()] == ["model.work"]
