@@ -38,30 +38,30 @@ make_adapter(work / "qv", {layers}, {qv!r}, 16); make_adapter(work / "seven", {l
 """
 OUR_START = "import sys; sys.path.insert(0, {root!r}); from pathlib import Path\n"
 MERGE = """
-from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.crc_memory import with_crcs
-from include.checkpoint.merging import merge
+from include.checkpoint.lora.merging import merge
 base = with_crcs(checkpoint_of_folder({base!r}), {crcs!r})
 result = merge(base, {adapter!r}, {out!r}, out_dir={out_dir})
 result.checkpoint.save({out!r} + "/checkpoint.json")
 """
 OUR_IMPORTS = """
-import include.checkpoint.crc_memory, include.checkpoint.merging
-from include.checkpoint.torch_kernels import kernels
+import include.checkpoint.crc_memory, include.checkpoint.lora.merging
+from include.checkpoint.lora.torch_kernels import kernels
 kernels()
 """
 CONVERT = """
-from include.checkpoint.conversion import convert
+from include.checkpoint.mistral.conversion import convert
 from include.checkpoint.crc_memory import with_crcs
 checkpoint = with_crcs(convert({raw!r}, {out!r}, durable={durable}), {crcs!r})
 checkpoint.save({out!r} + "/checkpoint.json")
 """
 MATERIALIZE = """
-from include.checkpoint.materialize import materialize
+from include.checkpoint.writing.materialize import materialize
 materialize({value}, Path({out!r} + "/model"))
 """
 WITHOUT_DIGESTS = """
-import include.checkpoint.overlay as overlay
+import include.checkpoint.writing.overlay as overlay
 class NoHash:
     def update(self, data): pass
     def hexdigest(self): return ""

@@ -25,9 +25,9 @@ from types import FrameType
 from typing import Any
 
 from benchmarks.checkpoint_kills import kill_at_random
-from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.checks.validation import validate
+from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
-from include.checkpoint.validation import validate
 from include.errors import ModelImportError
 
 STRANGE: tuple[Any, ...] = (
@@ -195,7 +195,7 @@ def main() -> None:
 
 
 def _run_fuzz(folder: Path, count: int, seed: int) -> bool:
-    from tests.unit.checkpoint.endurance_inputs import fuzz_folder
+    from tests.support.endurance_inputs import fuzz_folder
 
     start = time.monotonic()
     result = fuzz(fuzz_folder(folder), count, seed)
@@ -204,7 +204,7 @@ def _run_fuzz(folder: Path, count: int, seed: int) -> bool:
 
 
 def _run_kills(folder: Path, count: int, seed: int) -> bool:
-    from tests.unit.checkpoint.endurance_inputs import KILL_CASES
+    from tests.support.endurance_inputs import KILL_CASES
 
     for name, make_case in KILL_CASES.items():
         print(

@@ -26,9 +26,9 @@ from typing import Any
 
 from benchmarks.delivery_run import BUCKET, s3_client, upload_boto3
 from benchmarks.delivery_tools import ROOT, Took, Tool, tools
-from include.checkpoint.atomic import sync
-from tests.local_aws_process import LocalAwsProcess
-from tests.seaweedfs_process import SeaweedFsProcess
+from include.checkpoint.files.atomic import sync
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.seaweedfs_process import SeaweedFsProcess
 
 MIB = 2**20
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.delivery_run import BUCKET, checkpoint_of, peak_mib, s3_client
-from include.checkpoint.progress import no_progress
-from include.checkpoint.reading import RangeReader, UriReader
-from include.checkpoint.segments import Checkpoint, Pin
+from include.checkpoint.files.reading import RangeReader, UriReader
+from include.checkpoint.files.segments import Checkpoint, Pin
+from include.checkpoint.writing.progress import no_progress
 from include.delivery.transfer import TransferSettings
 from include.delivery.upload import DeliveryReport, upload
 from include.sources.patient_reader import PatientReader
@@ -71,8 +71,8 @@ def count_sent(client: Any, sent: list[int]) -> None:
 
 def merge(client: Any, work: Path, rate: float) -> dict[str, float]:
     """Merge by range reads, and leave the checkpoint and what was read for the process that delivers."""
-    from include.checkpoint.folder import checkpoint_of_folder
-    from include.checkpoint.merging import merge as merge_lora
+    from include.checkpoint.files.folder import checkpoint_of_folder
+    from include.checkpoint.lora.merging import merge as merge_lora
 
     reader = CountingReader(PatientReader(UriReader(client), limit=RateLimit(rate)))
     started = time.monotonic()

@@ -14,15 +14,15 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
-from include.checkpoint.progress import no_progress
-from include.checkpoint.reading import LOCAL
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.files.reading import LOCAL
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.writing.progress import no_progress
 from include.delivery.transfer import TransferSettings
 from include.delivery.upload import upload
 from include.sources.cache import SourceCache
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
-from tests.seaweedfs_process import ACCESS_KEY, SECRET_KEY
+from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY
 
 MIB = 2**20
 BUCKET = "models"

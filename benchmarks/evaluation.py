@@ -16,9 +16,9 @@ from botocore.config import Config
 from include.evaluation.dataset import Record
 from include.evaluation.invocation import ask_all
 from include.evaluation.results import PromptSettings
-from tests.bedrock_stand_in import BUCKET, Aws
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
+from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.tiny_mistral import save_tiny_mistral
 
 LATENCY_SECONDS = 0.2
 ROUNDS = 50

@@ -23,7 +23,7 @@ from typing import Any
 
 import requests
 
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 REGION, ACCOUNT, BUCKET, CONNECTION = "us-east-1", "123456789012", "models", "aws_local"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -43,7 +43,7 @@ def script(endpoint_url: str, fault: str, **body: Any) -> None:
 
 def prepare(endpoint_url: str) -> str:
     """Put a checkpoint and a role there; return the role's ARN."""
-    from tests.tiny_mistral import save_tiny_mistral
+    from tests.support.tiny_mistral import save_tiny_mistral
 
     s3, iam = connect(endpoint_url, "s3"), connect(endpoint_url, "iam")
     s3.create_bucket(Bucket=BUCKET)

@@ -35,7 +35,7 @@ class PromotionApprovalOperator(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Put the scores and the link to the report before a person, unless the decision needs none."""
-        from include.reporting.approval_request import approval_request
+        from include.steps.approval_request import approval_request
 
         plan, ti = plan_of(context), context["ti"]
         decision = decision_of(ti)

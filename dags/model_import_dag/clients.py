@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.plan import ImportPlan
 from include.preflight.asking import AWS_SERVICES, AwsClients
+from include.run.plan import ImportPlan
 
 if TYPE_CHECKING:
-    from include.measurement import EvaluationClients
-    from include.retention.models import RetentionClients
+    from include.aws.imported_models import RetentionClients
+    from include.steps.evaluate import EvaluationClients
 
 #: A cold model answers its first call only after minutes. The evaluation paces its retries itself; as many connections
 #: are kept as it asks questions at a time.
@@ -48,7 +48,7 @@ def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
 
 def evaluation_clients(plan: ImportPlan) -> EvaluationClients:
     """Return the clients of an evaluation."""
-    from include.measurement import EvaluationClients
+    from include.steps.evaluate import EvaluationClients
 
     return EvaluationClients(*(client(plan, name) for name in ("bedrock-runtime", "s3", "bedrock")))
 
@@ -58,7 +58,7 @@ def retention_clients(aws_conn_id: str, region_name: str | None) -> RetentionCli
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from botocore.config import Config
 
-    from include.retention.models import RetentionClients
+    from include.aws.imported_models import RetentionClients
 
     hooks = (
         AwsBaseHook(aws_conn_id, region_name=region_name, client_type=name, config=Config(retries=PATIENT_RETRIES))

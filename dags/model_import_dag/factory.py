@@ -12,7 +12,7 @@ from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.pools import pool_name
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from include.config import ModelConfig
+from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
 from model_import_dag.metric_tasks import put_metrics

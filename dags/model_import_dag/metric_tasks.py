@@ -28,8 +28,8 @@ def put_metrics(**context: Any) -> dict[str, Any]:
 
 
 def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> dict[str, Any]:
-    from include.metrics import run_failed, run_metrics, slot_metric
     from include.retention.room import read_occupancy
+    from include.steps.cloudwatch import run_failed, run_metrics, slot_metric
 
     ti, region = context["ti"], str(clients["bedrock"].meta.region_name)
     results = {name: ti.xcom_pull(task_ids=name) for name in MEASURED}
@@ -47,7 +47,7 @@ def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> dict[s
 
 def _storage_cost(bedrock: Any, imported: dict[str, Any] | None, region: str) -> float | None:
     """What the imported model costs a month; None when there is none, or no longer."""
-    from include.costs import model_cost
+    from include.service.pricing import model_cost
 
     if not imported:
         return None

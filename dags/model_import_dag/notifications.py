@@ -16,7 +16,7 @@ from airflow.sdk.log import redact
 
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
-from include.notices import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
+from include.steps.notify import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
 from model_import_dag.params import VARIABLE_PREFIX
 from model_import_dag.runs import decision_of
 

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Param, Variable
 from airflow.sdk.exceptions import AirflowFailException
 
-from include.config import AccountConfig, ModelConfig, parse_account_config, parse_model_config
+from include.config.model import AccountConfig, ModelConfig, parse_account_config, parse_model_config
 from include.errors import ModelImportError
 
 SECTIONS = {

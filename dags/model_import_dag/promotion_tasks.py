@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.plan import ImportPlan
+from include.run.plan import ImportPlan
 from model_import_dag.clients import client
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import decision_of, link_to_registry, link_to_report, plan_of, run_url
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def _clients(plan: ImportPlan) -> Any:
-    from include.promotion import Clients
+    from include.steps.decide import Clients
 
     return Clients(*(client(plan, name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
 
@@ -39,7 +39,7 @@ def _registered(ti: Any) -> dict[str, Any]:
 @task
 def evaluate_champion(**context: Any) -> dict[str, Any]:
     """Find the champion's answers to the same questions; ask its imported model when it has not answered them."""
-    from include.promotion import measure_champion
+    from include.steps.decide import measure_champion
 
     plan = plan_of(context)
     report_uri = context["ti"].xcom_pull(task_ids="evaluate_model")["report_uri"]
@@ -51,7 +51,7 @@ def evaluate_champion(**context: Any) -> dict[str, Any]:
 @task
 def decide_promotion(**context: Any) -> dict[str, Any]:
     """Decide, from the scores and the comparison with the champion, which approval status the version gets."""
-    from include.promotion import decide
+    from include.steps.decide import decide
 
     plan, done = plan_of(context), _results(context["ti"], "evaluate_model", "evaluate_champion")
     return decide(plan, done["evaluate_model"]["report_uri"], done["evaluate_champion"], _clients(plan))
@@ -60,7 +60,7 @@ def decide_promotion(**context: Any) -> dict[str, Any]:
 @task
 def register_version(**context: Any) -> dict[str, Any]:
     """Record the imported model as a version in the registry; decide again if the champion has changed."""
-    from include.registration import register
+    from include.steps.register import register
 
     plan, ti = plan_of(context), context["ti"]
     link_to_registry(context, plan)
@@ -71,7 +71,7 @@ def register_version(**context: Any) -> dict[str, Any]:
 @task
 def write_report(**context: Any) -> dict[str, Any]:
     """Write the report of the version, one HTML page, beside its evaluations."""
-    from include.reporting.writing import write_report as write
+    from include.steps.report import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
     done = _decided(ti, "evaluate_champion")
@@ -85,9 +85,9 @@ def record_answer(**context: Any) -> dict[str, Any]:
 
     An approval fails when the imported model was deleted or the champion has changed since it was requested.
     """
-    from include.registration import Answer
-    from include.registration import record_answer as record
-    from include.reporting.writing import write_report as write
+    from include.steps.register import Answer
+    from include.steps.register import record_answer as record
+    from include.steps.report import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
     done = _decided(ti, "evaluate_champion", "approve_promotion")

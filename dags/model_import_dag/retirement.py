@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, Variable, task
 
-from include.config import RetentionConfig
+from include.config.model import RetentionConfig
 from model_import_dag.clients import retention_clients
 from model_import_dag.loader import MODELS_FOLDER
 from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
 
 if TYPE_CHECKING:
-    from include.retention.models import RetentionClients
-    from include.retention.planning import RetentionPolicies
+    from include.aws.imported_models import RetentionClients
+    from include.retention.selection import RetentionPolicies
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def _clients() -> RetentionClients:
 @task
 def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """List the imported models of the account and region, unless the run asks for what there is not."""
-    from include.retention.models import list_models as list_imported
+    from include.aws.imported_models import list_models as list_imported
 
     refuse_unknown_parameters(params or {}, _params())
     return [model.model_dump(mode="json") for model in list_imported(_clients().bedrock)]
@@ -82,9 +82,9 @@ def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]
 @task
 def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Decide which models stay and which go, and say why and what each costs."""
-    from include.retention.models import ImportedModel
-    from include.retention.planning import plan_retirement
+    from include.aws.imported_models import ImportedModel
     from include.retention.retiring import champions_of
+    from include.retention.selection import plan_retirement
 
     listed = [ImportedModel.model_validate(model) for model in models]
     champions = champions_of(listed, _clients().sagemaker)
@@ -96,8 +96,8 @@ def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) 
 @task
 def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Retire what the plan says, unless it is a dry run."""
-    from include.retention.planning import RetirementPlan
     from include.retention.retiring import retire as retire_planned
+    from include.retention.selection import RetirementPlan
 
     what = RetirementPlan.model_validate(planned)
     if (params or {})["dry_run"]:

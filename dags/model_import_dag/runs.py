@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from airflow.sdk import Context, conf
 
-from include.plan import ImportPlan
+from include.run.plan import ImportPlan
 
 PREFLIGHT = "preflight"
 
@@ -40,7 +40,7 @@ def run_url(context: Any) -> str:
 
 def report_url(plan: ImportPlan) -> str:
     """Return the page that shows the model version's report."""
-    from include.reporting.place import report_path
+    from include.run.report_place import report_path
 
     return airflow_url(report_path(plan.config.model_name, plan.fingerprint))
 

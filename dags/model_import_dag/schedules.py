@@ -10,8 +10,8 @@ from airflow.sdk.exceptions import AirflowTimetableInvalid
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from artifact_events.triggers import ArtifactLandedTrigger
-from include.config import FineTuneEvents, ModelConfig
-from include.fine_tunes import FineTune, newest_fine_tune
+from include.config.model import FineTuneEvents, ModelConfig
+from include.steps.newest_fine_tune import FineTune, newest_fine_tune
 
 QUEUE_VARIABLE = "model_import_event_queue_url"
 #: So many of the asset's last events are looked at; a burst is far smaller.

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.plan import run_workspace
+from include.run.plan import run_workspace
 from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
 from model_import_dag.params import run_config
 from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 @task
 def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: Any) -> dict[str, Any]:
     """Check inputs, names and account in seconds, and plan the run; an event-driven one takes what landed last."""
-    from include.planning import make_plan
+    from include.steps.plan_run import make_plan
 
     landed = landed_fine_tune(context, fine_tunes) if fine_tunes else None
     config = run_config({**context["params"], **({replaces: landed.artifact} if landed else {})})
@@ -34,8 +34,8 @@ def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: An
 @task.short_circuit
 def decide_import(**context: Any) -> bool:
     """End a run that nobody triggered by hand when its content is registered already or is not the newest."""
-    from include.fine_tunes import judge
     from include.registry.sagemaker import SageMakerRegistry
+    from include.steps.newest_fine_tune import judge
 
     if context["dag_run"].run_type == "manual":
         return True
@@ -48,7 +48,7 @@ def decide_import(**context: Any) -> bool:
 @task
 def convert_to_hf(**context: Any) -> dict[str, Any]:
     """Fetch the base model where need be, and convert it to what Bedrock reads: Hugging Face, transformers 4.51.3."""
-    from include.preparation import prepare_base, why_no_preparation
+    from include.steps.prepare import prepare_base, why_no_preparation
 
     plan = plan_of(context)
     s3 = client(plan, "s3")
@@ -63,7 +63,7 @@ def convert_to_hf(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="none_failed")
 def merge_lora(**context: Any) -> dict[str, Any]:
     """Merge the adapter into the base model, writing only the tensors it changes."""
-    from include.preparation import merge, why_no_merge
+    from include.steps.prepare import merge, why_no_merge
 
     plan = plan_of(context)
     s3 = client(plan, "s3")
@@ -75,7 +75,7 @@ def merge_lora(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="none_failed")
 def validate_checkpoint(**context: Any) -> dict[str, Any]:
     """Check the checkpoint against what Bedrock will read."""
-    from include.preparation import validate, why_no_preparation
+    from include.steps.prepare import validate, why_no_preparation
 
     plan = plan_of(context)
     s3 = client(plan, "s3")
@@ -87,7 +87,7 @@ def validate_checkpoint(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="none_failed")
 def upload_checkpoint(**context: Any) -> dict[str, Any]:
     """Deliver the checkpoint to its S3 prefix; what is there already is not sent again."""
-    from include.preparation import deliver
+    from include.steps.prepare import deliver
 
     plan = plan_of(context)
     link_to_s3(context, plan)
@@ -111,7 +111,7 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
 @task
 def evaluate_model(**context: Any) -> dict[str, Any]:
     """Measure the imported model on the evaluation set."""
-    from include.measurement import measure
+    from include.steps.evaluate import measure
 
     plan = plan_of(context)
     model_arn = context["ti"].xcom_pull(task_ids="wait_for_import")["imported_model_arn"]
@@ -136,7 +136,7 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="all_done")
 def clear_workspace(**context: Any) -> None:
     """Remove this run's files from the workspace."""
-    from include.preparation import clear
+    from include.steps.prepare import clear
 
     if context["ti"].xcom_pull(task_ids=PREFLIGHT):
         clear(plan_of(context))

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Literal
 
 from include.checkpoint.errors import NonFiniteError
-from include.checkpoint.folder import INDEX, is_hf_weights
-from include.checkpoint.json_files import format_json, read_json
-from include.checkpoint.layout import PlacedTensor, lay_out
-from include.checkpoint.lora_math import row_blocks
-from include.checkpoint.merge_plan import FLOATS
-from include.checkpoint.overlay import Overlay, overlay, pin_of
-from include.checkpoint.progress import Progress, no_progress
-from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
-from include.checkpoint.safetensors_header import DTYPE_BYTES, read_header
-from include.checkpoint.segments import Checkpoint, CheckpointFile
-from include.checkpoint.tensor_changes import stored_rows
-from include.checkpoint.tensors import StoredTensor, stored_tensors
-from include.checkpoint.torch_kernels import converted
+from include.checkpoint.files.folder import INDEX, is_hf_weights
+from include.checkpoint.files.json_files import format_json, read_json
+from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
+from include.checkpoint.files.safetensors_header import DTYPE_BYTES, read_header
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile
+from include.checkpoint.files.tensors import StoredTensor, stored_tensors
+from include.checkpoint.lora.lora_math import row_blocks
+from include.checkpoint.lora.merge_plan import FLOATS
+from include.checkpoint.lora.tensor_changes import stored_rows
+from include.checkpoint.lora.torch_kernels import converted
+from include.checkpoint.writing.layout import PlacedTensor, lay_out
+from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
+from include.checkpoint.writing.progress import Progress, no_progress
 
 OVERLAY = "cast.overlay"
 TargetDtype = Literal["bfloat16", "float16"]

@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.atomic import partial_of
 from include.checkpoint.casting import cast
-from include.checkpoint.conversion import convert
-from include.checkpoint.disk import named_when_full
+from include.checkpoint.checks.validation import validate
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
-from include.checkpoint.folder import checkpoint_of_folder
+from include.checkpoint.files.atomic import partial_of
+from include.checkpoint.files.folder import checkpoint_of_folder
+from include.checkpoint.files.reading import S3_SCHEME, RangeReader, UriReader
+from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.inspection import inspect
-from include.checkpoint.materialize import materialize
-from include.checkpoint.merging import merge
+from include.checkpoint.lora.merging import merge
+from include.checkpoint.mistral.conversion import convert
 from include.checkpoint.normalising import normalise
-from include.checkpoint.progress import LogProgress
-from include.checkpoint.reading import S3_SCHEME, RangeReader, UriReader
-from include.checkpoint.segments import Checkpoint
-from include.checkpoint.validation import validate
+from include.checkpoint.writing.disk import named_when_full
+from include.checkpoint.writing.materialize import materialize
+from include.checkpoint.writing.progress import LogProgress
 
 WORK_SUFFIX = ".work"
 GOOD, DEFECTS = 0, 1

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from awscrt.checksums import crc64nvme
 
-from include.checkpoint.atomic import write_file
-from include.checkpoint.progress import Progress, no_progress
-from include.checkpoint.reading import CHUNK_SIZE, LOCAL, S3_SCHEME, RangeReader
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
+from include.checkpoint.files.atomic import write_file
+from include.checkpoint.files.reading import CHUNK_SIZE, LOCAL, S3_SCHEME, RangeReader
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
+from include.checkpoint.writing.progress import Progress, no_progress
 
 
 def with_crcs(

@@ -11,16 +11,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from include.checkpoint.defects import Defect
 from include.checkpoint.errors import SourceUnrecognisedError
-from include.checkpoint.folder import TOKENIZER_FILES, is_hf_weights, is_read_by_bedrock, list_files, whole
-from include.checkpoint.git_lfs import POINTER, refuse_git_lfs_pointer
-from include.checkpoint.json_files import read_json
-from include.checkpoint.raw_weights import PATTERNS
-from include.checkpoint.reading import LOCAL, S3_SCHEME, RangeReader, read
-from include.checkpoint.safetensors_header import examine_header
-from include.checkpoint.segments import Pin
-from include.checkpoint.torch_zip import pth_tensors
+from include.checkpoint.files.defects import Defect
+from include.checkpoint.files.folder import TOKENIZER_FILES, is_hf_weights, is_read_by_bedrock, list_files, whole
+from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
+from include.checkpoint.files.json_files import read_json
+from include.checkpoint.files.reading import LOCAL, S3_SCHEME, RangeReader, read
+from include.checkpoint.files.safetensors_header import examine_header
+from include.checkpoint.files.segments import Pin
+from include.checkpoint.mistral.raw_weights import PATTERNS
+from include.checkpoint.mistral.torch_zip import pth_tensors
 
 SourceKind = Literal["hf", "raw_mistral", "adapter"]
 ADAPTER_CONFIG = "adapter_config.json"

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.config_checks import is_quantization_left_over
-from include.checkpoint.folder import INDEX, SINGLE, is_hf_weights
-from include.checkpoint.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
-from include.checkpoint.overlay import Overlay, overlay, pin_of
-from include.checkpoint.reading import LOCAL, RangeReader, verify_pins
-from include.checkpoint.safetensors_header import Header
-from include.checkpoint.segments import Checkpoint, CheckpointFile
-from include.checkpoint.weights_headers import HeaderChanges, header_changes, sound_headers
-from include.limits import load_limits
+from include.checkpoint.checks.config_checks import is_quantization_left_over
+from include.checkpoint.files.folder import INDEX, SINGLE, is_hf_weights
+from include.checkpoint.files.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
+from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
+from include.checkpoint.files.safetensors_header import Header
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile
+from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
+from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
+from include.service.limits import load_limits
 
 OVERLAY = "normalise.overlay"
 CONFIG = "config.json"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from include.checkpoint.reading import S3_SCHEME
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.files.reading import S3_SCHEME
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.sources.checksums import after_replacement, combine
 from include.sources.prefix import ask_checksum
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from include.sources.s3_requests import ATTEMPTS, request
+from include.aws.s3 import ATTEMPTS, request
 
 
 @dataclass(frozen=True)

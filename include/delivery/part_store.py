@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from include.checkpoint.reading import RangeReader, split_s3_uri
-from include.checkpoint.segments import Pin, Segment
+from include.checkpoint.files.reading import RangeReader, split_s3_uri
+from include.checkpoint.files.segments import Pin, Segment
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import KeptPart
 from include.delivery.parts import Part
-from include.delivery.plan import FilePlan, RemoteObject
 from include.delivery.reading import read_part
 from include.delivery.remote import RECIPE
 from include.delivery.tally import Tally
+from include.delivery.upload_plan import FilePlan, RemoteObject
 from include.sources.checksums import combine, decode, encode
 from include.sources.rate import RateLimit
 

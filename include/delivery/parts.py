@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from include.checkpoint.reading import S3_SCHEME
-from include.checkpoint.segments import CheckpointFile, Segment
+from include.checkpoint.files.reading import S3_SCHEME
+from include.checkpoint.files.segments import CheckpointFile, Segment
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 MIN_PART_SIZE = 5 * 2**20

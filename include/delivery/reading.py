@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from include.checkpoint.reading import RangeReader
-from include.checkpoint.segments import Segment
+from include.checkpoint.files.reading import RangeReader
+from include.checkpoint.files.segments import Segment
 from include.sources.patient_reader import PatientReader
 
 

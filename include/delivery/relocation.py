@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from include.checkpoint.reading import S3_SCHEME
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
+from include.checkpoint.files.reading import S3_SCHEME
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 from include.delivery.manifest import Manifest
 
 

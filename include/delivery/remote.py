@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from include.aws.s3 import request
 from include.delivery.destination import Destination
-from include.delivery.plan import RemoteObject
+from include.delivery.upload_plan import RemoteObject
 from include.sources.checksums import decode
-from include.sources.s3_requests import request
 
 HEAD_WORKERS = 8
 RECIPE = "recipe"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from include.checkpoint.progress import Progress
+from include.checkpoint.writing.progress import Progress
 
 
 class Tally:

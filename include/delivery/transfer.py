@@ -8,16 +8,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from include.aws.s3 import ATTEMPTS
 from include.delivery.destination import Destination
 from include.delivery.errors import ChecksumMismatchError, DeliveryDiffersError
 from include.delivery.open_uploads import OpenUpload, abort, list_kept_parts
 from include.delivery.part_store import PartStore, StoredPart, condition
-from include.delivery.plan import FilePlan, RemoteObject, is_same
 from include.delivery.remote import RECIPE, head
 from include.delivery.tally import Tally
+from include.delivery.upload_plan import FilePlan, RemoteObject, is_same
 from include.sources.checksums import combine, decode, encode
 from include.sources.errors import S3RequestError
-from include.sources.s3_requests import ATTEMPTS
 
 log = logging.getLogger(__name__)
 

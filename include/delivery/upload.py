@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from include.checkpoint.progress import Progress
-from include.checkpoint.reading import UriReader, verify_pins
-from include.checkpoint.segments import Checkpoint, Segment
+from include.checkpoint.files.reading import UriReader, verify_pins
+from include.checkpoint.files.segments import Checkpoint, Segment
+from include.checkpoint.writing.progress import Progress
 from include.delivery.derivation import derive_checksums
 from include.delivery.destination import Destination
 from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
 from include.delivery.manifest import DeliveredFile, Manifest, digests_of_written, installed_versions
 from include.delivery.open_uploads import abort, list_open_uploads
 from include.delivery.part_store import PartStore
-from include.delivery.plan import RemoteObject, UploadPlan, plan_upload
 from include.delivery.relocation import relocate
 from include.delivery.remote import list_objects, list_with_checksums
 from include.delivery.tally import Tally
 from include.delivery.transfer import Transfer, TransferSettings
+from include.delivery.upload_plan import RemoteObject, UploadPlan, plan_upload
 from include.delivery.verification import check_delivery
 from include.sources.checksums import encode
 from include.sources.rate import RateLimit

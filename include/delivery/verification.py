@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from include.delivery.errors import DeliveryDiffersError, DeliveryIncompleteError, StaleObjectsError
-from include.delivery.plan import RemoteObject
+from include.delivery.upload_plan import RemoteObject
 
 
 def check_delivery(s3_uri: str, expected: Iterable[RemoteObject], listed: Iterable[RemoteObject]) -> None:

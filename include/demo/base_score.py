@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from include.config import ModelConfig
-from include.plan import project_path
+from include.config.model import ModelConfig
+from include.run.plan import project_path
 
 
 def base_scores(config: ModelConfig) -> dict[str, float]:

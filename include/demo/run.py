@@ -14,14 +14,14 @@ from typing import Any
 
 from rich.console import Console
 
-from include.config import ModelConfig, read_model_file
+from include.config.model import ModelConfig, read_model_file
 from include.demo.base_score import base_scores
 from include.demo.environment import DemoEnvironment, Environment
 from include.demo.inventory import Inventory, champion_version, take_inventory
 from include.demo.run_view import RunFailedError, follow_run
 from include.demo.summary import Outcome, ask, save_report, show_next_steps, show_summary
 from include.errors import ModelImportError
-from include.plan import PROJECT_ROOT
+from include.run.plan import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / ".demo"
 DAG_ID = "import_capitals"

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from include.config import ModelConfig, ModelFileInvalidError, read_model_file
-from include.naming import model_name_of
+from include.aws.bedrock import request
+from include.config.model import ModelConfig, ModelFileInvalidError, read_model_file
 from include.registry.search import registered_groups
-from include.retention.requests import request
 from include.retention.room import Occupancy, read_occupancy
+from include.run.names import model_name_of
 
 RECENT_JOBS = 10
 

@@ -10,12 +10,12 @@ from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
-from include.costs import storage_summary
+from include.aws.imported_models import ImportedModel, list_models
 from include.overview.account import OverviewClients
 from include.registry.search import newest_versions
 from include.registry.versions import ModelVersion
-from include.retention.models import ImportedModel, list_models
-from include.retention.planning import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
+from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
+from include.service.pricing import storage_summary
 
 
 class ImportedVersion(BaseModel):

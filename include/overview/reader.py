@@ -12,8 +12,8 @@ from include.overview.account import Account, OverviewClients, read_account
 from include.overview.memory import Memory, Reading
 from include.overview.outlook import read_plan
 from include.overview.standing import Standing, read_standing
-from include.retention.planning import RetirementPlan
 from include.retention.policies import read_policies
+from include.retention.selection import RetirementPlan
 
 Value = TypeVar("Value")
 #: Of a model in the list, and of a model on its own page.

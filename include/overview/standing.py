@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.config import ModelConfig
-from include.registry.decision import DEFAULT_METRIC
+from include.config.model import ModelConfig
+from include.promotion.decision import DEFAULT_METRIC
 from include.registry.search import champion_among, newest_versions
 from include.registry.versions import ModelVersion
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from include.aws.transient import error_code, transient_cause
-from include.config import AccountConfig, ModelConfig
-from include.limits import load_limits
+from include.config.model import AccountConfig, ModelConfig
 from include.preflight.asking import AwsClients, Check, guarded
+from include.preflight.caller import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.encryption_checks import check_encryption
 from include.preflight.findings import Finding
-from include.preflight.identity import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.permissions import Need, Target, needs_of_caller, needs_of_role
 from include.preflight.role_checks import check_role
 from include.preflight.simulation import Subject, check_needs
+from include.service.limits import load_limits
 
 _SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or the parameter {field} of this run."
 
@@ -32,7 +32,7 @@ def check_region(region_name: str) -> Iterator[Finding]:
     if region_name not in regions.names:
         known = ", ".join(regions.names)
         found = f"Custom Model Import was offered in {known} (as of {regions.as_of})"
-        remedy = "Choose one of these regions for the connection, or update include/limits.yaml."
+        remedy = "Choose one of these regions for the connection, or update include/service/limits.yaml."
         yield Finding("error", "region", region_name, found, remedy)
 
 

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from include.config import ModelConfig
-from include.inputs import RunInputs
+from include.config.model import ModelConfig
 from include.preflight.account_checks import check_account
 from include.preflight.asking import AwsClients, collected, guarded
 from include.preflight.findings import Finding, Severity, raise_on_errors
@@ -15,6 +14,7 @@ from include.preflight.input_checks import check_inputs
 from include.preflight.name_checks import check_names
 from include.preflight.quota_checks import check_quotas
 from include.preflight.workspace_checks import check_workspace
+from include.run.inputs import RunInputs
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.aws.transient import transient_cause
-from include.config import EvaluationConfig, ModelConfig
+from include.config.model import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
-from include.inputs import RunInputs
 from include.preflight.asking import AwsClients, Check, guarded, is_denied
 from include.preflight.findings import Finding
+from include.run.inputs import RunInputs
 
 if TYPE_CHECKING:
     from include.sources.source import Source
@@ -21,9 +21,9 @@ def _check_source(
     role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
 ) -> Check[Source | None]:
     """Yield what is wrong with a source; return what lies there, None where there is nothing to use."""
+    from include.checkpoint.files.reading import UriReader
     from include.checkpoint.inspection import inspect
-    from include.checkpoint.reading import UriReader
-    from include.inputs import describe
+    from include.run.inputs import describe
 
     try:
         source = describe(spec, config, clients.s3, clients.sagemaker)
@@ -46,7 +46,7 @@ def _check_source(
 def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Check[None]:
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
-    from include.measurement import prompt_settings, read_evaluation_set
+    from include.steps.evaluate import prompt_settings, read_evaluation_set
 
     try:
         check_template(evaluation.prompt_template)

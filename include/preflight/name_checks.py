@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from include.config import ModelConfig
-from include.identity import forced_identity
-from include.naming import NameInvalidError, import_names
+from include.config.model import ModelConfig
 from include.preflight.asking import Check
 from include.preflight.findings import Finding
+from include.run.identity import forced_identity
+from include.run.names import NameInvalidError, import_names
 
 #: TagKey, TagValue and TagList of botocore's bedrock model.
 TAG_TEXT = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from include.config import ModelConfig
+from include.aws.imported_models import RetentionClients
+from include.config.model import ModelConfig
 from include.preflight.asking import AwsClients, Check
 from include.preflight.findings import Finding, Severity
-from include.retention.models import RetentionClients
 from include.retention.retiring import plan_for_group
 from include.retention.room import Occupancy, explain, read_occupancy
 

@@ -11,7 +11,7 @@ from include.preflight.permissions import BEDROCK_PRINCIPAL, Need, Target, trust
 from include.preflight.simulation import Subject, allows_assuming, check_needs
 
 CHECK = "import role"
-_DEPLOY = "Correct model_import_role_arn, or deploy include/aws/model_import.yaml, which makes one."
+_DEPLOY = "Correct model_import_role_arn, or deploy include/cloudformation/model_import.yaml, which makes one."
 
 
 def check_role(iam: Any, target: Target, subject: Subject, needs: Iterable[Need]) -> Check[bool]:

@@ -14,7 +14,7 @@ from include.preflight.asking import Check
 from include.preflight.findings import Finding, Severity
 
 if TYPE_CHECKING:
-    from include.inputs import RunInputs
+    from include.run.inputs import RunInputs
     from include.sources.source import Source
 
 CHECK = "workspace"
@@ -81,9 +81,9 @@ def _changed_bytes(adapter: Source, s3: Any) -> int:
 
 def _lora_bytes(weights: str, s3: Any) -> int:
     """Return the size of the tensors that a LoRA changes: out x in of each A (r, in) and B (out, r), in 16 bits."""
-    from include.checkpoint.folder import whole
-    from include.checkpoint.reading import UriReader
-    from include.checkpoint.safetensors_header import read_header
+    from include.checkpoint.files.folder import whole
+    from include.checkpoint.files.reading import UriReader
+    from include.checkpoint.files.safetensors_header import read_header
 
     reader = UriReader(s3)
     tensors = {entry.name: entry for entry in read_header(whole(WEIGHTS, reader.pin(weights)), reader).tensors}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from include.aws.bedrock import find
 from include.registry.errors import VersionNotImportedError
 from include.registry.versions import ModelVersion
-from include.retention.requests import find
 
 
 def is_imported(version: ModelVersion, bedrock: Any) -> bool:

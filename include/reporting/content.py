@@ -9,7 +9,7 @@ from typing import Any
 from include.evaluation.comparison import Comparison, PairedDifference
 from include.evaluation.metrics import METRICS
 from include.evaluation.results import Estimate, EvaluationReport, RecordResult
-from include.registry.decision import Finding, PromotionDecision
+from include.promotion.decision import Finding, PromotionDecision
 
 #: So that a page of a large data set still opens at once; the records file holds all.
 MOST_ANSWERS = 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from include.aws.imported_models import ImportedModel
+from include.aws.s3 import request
 from include.errors import ModelImportError
-from include.identity import SHORT_FINGERPRINT_LENGTH
-from include.retention.models import ImportedModel
-from include.sources.s3_requests import request
+from include.run.identity import SHORT_FINGERPRINT_LENGTH
 
 log = logging.getLogger(__name__)
 

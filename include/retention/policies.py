@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.config import RetentionConfig, read_model_file
-from include.retention.planning import RetentionPolicies
+from include.config.model import RetentionConfig, read_model_file
+from include.retention.selection import RetentionPolicies
 
 
 def read_policies(models_folder: Path, changes: Mapping[str, Any] | None = None) -> RetentionPolicies:

@@ -9,16 +9,16 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from include.aws.bedrock import NOT_FOUND_CODES, find, request
+from include.aws.imported_models import ImportedModel, RetentionClients, list_models
 from include.aws.transient import error_code, transient_cause
-from include.config import RetentionConfig
-from include.costs import storage_summary
+from include.config.model import RetentionConfig
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
-from include.retention.models import ImportedModel, RetentionClients, list_models
-from include.retention.planning import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
-from include.retention.requests import NOT_FOUND_CODES, find, request
+from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
+from include.service.pricing import storage_summary
 
 log = logging.getLogger(__name__)
 

@@ -6,14 +6,14 @@ import logging
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from include.aws.bedrock import request
+from include.aws.imported_models import RetentionClients, imported_model_names
 from include.aws.transient import transient_cause
-from include.config import RetentionConfig
+from include.config.model import RetentionConfig
 from include.errors import ModelImportError
-from include.limits import load_limits
-from include.retention.models import RetentionClients, imported_model_names
-from include.retention.planning import RetirementPlan
-from include.retention.requests import request
 from include.retention.retiring import RetirementReport, plan_for_group, retire
+from include.retention.selection import RetirementPlan
+from include.service.limits import load_limits
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from include.checkpoint.atomic import sync
-from include.checkpoint.disk import named_when_full
+from include.checkpoint.files.atomic import sync
+from include.checkpoint.writing.disk import named_when_full
 from include.sources.errors import CacheFullError
 
 log = logging.getLogger(__name__)

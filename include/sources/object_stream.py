@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from include.checkpoint.concurrency import in_order
+from include.aws.s3 import patiently
 from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
-from include.checkpoint.reading import split_s3_uri
-from include.checkpoint.segments import Pin
+from include.checkpoint.files.concurrency import in_order
+from include.checkpoint.files.reading import split_s3_uri
+from include.checkpoint.files.segments import Pin
 from include.sources.checksums import combine
 from include.sources.rate import RateLimit
-from include.sources.s3_requests import patiently
 
 T = TypeVar("T")
 

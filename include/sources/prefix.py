@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.reading import split_s3_uri
-from include.checkpoint.segments import Pin
+from include.aws.s3 import request
+from include.checkpoint.files.reading import split_s3_uri
+from include.checkpoint.files.segments import Pin
 from include.sources.checksum_memory import ChecksumMemory
 from include.sources.checksums import decode
 from include.sources.fingerprint import SourceFile
 from include.sources.object_stream import ObjectStream
 from include.sources.rate import UNLIMITED
-from include.sources.s3_requests import request
 
 HEAD_WORKERS = 16
 

@@ -10,9 +10,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from include.checkpoint.reading import S3_SCHEME, RangeReader
-from include.checkpoint.segments import Checkpoint, Pin, Segment
-from include.checkpoint.tensors import stored_tensors
+from include.checkpoint.files.reading import S3_SCHEME, RangeReader
+from include.checkpoint.files.segments import Checkpoint, Pin, Segment
+from include.checkpoint.files.tensors import stored_tensors
 
 CHUNK_SIZE = 2**20
 CHUNKS_AHEAD = 4

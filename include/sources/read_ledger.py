@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from include.checkpoint.atomic import write_file
-from include.checkpoint.reading import S3_SCHEME, RangeReader
-from include.checkpoint.segments import Pin, Segment
+from include.checkpoint.files.atomic import write_file
+from include.checkpoint.files.reading import S3_SCHEME, RangeReader
+from include.checkpoint.files.segments import Pin, Segment
 
 _RANGES = TypeAdapter(tuple[Segment, ...])
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.atomic import sync
-from include.checkpoint.segments import Pin
+from include.checkpoint.files.atomic import sync
+from include.checkpoint.files.segments import Pin
 from include.sources.archive import UnpackLimits, unpack
 from include.sources.cache import SourceCache
 from include.sources.checksums import encode

@@ -15,7 +15,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from include.errors import ModelImportError
-from include.reporting.place import ReportNotFoundError
+from include.run.report_place import ReportNotFoundError
 from model_imports_page.access import MAY_READ_RUNS
 from model_imports_page.headers import add_security_headers
 from model_imports_page.presentation import FOLDER, compile_templates, render

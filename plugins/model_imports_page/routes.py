@@ -7,15 +7,15 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from include.config import ModelConfig
+from include.config.model import ModelConfig
 from include.overview.account import Account
 from include.overview.memory import Reading
 from include.overview.outlook import monthly, outlook
 from include.overview.reader import KNOWN, OverviewReader, Wish
 from include.overview.standing import Plot, Standing, deciding_metric, plot_scores, threshold
-from include.plan import PROJECT_ROOT
 from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
-from include.reporting.place import read_html_report
+from include.run.plan import PROJECT_ROOT
+from include.run.report_place import read_html_report
 from model_imports_page.access import Viewer, ViewerDep, VisibleModel
 from model_imports_page.board import read_board
 from model_imports_page.connection import connect

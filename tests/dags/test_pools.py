@@ -4,8 +4,8 @@ import pytest
 
 from bedrock_import.pool_listener import on_starting
 from bedrock_import.pools import DEFAULT_POOL, IMPORT_REGIONS, POOLS, pool_name
-from include.config import ModelConfig
-from include.limits import load_limits
+from include.config.model import ModelConfig
+from include.service.limits import load_limits
 from model_import_dag.factory import WAIT_PRIORITY, build_import_dag
 
 QUEUE = ("create_import_job", "wait_for_import")

@@ -9,12 +9,12 @@ import yaml
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
-from include.config import ModelConfig, ModelFileInvalidError, parse_model_config
+from include.config.model import ModelConfig, ModelFileInvalidError, parse_model_config
 from model_import_dag.factory import build_import_dag
 from model_import_dag.params import UnknownParametersError, run_account, run_config
 from model_import_dag.retirement import build_retirement_dag
 from model_import_dag.rolling_back import build_roll_back_dag
-from tests.integration.docs.documents import blocks
+from tests.support.documents import blocks
 
 DOCUMENT = "docs/data-scientist.md"
 MODEL = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}

@@ -12,9 +12,9 @@ from playwright.sync_api import BrowserContext, Page
 
 from include.demo.airflow_server import USER
 from include.demo.environment import DemoEnvironment
-from tests.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
-from tests.browser_page import chromium
-from tests.integration.docs.documents import blocks
+from tests.support.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
+from tests.support.browser_page import chromium
+from tests.support.documents import blocks
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -23,7 +23,7 @@ DOCUMENTED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {dags!r})  # Airflow adds only the folder of this file
-from include.config import read_model_file
+from include.config.model import read_model_file
 from model_import_dag.factory import build_import_dag
 build_import_dag({dag_id!r}, read_model_file(Path(__file__).with_suffix(".yaml")))
 """

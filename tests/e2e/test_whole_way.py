@@ -14,7 +14,7 @@ import requests
 from bedrock_import.pools import POOLS
 from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
-from tests.airflow_system import DAG_ID, System
+from tests.support.airflow_system import DAG_ID, System
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from include.demo.airflow_server import USER
 from include.demo.run_view import follow_run
-from tests.airflow_system import DAG_ID, System
+from tests.support.airflow_system import DAG_ID, System
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.airflow_system import System
-from tests.integration.docs.documents import Block, demo_blocks, project_links
+from tests.support.airflow_system import System
+from tests.support.documents import Block, demo_blocks, project_links
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import BrowserContext, Page, Request, expect
 
-from tests.airflow_system import DAG_ID, System
-from tests.browser_page import keep_picture
+from tests.support.airflow_system import DAG_ID, System
+from tests.support.browser_page import keep_picture
 
 pytestmark = pytest.mark.timeout(900)
 

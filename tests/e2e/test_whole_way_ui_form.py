@@ -11,10 +11,10 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from include.config import read_model_file
-from include.naming import FORM_DAG_ID
-from tests.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
-from tests.browser_page import keep_picture
+from include.config.model import read_model_file
+from include.run.names import FORM_DAG_ID
+from tests.support.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
+from tests.support.browser_page import keep_picture
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.conftest import Start
 from tests.faults.installation import Installation
 from tests.faults.outcomes import assert_imported_once
-from tests.tiny_mistral import save_tiny_mistral
+from tests.support.tiny_mistral import save_tiny_mistral
 
 A_MINUTE = 60.0
 SLOW = 4e6

@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.local_aws_process import LocalAwsProcess
-from tests.seaweedfs_process import ACCESS_KEY, SECRET_KEY, SeaweedFsProcess
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY, SeaweedFsProcess
 
 BUCKET = "models"
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.checkpoint.folder import checkpoint_of_folder
-from include.checkpoint.progress import no_progress
+from include.checkpoint.files.folder import checkpoint_of_folder
+from include.checkpoint.writing.progress import no_progress
 from include.delivery.earlier import earlier_deliveries
 from include.delivery.upload import upload
-from include.plan import PROJECT_ROOT
+from include.run.plan import PROJECT_ROOT
 
 BUCKET = "models"
 BASE = PROJECT_ROOT / "include" / "demo" / "base"

@@ -13,7 +13,7 @@ import pytest
 from botocore import UNSIGNED
 
 from include.checkpoint.errors import DiskFilledError
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.delivery.destination import Destination
 from include.delivery.errors import ChecksumMismatchError, DeliveryDiffersError
 from include.delivery.manifest import find_delivered
@@ -24,8 +24,8 @@ from include.sources.errors import S3RequestError
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
 from tests.integration.delivery.conftest import BUCKET, clear, client_for
-from tests.integration.delivery.faulty_proxy import FaultyProxy, Request, Rule
 from tests.integration.delivery.test_upload import MANIFEST, PREFIX, checkpoint_of, contents, deliver, stored
+from tests.support.faulty_proxy import FaultyProxy, Request, Rule
 
 FEW = TransferSettings(part_size=5 * 2**20, workers=4, attempts=5)
 ONCE = TransferSettings(part_size=5 * 2**20, workers=4, attempts=1)
@@ -117,7 +117,7 @@ def test_a_wrong_clock_is_told_from_a_missing_right_where_s3_says_403_alone(
     proxy.rule = lambda _: "skewed"
     with pytest.raises(S3RequestError, match=r"403.*policies"):
         describe_source(parse_location(f"s3://{BUCKET}/model.tar.gz"), s3=s3)
-    monkeypatch.setattr("include.sources.s3_requests.MAX_SKEW_SECONDS", -1)
+    monkeypatch.setattr("include.aws.s3.MAX_SKEW_SECONDS", -1)
     with pytest.raises(S3RequestError, match=r"RequestTimeTooSkewed.*clock is wrong"):
         describe_source(parse_location(f"s3://{BUCKET}/model.tar.gz"), s3=s3)
 

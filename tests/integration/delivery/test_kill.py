@@ -14,8 +14,8 @@ import pytest
 
 from include.delivery.manifest import find_delivered
 from tests.integration.delivery.conftest import BUCKET, clear, client_for
-from tests.integration.delivery.faulty_proxy import FaultyProxy
 from tests.integration.delivery.test_upload import MANIFEST, contents, stored
+from tests.support.faulty_proxy import FaultyProxy
 
 WORKERS, PART_SIZE, SIZE = 2, 5 * 2**20, 60 * 2**20
 RATE = 60 * 2**20

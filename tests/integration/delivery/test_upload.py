@@ -10,9 +10,9 @@ import pytest
 from awscrt.checksums import crc64nvme
 
 from include.checkpoint.errors import SourceChangedError
-from include.checkpoint.progress import no_progress
-from include.checkpoint.reading import LocalReader, UriReader
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.files.reading import LocalReader, UriReader
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.writing.progress import no_progress
 from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
 from include.delivery.manifest import find_delivered
 from include.delivery.transfer import TransferSettings

@@ -18,11 +18,11 @@ import pytest
 import yaml
 from airflow.cli.cli_parser import get_parser
 
-from include.config import parse_model_config
+from include.config.model import parse_model_config
 from model_import_dag.loader import load_dags
 from model_import_dag.rolling_back import build_roll_back_dag
-from tests.integration.docs.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks, demo_blocks, inline_commands
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks, demo_blocks, inline_commands
+from tests.support.local_aws_process import LocalAwsProcess
 
 LANGUAGES = {"sh", "bash", "python", "yaml", "json", "console", "text"}
 MODEL = {
@@ -133,7 +133,9 @@ def test_a_documented_command_is_one_that_works(block: Block, sandbox: Sandbox) 
     if block.reason:
         subprocess.run(["bash", "-n", "-c", block.text], check=True)
         return
-    if "--template-file include/aws/model_import.yaml" in block.text:  # several documents deploy the same stack
+    if (
+        "--template-file include/cloudformation/model_import.yaml" in block.text
+    ):  # several documents deploy the same stack
         sandbox.run(["aws", "cloudformation", "delete-stack", "--stack-name", "model-import"])
     sandbox.shell(block.text)
     for program, *arguments in sandbox.noted():

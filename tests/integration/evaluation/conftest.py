@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from include.config import parse_model_config
+from include.config.model import parse_model_config
 from include.demo import train
-from include.measurement import EvaluationClients
-from include.plan import ImportPlan
-from tests.bedrock_stand_in import BUCKET, REGION, Aws, when_ready
-from tests.local_aws_process import ROOT, LocalAwsProcess
+from include.run.plan import ImportPlan
+from include.steps.evaluate import EvaluationClients
+from tests.support.bedrock_stand_in import BUCKET, REGION, Aws, when_ready
+from tests.support.local_aws_process import ROOT, LocalAwsProcess
 
 RUNTIME = Config(retries={"total_max_attempts": 1}, max_pool_connections=64)
 DEMO = ROOT / "include" / "demo"

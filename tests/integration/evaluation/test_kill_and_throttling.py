@@ -15,18 +15,18 @@ from typing import Any
 
 from include.evaluation.results import RecordResult
 from include.evaluation.storage import read_records
-from include.measurement import EvaluationClients, measure
-from include.plan import ImportPlan
-from tests.bedrock_stand_in import Aws
+from include.run.plan import ImportPlan
+from include.steps.evaluate import EvaluationClients, measure
 from tests.integration.evaluation.conftest import plan_in
-from tests.local_aws_process import ROOT
+from tests.support.bedrock_stand_in import Aws
+from tests.support.local_aws_process import ROOT
 
 QUESTIONS, CONCURRENCY = 500, 8
 
 MEASURE = """
 import sys
 from pathlib import Path
-from tests.bedrock_stand_in import Aws
+from tests.support.bedrock_stand_in import Aws
 from tests.integration.evaluation import test_kill_and_throttling as tests
 endpoint, model, folder, dataset = sys.argv[1:]
 tests.measure_counted(Aws(endpoint), model, Path(folder), dataset)

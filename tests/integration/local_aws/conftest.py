@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 Client = Any
 ONCE = Config(retries={"total_max_attempts": 1}, parameter_validation=False)

@@ -13,7 +13,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from tests.integration.local_aws.conftest import ONCE
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 Client = Any
 ACCOUNT = "123456789012"

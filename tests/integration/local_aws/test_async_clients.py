@@ -13,8 +13,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import ClientError
 
-from tests.local_aws_process import LocalAwsProcess
-from tests.s3_requests import DIGESTS, checksum
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.s3_requests import DIGESTS, checksum
 
 MIB = 2**20
 Client = Any

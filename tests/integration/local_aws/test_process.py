@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local_aws_process import ROOT, LocalAwsProcess
+from tests.support.local_aws_process import ROOT, LocalAwsProcess
 
 Client = Any
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.airflow_app import PAGE, AirflowApp, airflow_app
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.airflow_app import PAGE, AirflowApp, airflow_app
+from tests.support.local_aws_process import LocalAwsProcess
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import requests
 from include.demo.environment import aws_client
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ApprovalStatus, Candidate
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 Visit = Callable[..., Any]
 FINGERPRINT = "ab" * 32

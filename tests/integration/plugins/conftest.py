@@ -14,8 +14,8 @@ import requests
 
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.tiny_mistral import save_tiny_mistral
 
 ACCOUNT, BUCKET, CONNECTION = "123456789012", "models", "aws_local"
 OPTIONS = ["--import-seconds", "0.3", "--cold-start-seconds", "0.5", "--max-imported-models", "100"]

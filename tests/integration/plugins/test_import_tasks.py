@@ -18,7 +18,7 @@ from bedrock_import.exceptions import (
     ModelImportJobTimeoutError,
 )
 from tests.integration.plugins.conftest import ACCOUNT, CONNECTION, Aws, create_role
-from tests.unit.plugins.task_run import FakeTaskInstance, first_event, rebuild, run_task
+from tests.support.task_run import FakeTaskInstance, first_event, rebuild, run_task
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 

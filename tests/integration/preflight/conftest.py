@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.preflight.account import Account
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
+from tests.support.account import Account
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.tiny_mistral import save_tiny_mistral
 
 
 @pytest.fixture(scope="session")

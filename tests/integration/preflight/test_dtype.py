@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from include.plan import ImportPlan
-from include.planning import make_plan
-from include.preparation import deliver, merge, prepare_base, validate
-from tests.integration.preflight.account import Account
+from include.run.plan import ImportPlan
+from include.steps.plan_run import make_plan
+from include.steps.prepare import deliver, merge, prepare_base, validate
+from tests.support.account import Account
 
 DTYPES = {"keep": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 

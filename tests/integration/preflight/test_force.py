@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from include.plan import ImportPlan
-from include.planning import make_plan
-from tests.bedrock_stand_in import Aws
-from tests.integration.preflight.account import Account
+from include.run.plan import ImportPlan
+from include.steps.plan_run import make_plan
 from tests.integration.preflight.test_quotas_and_callers import aws
+from tests.support.account import Account
+from tests.support.bedrock_stand_in import Aws
 
 __all__ = ["aws"]
 

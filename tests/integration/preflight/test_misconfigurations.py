@@ -10,7 +10,7 @@ import pytest
 
 from include.preflight.findings import Finding
 from include.preflight.permissions import trust_statement
-from tests.integration.preflight.account import ACCOUNT, REGION, Account, statement_in
+from tests.support.account import ACCOUNT, REGION, Account, statement_in
 
 SECONDS = 10.0
 OTHER_ACCOUNT = "210987654321"
@@ -141,7 +141,7 @@ def no_role(account: Account) -> None:
 
 
 def role_again(account: Account) -> None:
-    from tests.integration.preflight.account import policy
+    from tests.support.account import policy
 
     document = policy(trust_statement(account.target))
     account.admin("iam").create_role(RoleName=account.role, AssumeRolePolicyDocument=document)
@@ -157,7 +157,7 @@ def no_deny(account: Account) -> None:
 
 
 def boundary(account: Account) -> None:
-    from tests.integration.preflight.account import policy
+    from tests.support.account import policy
 
     iam, nothing = account.admin("iam"), policy({"Effect": "Allow", "Action": "s3:List*", "Resource": "*"})
     arn = iam.create_policy(PolicyName=f"{account.role}-boundary", PolicyDocument=nothing)["Policy"]["Arn"]

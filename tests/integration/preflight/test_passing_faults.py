@@ -12,8 +12,8 @@ from botocore.awsrequest import AWSResponse
 from include.aws.transient import transient_cause
 from include.preflight.checks import preflight
 from include.preflight.findings import PreflightFailedError, PreflightUnansweredError
-from tests.bedrock_stand_in import Aws
-from tests.integration.preflight.account import Account
+from tests.support.account import Account
+from tests.support.bedrock_stand_in import Aws
 
 XML = "<ErrorResponse><Error><Type>Sender</Type><Code>{0}</Code><Message>no</Message></Error></ErrorResponse>"
 S3 = "<Error><Code>{0}</Code><Message>no</Message></Error>"

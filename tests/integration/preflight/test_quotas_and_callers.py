@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from include.plan import PROJECT_ROOT
-from tests.bedrock_stand_in import BUCKET, Aws
-from tests.integration.preflight.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy
+from include.run.plan import PROJECT_ROOT
+from tests.support.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy
+from tests.support.bedrock_stand_in import BUCKET, Aws
 
 QUOTA = 3
 
@@ -161,7 +161,7 @@ def test_what_the_cloudformation_template_makes_passes(account: Account, encrypt
     cloudformation = account.admin("cloudformation")
     cloudformation.create_stack(
         StackName=account.user,
-        TemplateBody=(PROJECT_ROOT / "include/aws/model_import.yaml").read_text(),
+        TemplateBody=(PROJECT_ROOT / "include/cloudformation/model_import.yaml").read_text(),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
     )

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from include.promotion import Clients
-from tests.bedrock_stand_in import BUCKET, Aws
-from tests.integration.promotion.runs import Runs
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
+from include.steps.decide import Clients
+from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.promotion_runs import Runs
+from tests.support.tiny_mistral import save_tiny_mistral
 
 
 @pytest.fixture(scope="package")

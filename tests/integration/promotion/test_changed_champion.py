@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.promotion import measure_champion
-from include.registration import Answer
 from include.registry.errors import ChampionChangedError, VersionNotImportedError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ModelVersion
-from tests.bedrock_stand_in import BUCKET, Aws
-from tests.integration.promotion.runs import Runs, early, finished, weak
+from include.steps.decide import measure_champion
+from include.steps.register import Answer
+from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.promotion_runs import Runs, early, finished, weak
 
 LOW = {"evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}}}
 BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))

@@ -10,14 +10,14 @@ from multiprocessing import get_context
 
 import pytest
 
-from include.promotion import measure_champion
-from include.registration import Answer
 from include.registry.errors import VersionNotImportedError
 from include.registry.versions import REPORT_HTML_URI
-from include.reporting.writing import write_report
-from tests.bedrock_stand_in import BUCKET, Aws
-from tests.integration.promotion.registering import register_one
-from tests.integration.promotion.runs import RUN_URL, Runs, early, finished, forgetful
+from include.steps.decide import measure_champion
+from include.steps.register import Answer
+from include.steps.report import write_report
+from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.promotion_runs import RUN_URL, Runs, early, finished, forgetful
+from tests.support.registering import register_one
 
 
 def test_base_early_and_finished_get_three_honest_decisions(runs: Runs) -> None:

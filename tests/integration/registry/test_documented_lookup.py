@@ -12,7 +12,7 @@ import pytest
 
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import Candidate
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 PAGE = Path(__file__).parents[3] / "docs/promotion.md"
 

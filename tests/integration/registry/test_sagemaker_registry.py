@@ -10,7 +10,7 @@ import pytest
 from include.registry.errors import ChampionChangedError
 from include.registry.sagemaker import RegistryMetadataTooLargeError, SageMakerRegistry
 from include.registry.versions import RETIRED_AT, Candidate, ChampionSeen
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 FINGERPRINTS = {name: name * 64 for name in "abc"}
 

@@ -9,7 +9,7 @@ import pytest
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.search import champion_among, newest_versions, registered_groups
 from include.registry.versions import ApprovalStatus, Candidate
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 VERSIONS = 103
 

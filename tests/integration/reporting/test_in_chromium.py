@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from include.reporting.page import render
-from tests.unit.reporting.pages import answers, content, regressed_page
+from tests.support.pages import answers, content, regressed_page
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

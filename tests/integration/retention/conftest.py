@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from include.identity import ImportIdentity
-from include.naming import import_names
+from include.aws.imported_models import RetentionClients
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ApprovalStatus, Candidate, ModelVersion
-from include.retention.models import RetentionClients
-from tests.bedrock_stand_in import BUCKET, Aws
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
+from include.run.identity import ImportIdentity
+from include.run.names import import_names
+from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.tiny_mistral import save_tiny_mistral
 
 QUOTA = 4
 

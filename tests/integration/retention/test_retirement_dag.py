@@ -9,8 +9,8 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from include.registry.sagemaker import SageMakerRegistry
 from model_import_dag.retirement import build_retirement_dag
-from tests.bedrock_stand_in import CREDENTIALS, REGION
 from tests.integration.retention.conftest import Imports
+from tests.support.bedrock_stand_in import CREDENTIALS, REGION
 
 
 @pytest.fixture

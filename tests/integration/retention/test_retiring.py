@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from include.aws.imported_models import list_models
 from include.aws.transient import transient_cause
-from include.config import RetentionConfig
-from include.retention.models import list_models
+from include.config.model import RetentionConfig
 from include.retention.retiring import (
     RETIRED_AT,
     RetirementFailedError,
@@ -14,8 +14,8 @@ from include.retention.retiring import (
     retire_after_promotion,
 )
 from include.retention.room import NoModelSlotError, free_slot, read_occupancy
-from tests.bedrock_stand_in import BUCKET
 from tests.integration.retention.conftest import QUOTA, Imports
+from tests.support.bedrock_stand_in import BUCKET
 
 NEWEST_ONLY = RetentionConfig(keep=1)
 

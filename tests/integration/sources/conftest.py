@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.airflow_app import PAGE, AirflowApp, airflow_app
-from tests.browser_page import DESKTOP, chromium
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.airflow_app import PAGE, AirflowApp, airflow_app
+from tests.support.browser_page import DESKTOP, chromium
+from tests.support.local_aws_process import LocalAwsProcess
 
 #: Milliseconds: a page that is not there by then on a busy machine does not come.
 PATIENCE = 30_000

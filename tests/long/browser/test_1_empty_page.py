@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser_page import open_ready, serious_findings
 from tests.long.browser.conftest import Site
+from tests.support.browser_page import open_ready, serious_findings
 
 
 def test_the_page_tells_that_nothing_is_imported(site: Site, open_page: Callable[..., Page]) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.airflow_app import PAGE
-from tests.browser_page import (
+from tests.long.browser.conftest import Site
+from tests.support.airflow_app import PAGE
+from tests.support.browser_page import (
     DESKTOP,
     PHONE,
     background,
@@ -17,8 +18,7 @@ from tests.browser_page import (
     overflow,
     serious_findings,
 )
-from tests.long.browser.conftest import Site
-from tests.many_models import import_models, model_name, register_versions
+from tests.support.many_models import import_models, model_name, register_versions
 
 MODELS, VERSIONS, IMPORTED = 50, 100, 5
 LAST = model_name(MODELS - 1)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Frame, Page, Request, expect
 
-from tests.browser_page import READY, background, keep_picture
 from tests.long.browser.conftest import Site
+from tests.support.browser_page import READY, background, keep_picture
 
 
 def open_in_airflow(page: Page, site: Site) -> Frame:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.browser_page import open_ready, serious_findings
 from tests.long.browser.conftest import Site
+from tests.support.browser_page import open_ready, serious_findings
 
 
 def test_when_aws_is_gone_the_page_shows_what_it_knows_and_says_how_old_it_is(

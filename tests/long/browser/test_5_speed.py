@@ -23,9 +23,9 @@ from include.demo.airflow_server import USER, airflow_components, airflow_enviro
 from include.demo.environment import aws_connection, start_stand_in
 from include.demo.processes import ProcessGroup, free_port, inherited_environment
 from include.overview.reader import ACCOUNT_AGE
-from tests.browser_page import DESKTOP, open_ready
 from tests.long.browser.conftest import OPTIONS, PATIENCE
-from tests.many_models import import_models, model_name, register_versions
+from tests.support.browser_page import DESKTOP, open_ready
+from tests.support.many_models import import_models, model_name, register_versions
 
 pytestmark = pytest.mark.timeout(1200)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.aws.stacks import Aws
-from tests.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.stacks import Aws
 
 OPTIONS = ["--import-seconds", "0.1", "--cold-start-seconds", "0", "--max-imported-models", "100"]
 

@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
-from tests.unit.plugins.task_run import FakeTaskInstance, run_task
+from tests.support.task_run import FakeTaskInstance, run_task
 
 
 class RunTaskInstance(FakeTaskInstance):

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import ModelImportError
-from include.plan import PROJECT_ROOT
 from include.preflight.findings import PreflightFailedError
+from include.run.plan import PROJECT_ROOT
 from model_import_dag.factory import Waits, build_import_dag
-from tests.integration.aws.stacks import ACCOUNT, IMPORT, Aws, Statement, document
 from tests.long.policies.in_process import run_dag
+from tests.support.stacks import ACCOUNT, IMPORT, Aws, Statement, document
 
 DEMO = PROJECT_ROOT / "include" / "demo"
 SOURCES, CONNECTION = "base-models", "aws_runner"

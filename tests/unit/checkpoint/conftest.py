@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from peft import LoraConfig
 
-from tests.unit.checkpoint.tiny_models import make_model, save_adapter, save_model
+from tests.support.tiny_models import make_model, save_adapter, save_model
 
 
 @pytest.fixture(scope="session")

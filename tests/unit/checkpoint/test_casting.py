@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from include.checkpoint.casting import cast
+from include.checkpoint.checks.validation import validate
 from include.checkpoint.errors import NonFiniteError
-from include.checkpoint.folder import checkpoint_of_folder
-from include.checkpoint.materialize import materialize
-from include.checkpoint.validation import validate
-from tests.unit.checkpoint.tiny_models import equal_bits, load_weights, make_model, save_model
+from include.checkpoint.files.folder import checkpoint_of_folder
+from include.checkpoint.writing.materialize import materialize
+from tests.support.tiny_models import equal_bits, load_weights, make_model, save_model
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("bfloat16", torch.bfloat16), ("float16", torch.float16)])

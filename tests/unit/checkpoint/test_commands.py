@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from include.checkpoint.__main__ import main
-from tests.unit.checkpoint.raw_mistral import save_raw
-from tests.unit.checkpoint.tiny_models import equal_bits, load_weights, make_model, make_tokenizer, merged_by_peft
+from tests.support.raw_mistral import save_raw
+from tests.support.tiny_models import equal_bits, load_weights, make_model, make_tokenizer, merged_by_peft
 
 
 def test_merge_writes_a_folder_that_is_pefts_merge(

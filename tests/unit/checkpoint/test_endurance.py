@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.checkpoint_endurance import fuzz
 from benchmarks.checkpoint_kills import kill_at_random
-from tests.unit.checkpoint.endurance_inputs import KILL_CASES, fuzz_folder
+from tests.support.endurance_inputs import KILL_CASES, fuzz_folder
 
 
 def test_damaged_inputs_end_in_a_named_error_or_a_report(tmp_path: Path) -> None:

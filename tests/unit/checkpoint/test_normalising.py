@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from include.checkpoint.folder import checkpoint_of_folder
-from include.checkpoint.materialize import materialize
+from include.checkpoint.checks.validation import validate
+from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.normalising import normalise, normalise_config
-from include.checkpoint.validation import validate
+from include.checkpoint.writing.materialize import materialize
 
 FIXTURES = Path(__file__).parent / "fixtures" / "transformers5"
 TOKENS = torch.arange(3, 43)[None]

@@ -7,8 +7,8 @@ from awscrt.checksums import crc64nvme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.checkpoint.reading import RangeReader
-from include.checkpoint.segments import CheckpointFile, Pin, Segment
+from include.checkpoint.files.reading import RangeReader
+from include.checkpoint.files.segments import CheckpointFile, Pin, Segment
 from include.delivery.derivation import WholeObject, by_start, derive
 from include.sources.read_ledger import ReadLedger, load_ranges
 

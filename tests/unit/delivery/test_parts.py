@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.checkpoint.segments import CheckpointFile, Segment
+from include.checkpoint.files.segments import CheckpointFile, Segment
 from include.delivery.parts import MAX_PARTS, MIN_PART_SIZE, Part, plan_parts
 
 MIB = 2**20

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 from include.delivery.manifest import DeliveredFile, Manifest
 from include.delivery.relocation import relocate
 

@@ -11,7 +11,7 @@ from include.evaluation.bootstrap import estimate
 from include.evaluation.comparison import compare, paired_difference
 from include.evaluation.errors import DifferentRecordsError, NoScoresError
 from include.evaluation.results import RecordResult
-from tests.unit.evaluation.record_results import record_result
+from tests.support.record_results import record_result
 
 scores = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=40)
 pairs = st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=40)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from include.config import parse_model_config
+from include.config.model import parse_model_config
 from include.overview.standing import Standing, deciding_metric, plot_scores, threshold
 from include.registry.versions import ModelVersion
 

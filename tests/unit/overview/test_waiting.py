@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from include.naming import import_dag_id, model_name_of
 from include.overview.waiting import TaskState, belongs_to, waits_for
+from include.run.names import import_dag_id, model_name_of
 
 
 def task(task_id: str, state: str, pool: str = "default_pool") -> TaskState:

@@ -10,8 +10,8 @@ os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
 from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
 
 from bedrock_import.hooks import BedrockModelImportHook
-from tests.unit.plugins.fake_bedrock import FakeBedrock, async_connection
-from tests.unit.plugins.task_run import FakeTaskInstance
+from tests.support.fake_bedrock import FakeBedrock, async_connection
+from tests.support.task_run import FakeTaskInstance
 
 
 @pytest.fixture

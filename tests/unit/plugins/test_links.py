@@ -10,7 +10,7 @@ from airflow.serialization.serialized_objects import DagSerialization
 from bedrock_import import links
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from tests.unit.plugins.task_run import FakeTaskInstance
+from tests.support.task_run import FakeTaskInstance
 
 US = {"region_name": "us-west-2", "aws_partition": "aws"}
 LINKS = [

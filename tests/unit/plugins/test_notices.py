@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from bedrock_import.exceptions import ModelImportJobFailedError
 from bedrock_import.notices import FailureNotice, failure_notice
-from tests.unit.plugins.fake_bedrock import aws_error
+from tests.support.fake_bedrock import aws_error
 
 
 def test_a_failed_import_is_told_with_what_bedrock_said_what_to_do_and_where_to_look() -> None:

@@ -18,8 +18,8 @@ from bedrock_import.exceptions import (
     ModelImportJobTriggerError,
 )
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
-from tests.unit.plugins.fake_bedrock import FakeBedrock, aws_error
-from tests.unit.plugins.task_run import FakeTaskInstance, run_task
+from tests.support.fake_bedrock import FakeBedrock, aws_error
+from tests.support.task_run import FakeTaskInstance, run_task
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 TAGS = [{"key": "fingerprint", "value": "f1"}]

@@ -8,8 +8,8 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
 from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger
-from tests.unit.plugins.fake_bedrock import FakeBedrock
-from tests.unit.plugins.task_run import FakeTaskInstance
+from tests.support.fake_bedrock import FakeBedrock
+from tests.support.task_run import FakeTaskInstance
 
 JOB_ARN = "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl"
 

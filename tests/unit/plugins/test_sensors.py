@@ -18,8 +18,8 @@ from bedrock_import.exceptions import (
     ModelImportJobTriggerError,
 )
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from tests.unit.plugins.fake_bedrock import FakeBedrock, aws_error
-from tests.unit.plugins.task_run import FakeTaskInstance, run_task
+from tests.support.fake_bedrock import FakeBedrock, aws_error
+from tests.support.task_run import FakeTaskInstance, run_task
 
 IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
 MODEL_ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/mod000000000"

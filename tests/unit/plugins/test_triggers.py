@@ -11,8 +11,8 @@ from airflow.triggers.base import BaseTrigger
 from bedrock_import import triggers
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from tests.unit.plugins.fake_bedrock import FakeBedrock, aws_error
-from tests.unit.plugins.task_run import first_event, rebuild
+from tests.support.fake_bedrock import FakeBedrock, aws_error
+from tests.support.task_run import first_event, rebuild
 
 AWS = {
     "aws_conn_id": "aws_other",

@@ -11,7 +11,7 @@ from botocore.stub import Stubber
 
 from bedrock_import.hooks import WAITER_PATH, BedrockModelImportHook
 from bedrock_import.outcomes import JOB_WAITER, event_for_job
-from tests.unit.plugins.fake_bedrock import service_model
+from tests.support.fake_bedrock import service_model
 
 WAITERS = json.loads(WAITER_PATH.read_text("utf-8"))["waiters"]
 IMPORT_STATES = service_model("bedrock").shape_for("ModelImportJobStatus").enum

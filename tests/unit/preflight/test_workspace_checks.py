@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from include.inputs import RunInputs
 from include.preflight.workspace_checks import RESERVE, check_workspace
+from include.run.inputs import RunInputs
 from include.sources.fingerprint import SourceFile
 from include.sources.source import Source
 

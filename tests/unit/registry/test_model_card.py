@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from include.evaluation.results import EvaluationReport
 from include.local_aws.moto_patches.model_cards import model_card_violations
 from include.registry.model_card import model_card
-from tests.unit.evaluation.record_results import record_result
-from tests.unit.reporting.pages import measured
+from tests.support.pages import measured
+from tests.support.record_results import record_result
 
 MOST_CHARACTERS = 100_000
 ANY_TEXT = st.text(max_size=3000)

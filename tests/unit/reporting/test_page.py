@@ -7,7 +7,7 @@ import pytest
 
 from include.reporting.content import MOST_ANSWERS
 from include.reporting.page import TEMPLATES, render
-from tests.unit.reporting.pages import answers, content, regressed_page
+from tests.support.pages import answers, content, regressed_page
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 

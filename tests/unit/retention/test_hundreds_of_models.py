@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from include.config import RetentionConfig
-from include.retention import requests
-from include.retention.models import RetentionClients, list_models
-from include.retention.planning import RetentionPolicies, plan_retirement
+from include.aws import bedrock as requests
+from include.aws.imported_models import RetentionClients, list_models
+from include.config.model import RetentionConfig
 from include.retention.retiring import champions_of, retire
+from include.retention.selection import RetentionPolicies, plan_retirement
 
 MODELS, GROUPS = 300, 3
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from include.checkpoint.folder import checkpoint_of_folder
-from include.checkpoint.reading import LocalReader
-from include.checkpoint.segments import Checkpoint, CheckpointFile, Pin, Segment
-from include.checkpoint.tensors import StoredTensor, stored_tensors
+from include.checkpoint.files.folder import checkpoint_of_folder
+from include.checkpoint.files.reading import LocalReader
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
+from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.sources.read_ahead import CHUNK_SIZE, CHUNKS_AHEAD, read_ahead
 from include.sources.read_ledger import ReadLedger
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bedrock_stand_in import BUCKET, Aws, when_ready
-from tests.greedy_oracle import GreedyOracle
-from tests.local_aws_process import LocalAwsProcess
-from tests.tiny_mistral import save_tiny_mistral
+from tests.support.bedrock_stand_in import BUCKET, Aws, when_ready
+from tests.support.greedy_oracle import GreedyOracle
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.tiny_mistral import save_tiny_mistral
 
 QUICK = ("--import-seconds", "0.1", "--cold-start-seconds", "0.3")
 

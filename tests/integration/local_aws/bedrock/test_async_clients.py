@@ -14,8 +14,8 @@ from aiobotocore.session import get_session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.bedrock_stand_in import CREDENTIALS, REGION, Aws, error_code
-from tests.greedy_oracle import GreedyOracle
+from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws, error_code
+from tests.support.greedy_oracle import GreedyOracle
 
 Answer = TypeVar("Answer")
 

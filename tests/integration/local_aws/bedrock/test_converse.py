@@ -9,9 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from tests.bedrock_stand_in import Aws, when_ready
-from tests.greedy_oracle import GreedyOracle
-from tests.tiny_mistral import change_json
+from tests.support.bedrock_stand_in import Aws, when_ready
+from tests.support.greedy_oracle import GreedyOracle
+from tests.support.tiny_mistral import change_json
 
 CHAT = [{"role": "user", "content": "hello"}]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.bedrock_stand_in import ACCOUNT, BUCKET, REGION, Aws, error_code
+from tests.support.bedrock_stand_in import ACCOUNT, BUCKET, REGION, Aws, error_code
 
 
 @pytest.fixture(autouse=True)

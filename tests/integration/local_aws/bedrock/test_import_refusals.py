@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from safetensors.torch import load_file, save_file
 
-from tests.bedrock_stand_in import ACCOUNT, BUCKET, GET, LIST, TRUST, Aws, error_code
-from tests.tiny_mistral import change_json
+from tests.support.bedrock_stand_in import ACCOUNT, BUCKET, GET, LIST, TRUST, Aws, error_code
+from tests.support.tiny_mistral import change_json
 
 NUMBERS = count()
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

@@ -14,7 +14,7 @@ from include.local_aws.bedrock.generation import encode_prompt, generate
 from include.local_aws.bedrock.inference import Finish, InferenceRequest
 from include.local_aws.bedrock.loaded_model import LoadedModel, load_checkpoint
 from include.local_aws.bedrock.service_rules import service_rules
-from tests.tiny_mistral import save_tiny_mistral
+from tests.support.tiny_mistral import save_tiny_mistral
 
 VOCABULARY = 98
 DECODER = {

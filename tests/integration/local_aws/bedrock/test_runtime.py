@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.bedrock_stand_in import Aws, when_ready
-from tests.greedy_oracle import GreedyOracle
-from tests.tiny_mistral import change_json
+from tests.support.bedrock_stand_in import Aws, when_ready
+from tests.support.greedy_oracle import GreedyOracle
+from tests.support.tiny_mistral import change_json
 
 CHAT = [{"role": "user", "content": "hello"}]
 PROMPTS = ["What is the capital of France?", "abc", "x" * 100]

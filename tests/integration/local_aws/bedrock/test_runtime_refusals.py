@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.bedrock_stand_in import ACCOUNT, REGION, Aws, error_code, when_ready
+from tests.support.bedrock_stand_in import ACCOUNT, REGION, Aws, error_code, when_ready
 
 CHAT = [{"role": "user", "content": "hello"}]
 UNCHECKED = Config(retries={"total_max_attempts": 1}, parameter_validation=False)

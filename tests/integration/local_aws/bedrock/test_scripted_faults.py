@@ -12,7 +12,7 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.bedrock_stand_in import Aws, error_code, when_ready
+from tests.support.bedrock_stand_in import Aws, error_code, when_ready
 
 RETRYING = Config(retries={"total_max_attempts": 3, "mode": "standard"})
 

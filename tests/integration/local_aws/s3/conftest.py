@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.local_aws_process import LocalAwsProcess
-from tests.s3_requests import RawS3
+from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.s3_requests import RawS3
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3_requests import DIGESTS, RawS3, aws_chunked, checksum
+from tests.support.s3_requests import DIGESTS, RawS3, aws_chunked, checksum
 
 Client = Any
 RIGHT, WRONG = b"the bytes that were meant" * 9000, b"the bytes that were sent!" * 9000

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.s3_requests import DIGESTS, RawS3, checksum
+from tests.support.s3_requests import DIGESTS, RawS3, checksum
 
 Client = Any
 MIB = 2**20

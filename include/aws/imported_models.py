@@ -1,0 +1,110 @@
+"""The imported models of an account and region, with what retention judges them by."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from include.aws.bedrock import find, request
+from include.service.pricing import ModelCost, model_cost
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE = 100
+KEEP_TAG = "keep"
+#: An imported model with both tags was imported by this project.
+OWN_TAGS = frozenset({"model_name", "fingerprint"})
+
+
+class RetentionClients(NamedTuple):
+    """The boto3 clients that retention needs; all of one region and one set of credentials."""
+
+    bedrock: Any
+    s3: Any
+    sagemaker: Any
+
+    @property
+    def region_name(self) -> str:
+        """The region they ask."""
+        return str(self.bedrock.meta.region_name)
+
+
+class ImportedModel(BaseModel):
+    """One imported model. ``s3_uri`` is where it was imported from; it and the cost are known of our own models."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    arn: str
+    name: str
+    created_at: datetime
+    tags: dict[str, str]
+    s3_uri: str = ""
+    cost: ModelCost
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this project imported it."""
+        return self.tags.keys() >= OWN_TAGS
+
+    @property
+    def group(self) -> str:
+        """The model of which it is a version: the name in dags/models/ and in the registry."""
+        return self.tags.get("model_name", "")
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of its content."""
+        return self.tags.get("fingerprint", "")
+
+
+def model_summaries(bedrock: Any, name_contains: str | None) -> Iterator[dict[str, Any]]:
+    """Yield ListImportedModels' summaries, newest first, a hundred per request."""
+    arguments: dict[str, Any] = {"maxResults": PAGE_SIZE, "sortBy": "CreationTime", "sortOrder": "Descending"}
+    if name_contains:
+        arguments["nameContains"] = name_contains
+    while True:
+        page = request(bedrock, "list_imported_models", **arguments)
+        yield from page.get("modelSummaries", [])
+        if not page.get("nextToken"):
+            return
+        arguments["nextToken"] = page["nextToken"]
+
+
+def imported_model_names(bedrock: Any) -> list[str]:
+    """Return the names of all imported models of the account and region."""
+    return [summary["modelName"] for summary in model_summaries(bedrock, None)]
+
+
+def list_models(bedrock: Any, group: str | None = None) -> tuple[ImportedModel, ...]:
+    """Return the imported models, newest first; with ``group`` those that this project imported for it.
+
+    Costs one request per hundred models, one per model, and one more per model of ours. Models that go away meanwhile
+    are left out.
+    """
+    models = (_read(bedrock, summary) for summary in model_summaries(bedrock, f"{group}-" if group else None))
+    return tuple(
+        model for model in models if model is not None and (group is None or (model.is_ours and model.group == group))
+    )
+
+
+def _read(bedrock: Any, summary: dict[str, Any]) -> ImportedModel | None:
+    arn, region_name = summary["modelArn"], str(bedrock.meta.region_name)
+    answer = find(bedrock, "list_tags_for_resource", resourceARN=arn)
+    if answer is None:
+        log.info("%s is gone meanwhile", summary["modelName"])
+        return None
+    tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+    known = find(bedrock, "get_imported_model", modelIdentifier=arn) if tags.keys() >= OWN_TAGS else None
+    details = known or {}
+    return ImportedModel(
+        arn=arn,
+        name=summary["modelName"],
+        created_at=summary["creationTime"],
+        tags=tags,
+        s3_uri=details.get("modelDataSource", {}).get("s3DataSource", {}).get("s3Uri", ""),
+        cost=model_cost(details.get("customModelUnits"), region_name),
+    )

@@ -1,0 +1,95 @@
+"""Whether config.json describes a model that Bedrock imports, in words that transformers 4.51.3 reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from include.checkpoint.checks import model_defects as defects
+from include.checkpoint.checks.weights import Weights
+from include.checkpoint.files.defects import Defect
+from include.service.limits import Architecture, Limits
+
+CONFIG = "config.json"
+STORED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+
+
+def config_defects(config: Mapping[str, Any], weights: Weights, limits: Limits) -> Iterator[Defect]:
+    """Defects of config.json by itself and against the weights' dtype and size."""
+    supported = limits.architectures.supported
+    model_type = config.get("model_type")
+    if not isinstance(model_type, str):
+        yield defects.ModelTypeMissingError(CONFIG, "model_type, a name", repr(model_type))
+        return
+    architecture = supported.get(model_type)
+    if architecture is None:
+        yield defects.ArchitectureUnsupportedError(CONFIG, f"model_type one of {', '.join(supported)}", model_type)
+        return
+    yield from _class_defects(config, architecture)
+    if not architecture.quantized:
+        yield from _quantization_defects(config, weights)
+    yield from _context_defects(config, limits.checkpoint.max_context)
+    yield from _dtype_defects(config, weights)
+    yield from _rope_defects(config)
+    largest = limits.checkpoint.max_bytes[architecture.modality]
+    if weights.size >= largest:
+        yield defects.WeightsTooLargeError("*.safetensors", f"less than {largest:,} bytes", f"{weights.size:,}")
+
+
+def _class_defects(config: Mapping[str, Any], architecture: Architecture) -> Iterator[Defect]:
+    named = config.get("architectures")
+    if not (isinstance(named, list) and named and named[0] in architecture.classes):
+        yield defects.ArchitectureClassError(CONFIG, " or ".join(architecture.classes), repr(named))
+    if config.get("auto_map"):
+        yield defects.RemoteCodeWarning(CONFIG, "no auto_map", repr(config["auto_map"]))
+
+
+def _quantization_defects(config: Mapping[str, Any], weights: Weights) -> Iterator[Defect]:
+    if weights.sound and is_quantization_left_over(config, weights.dtypes):
+        dtypes = ", ".join(sorted(weights.dtypes))
+        expected = f"no quantization_config, as all tensors are {dtypes}"
+        yield defects.QuantizationLeftOverError(CONFIG, expected, repr(config["quantization_config"]))
+    elif config.get("quantization_config") is not None:
+        yield defects.QuantizedError(CONFIG, "no quantization_config", repr(config["quantization_config"]))
+
+
+def is_quantization_left_over(config: Mapping[str, Any], dtypes: set[str]) -> bool:
+    """Return whether ``config`` describes quantized weights while those of these dtypes are not.
+
+    Every kind of quantization stores integers or 8-bit floats.
+    """
+    return config.get("quantization_config") is not None and bool(dtypes) and dtypes <= set(STORED_DTYPES.values())
+
+
+def _context_defects(config: Mapping[str, Any], largest: int) -> Iterator[Defect]:
+    names = ("max_position_embeddings", "n_positions")
+    context = next((config[name] for name in names if isinstance(config.get(name), int)), 0)
+    if context > largest:
+        yield defects.ContextTooLongWarning(CONFIG, f"at most {largest} tokens", f"{context}")
+
+
+def _dtype_defects(config: Mapping[str, Any], weights: Weights) -> Iterator[Defect]:
+    said = config.get("torch_dtype")
+    stored = {entry.entry.dtype for entry in weights.tensors.values()}
+    if said is None and config.get("dtype") is not None:
+        yield defects.ConfigDtypeIgnoredError(CONFIG, f"torch_dtype: {config['dtype']}", f"dtype: {config['dtype']}")
+    elif said is None:
+        yield defects.ConfigDtypeMissingWarning(CONFIG, "torch_dtype", "none")
+    elif not isinstance(said, str) or said not in STORED_DTYPES:
+        yield defects.ConfigDtypeError(CONFIG, f"torch_dtype one of {', '.join(STORED_DTYPES)}", repr(said))
+    elif stored and STORED_DTYPES[said] not in stored:
+        yield defects.ConfigDtypeMismatchWarning(CONFIG, f"torch_dtype of {', '.join(sorted(stored))}", said)
+
+
+def _rope_defects(config: Mapping[str, Any], where: str = "") -> Iterator[Defect]:
+    parameters = config.get("rope_parameters")
+    if isinstance(parameters, dict):
+        theta = parameters.get("rope_theta")
+        if theta is not None and config.get("rope_theta") != theta:
+            found = f"rope_parameters.rope_theta = {theta}, rope_theta = {config.get('rope_theta')}"
+            yield defects.ConfigRopeIgnoredError(CONFIG, f"{where}rope_theta = {theta}", found)
+        elif parameters.get("rope_type", "default") != "default" and not config.get("rope_scaling"):
+            yield defects.ConfigRopeIgnoredError(CONFIG, f"{where}rope_scaling", f"rope_parameters = {parameters}")
+    for name, value in config.items():
+        if isinstance(value, dict) and name.endswith("_config"):
+            yield from _rope_defects(value, f"{name}.")

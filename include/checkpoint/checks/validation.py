@@ -1,0 +1,118 @@
+"""Every defect of a checkpoint at once, before Bedrock finds the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import BaseModel
+
+from include.checkpoint.checks.config_checks import config_defects
+from include.checkpoint.checks.generation_checks import generation_defects
+from include.checkpoint.checks.index_checks import file_defects
+from include.checkpoint.checks.template_checks import template_defects
+from include.checkpoint.checks.tensor_checks import tensor_defects
+from include.checkpoint.checks.tokenizer_checks import CONFIG, examine_tokenizer, id_defects
+from include.checkpoint.checks.weights import Weights, read_weights
+from include.checkpoint.errors import CheckpointInvalidError
+from include.checkpoint.files.defects import ConfigMissingError, Defect, Severity, TextEncodingError
+from include.checkpoint.files.json_files import UTF8, other_encodings, read_json
+from include.checkpoint.files.reading import LOCAL, RangeReader
+from include.checkpoint.files.segments import Checkpoint
+from include.service.limits import Limits, load_limits
+
+
+class DefectRecord(BaseModel, frozen=True):
+    """One defect; ``defect`` is the name of its class."""
+
+    defect: str
+    severity: Severity
+    what: str
+    file: str
+    expected: str
+    found: str
+    remedy: str
+
+    def line(self) -> str:
+        """One line for a log."""
+        return f"{self.defect}: {self.what}: {self.file}; expected {self.expected}; found {self.found}. {self.remedy}"
+
+
+class ValidationReport(BaseModel, frozen=True):
+    """All defects; a checkpoint without errors is one that Bedrock reads as far as can be known here."""
+
+    errors: tuple[DefectRecord, ...]
+    warnings: tuple[DefectRecord, ...]
+    summary: str
+
+
+def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> ValidationReport:
+    """Check files, headers, configuration, tensors and tokenizer against what Bedrock imports.
+
+    What is right is what transformers 4.51.3 loads: names, shapes and ties of the tensors, the tokenizer with its ids,
+    the generation settings, and the chats that it renders. Of the weights only headers and samples are read.
+    """
+    limits = load_limits()
+    weights = read_weights(checkpoint, reader)
+    defects = list(_defects(checkpoint, weights, limits, reader))
+    records = tuple(dict.fromkeys(_record(defect) for defect in defects))
+    errors = tuple(record for record in records if record.severity == "error")
+    warnings = tuple(record for record in records if record.severity == "warning")
+    source = f"limits as of {limits.checkpoint.as_of}, transformers {limits.checkpoint.transformers_version}"
+    summary = (
+        f"{len(errors)} errors, {len(warnings)} warnings in {len(checkpoint.files)} files: "
+        f"{len(weights.tensors)} tensors, {checkpoint.size:,} bytes; {source}"
+    )
+    return ValidationReport(errors=errors, warnings=warnings, summary=summary)
+
+
+def raise_on_defects(report: ValidationReport) -> None:
+    """Raise CheckpointInvalidError when the report has errors."""
+    if report.errors:
+        raise CheckpointInvalidError(report.summary, "\n".join(record.line() for record in report.errors))
+
+
+def _defects(checkpoint: Checkpoint, weights: Weights, limits: Limits, reader: RangeReader) -> Iterator[Defect]:
+    for name, encoding in other_encodings(checkpoint, reader).items():
+        yield TextEncodingError(name, f"text in {UTF8}", encoding)
+    config, found = _read_config(checkpoint, reader)
+    yield from found
+    yield from weights.defects
+    yield from file_defects(checkpoint, weights, reader)
+    if config is not None:
+        yield from config_defects(config, weights, limits)
+        yield from tensor_defects(checkpoint, config, weights, reader, limits)
+    config = config or {}
+    tokenizer, found = examine_tokenizer(checkpoint, config, reader, limits.checkpoint.tokenizer_classes)
+    yield from found
+    rows = _vocabulary_size(config, weights)
+    yield from id_defects(checkpoint, tokenizer, rows, reader)
+    if CONFIG in checkpoint.names():
+        yield from template_defects(checkpoint, tokenizer.tokens, reader)
+    yield from generation_defects(checkpoint, config, rows, tokenizer.end_id, reader)
+
+
+def _vocabulary_size(config: Mapping[str, object], weights: Weights) -> int | None:
+    """The rows of the embedding, or what config.json says of them where no file holds it."""
+    said = config.get("vocab_size")
+    return weights.embedding_rows or (said if isinstance(said, int) else None)
+
+
+def _read_config(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, object] | None, list[Defect]]:
+    if "config.json" not in checkpoint.names():
+        return None, [ConfigMissingError("config.json", "a file of this name", ", ".join(checkpoint.names()[:8]))]
+    try:
+        return read_json(checkpoint.file("config.json"), reader), []
+    except Defect as defect:
+        return None, [defect]
+
+
+def _record(defect: Defect) -> DefectRecord:
+    return DefectRecord(
+        defect=type(defect).__name__,
+        severity=defect.severity,
+        what=defect.what,
+        file=defect.which,
+        expected=defect.expected,
+        found=defect.found,
+        remedy=defect.remedy,
+    )

@@ -1,0 +1,1 @@
+"""Read a checkpoint's files: names, headers, byte ranges and tensors."""

@@ -1,0 +1,110 @@
+"""A checkpoint as a list of files, each a list of byte ranges in pinned sources."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from include.checkpoint.errors import FileNotInCheckpointError
+from include.checkpoint.files.atomic import write_file
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A source as it was when it was read; ``version`` is the mtime in ns of a local file, the ETag of an object."""
+
+    uri: str
+    size: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """``length`` bytes from ``offset`` of ``uri``, an absolute local path or an ``s3://`` URI."""
+
+    uri: str
+    offset: int
+    length: int
+    crc64nvme: int | None = None
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A file made of its segments, one after the other."""
+
+    name: str
+    segments: tuple[Segment, ...]
+
+    @property
+    def size(self) -> int:
+        """The file's length in bytes."""
+        return sum(segment.length for segment in self.segments)
+
+    @property
+    def crc64nvme(self) -> int | None:
+        """The CRC64NVME of the whole file, combined from its segments', or None where one of them is not known."""
+        from awscrt.checksums import combine_crc64nvme
+
+        total = 0
+        for segment in self.segments:
+            if segment.crc64nvme is None:
+                return None
+            total = combine_crc64nvme(total, segment.crc64nvme, segment.length)
+        return total
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Files, their sources as they were when read, and a note on each thing that was changed or assumed."""
+
+    files: tuple[CheckpointFile, ...]
+    pins: tuple[Pin, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def file(self, name: str) -> CheckpointFile:
+        """The file of this name; raises FileNotInCheckpointError."""
+        for file in self.files:
+            if file.name == name:
+                return file
+        raise FileNotInCheckpointError(name, ", ".join(self.names()))
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all files."""
+        return tuple(file.name for file in self.files)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the JSON form, under its final name only when it is whole and on the disk."""
+        write_file(Path(path), json.dumps(asdict(self)).encode())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
+        """The Checkpoint that ``save`` wrote."""
+        saved = json.loads(Path(path).read_bytes())
+        files = tuple(_file(file) for file in saved["files"])
+        return cls(files=files, pins=tuple(Pin(**pin) for pin in saved["pins"]), notes=tuple(saved["notes"]))
+
+
+def _file(saved: dict[str, Any]) -> CheckpointFile:
+    return CheckpointFile(name=saved["name"], segments=tuple(Segment(**segment) for segment in saved["segments"]))
+
+
+def slice_segments(file: CheckpointFile, offset: int, length: int) -> tuple[Segment, ...]:
+    """The segments that make up this range of the file; a cut segment loses its CRC."""
+    found: list[Segment] = []
+    start = 0
+    for segment in file.segments:
+        first, last = max(offset - start, 0), min(offset + length - start, segment.length)
+        if first < last:
+            whole = first == 0 and last == segment.length
+            cut = Segment(uri=segment.uri, offset=segment.offset + first, length=last - first)
+            found.append(segment if whole else cut)
+        start += segment.length
+    return tuple(found)

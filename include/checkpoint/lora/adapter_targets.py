@@ -1,0 +1,58 @@
+"""Which modules of a base model an adapter's configuration names, by peft's rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from include.checkpoint.lora.adapter import AdapterConfig
+
+ALL_LINEAR = "all-linear"
+_NOT_LINEAR = re.compile(r"(.*\.)?([^.]*embed[^.]*|wte|wpe|shared|relative_attention_bias|lm_head)")
+
+
+def is_targeted(config: AdapterConfig, module: str) -> bool:
+    """Return whether LoRA acts on this module: peft's ``check_target_module_exists``."""
+    if _is_excluded(config, module):
+        return False
+    targets = config.target_modules or []
+    if isinstance(targets, str):
+        if targets.lower() == ALL_LINEAR:
+            return not _NOT_LINEAR.fullmatch(module)
+        return re.fullmatch(targets, module) is not None
+    if module in targets:
+        return True
+    return _ends_with(module, targets) and _in_layers(config, module)
+
+
+def is_saved_whole(config: AdapterConfig, module: str) -> bool:
+    """Return whether modules_to_save names this module or one around it."""
+    path = module.split(".")
+    around = [".".join(path[:count]) for count in range(1, len(path) + 1)]
+    return any(name.endswith(tuple(config.modules_to_save or ())) for name in around)
+
+
+def _is_excluded(config: AdapterConfig, module: str) -> bool:
+    excluded = config.exclude_modules or []
+    if isinstance(excluded, str):
+        if re.fullmatch(excluded, module):
+            return True
+    elif module in excluded or _ends_with(module, excluded):
+        return True
+    return any(re.match(rf"(^|.*\.){name}($|\..*)", module) for name in config.modules_to_save or ())
+
+
+def _ends_with(module: str, names: Collection[str]) -> bool:
+    return any(module.endswith(f".{name}") for name in names)
+
+
+def _in_layers(config: AdapterConfig, module: str) -> bool:
+    layers = config.layers_to_transform
+    if layers is None or layers == []:
+        return True
+    patterns = config.layers_pattern or [r"[^.]*"]
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    # With a pattern the layers may be at the root of the name, without one they are in some part of the model.
+    start = r"(?:^|.*?\.)" if config.layers_pattern else r".*?\."
+    match = next(filter(None, (re.match(rf"{start}{pattern}\.(\d+)\.", module) for pattern in patterns)), None)
+    return match is not None and int(match[1]) in ([layers] if isinstance(layers, int) else layers)

@@ -1,0 +1,158 @@
+"""Adapters whose merged form is peft's own business: peft merges the whole model in memory, we keep what changed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.checkpoint.errors import AdapterRefusedError, MemoryShortError
+from include.checkpoint.files.arrays import Array, dtype_of
+from include.checkpoint.files.reading import RangeReader
+from include.checkpoint.files.segments import Checkpoint
+from include.checkpoint.lora.adapter import CONFIG, WEIGHTS, Adapter, AdapterConfig
+from include.checkpoint.lora.adapter_checks import WHOLE
+from include.checkpoint.lora.errors import AdapterNotPlacedError, first
+from include.checkpoint.writing.materialize import materialize
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger(__name__)
+# The model, peft's copies of the layers it merges, and Python with torch.
+MEMORY_FACTOR = 2
+MEMORY_BASE = 10**9
+
+
+def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: RangeReader) -> Adapter:
+    """The adapter as whole replacements of the tensors that peft's ``merge_and_unload()`` changes.
+
+    Raises MemoryShortError before anything is loaded, AdapterNotPlacedError when peft did not take all of it,
+    AdapterRefusedError when peft cannot merge it or would merge it into a matrix that embedding and head share.
+    """
+    _check_memory(base.size)
+    log.warning("%s is not covered by the streaming merge: peft merges it in memory", adapter.config.peft_type)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=work_dir, prefix="peft-") as folder:
+        model_dir = Path(folder) / "base"
+        materialize(base, model_dir, reader=reader)
+        adapter_dir = _save_for_peft(adapter, Path(folder) / "adapter")
+        changed = _changed_tensors(model_dir, adapter_dir)
+    note = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
+    return Adapter(
+        config=AdapterConfig(adapter.config.peft_type, adapter.config.base_model_name_or_path),
+        raw_config=adapter.raw_config,
+        weights=_State(changed),
+        modules={name: {WHOLE: name} for name in changed},
+        notes=(*adapter.notes, note),
+    )
+
+
+def _save_for_peft(adapter: Adapter, folder: Path) -> Path:
+    """Write the adapter as it was read: its tensors under the names that peft saves, in safetensors."""
+    from safetensors.torch import save_file
+
+    folder.mkdir()
+    (folder / CONFIG).write_text(json.dumps(adapter.raw_config))
+    arrays = {name: adapter.weights.tensor(stored) for name, stored in adapter.names.items()}
+    tensors = {name: Array(array.dtype, array.values.copy()).to_torch() for name, array in arrays.items()}
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    return folder
+
+
+def _check_memory(model_bytes: int) -> None:
+    import psutil  # type: ignore[import-untyped, unused-ignore]
+
+    wanted, free = MEMORY_FACTOR * model_bytes + MEMORY_BASE, psutil.virtual_memory().available
+    if free < wanted:
+        raise MemoryShortError("merging with peft", wanted, free)
+
+
+def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tensor]:
+    import torch
+    from safetensors import safe_open
+
+    merged = _merge(_model_class(model_dir).from_pretrained(model_dir, torch_dtype="auto"), str(adapter_dir))
+    state = merged.state_dict()
+    changed = {}
+    for path in sorted(model_dir.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            for name in file.keys():  # noqa: SIM118 (not a dict)
+                if name not in state:
+                    raise AdapterRefusedError(name, "a model of other tensors", "Merge it where it was trained.")
+                if not torch.equal(file.get_tensor(name), state[name]):
+                    changed[name] = state[name]
+    _refuse_shared_matrix(merged, changed)
+    return changed
+
+
+def _model_class(model_dir: Path) -> Any:
+    """Return the class that config.json names; a causal one if it names none of transformers'."""
+    import transformers
+
+    architectures = json.loads((model_dir / "config.json").read_bytes()).get("architectures") or [""]
+    return getattr(transformers, architectures[0], transformers.AutoModelForCausalLM)
+
+
+def _merge(model: Any, adapter_dir: str) -> Any:
+    from peft import PeftModel
+
+    try:
+        peft_model: Any = PeftModel.from_pretrained(model, adapter_dir)
+        # from_pretrained only warns of what it did not place. Loading into the places it made once more says it.
+        result = peft_model.load_adapter(adapter_dir, peft_model.active_adapter)
+    except Exception as error:  # peft raises its own kinds for adapters it cannot load
+        raise _refused_by_peft(error) from error
+    if peft_model.active_peft_config.is_prompt_learning:
+        found = "trained prompts, which are no weights"
+        raise AdapterRefusedError("peft's merge", found, "Bedrock has no such adapters.")
+    if result.unexpected_keys:
+        found = f"{len(result.unexpected_keys)} tensors left over"
+        raise AdapterNotPlacedError(first(result.unexpected_keys), found)
+    if empty := _left_empty(peft_model, result.missing_keys):
+        raise AdapterNotPlacedError(first(empty), f"{len(empty)} places left empty")
+    try:
+        return peft_model.merge_and_unload()
+    except Exception as error:  # for adapters that have no merged form, too
+        raise _refused_by_peft(error) from error
+
+
+def _left_empty(peft_model: Any, missing: list[str]) -> list[str]:
+    """Return the missing names without those of a parameter that is shared, and was loaded under another name."""
+    parameters = dict(peft_model.named_parameters(remove_duplicate=False))
+    loaded = {id(parameter) for name, parameter in parameters.items() if name not in missing}
+    return [name for name in missing if id(parameters.get(name)) not in loaded]
+
+
+def _refused_by_peft(error: Exception) -> AdapterRefusedError:
+    found = f"peft refused it with {type(error).__name__}: {error}"
+    return AdapterRefusedError("peft's merge", found, "Merge it where it was trained.")
+
+
+def _refuse_shared_matrix(merged: Any, changed: dict[str, torch.Tensor]) -> None:
+    embedding, head = merged.get_input_embeddings(), merged.get_output_embeddings()
+    names = [name for name in changed if name.endswith(("embed_tokens.weight", "wte.weight", "shared.weight"))]
+    if names and merged.config.tie_word_embeddings and head is not None and head.weight is embedding.weight:
+        found = "a matrix that embedding and head share"
+        raise AdapterRefusedError(names[0], found, "Train a model whose tie_word_embeddings is false.")
+
+
+class _State:
+    """Tensors that are in memory already."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
+        self._tensors = tensors
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._tensors)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._tensors[name].shape)
+
+    def dtype(self, name: str) -> str:
+        return dtype_of(self._tensors[name])
+
+    def tensor(self, name: str) -> Array:
+        return Array.from_torch(self._tensors[name])

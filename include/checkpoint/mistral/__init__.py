@@ -1,0 +1,1 @@
+"""Convert Mistral's own checkpoint layout to the Hugging Face layout."""

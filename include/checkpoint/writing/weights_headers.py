@@ -1,0 +1,99 @@
+"""Safetensors headers that transformers 4.51.3 does not take, and such as it takes for the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from include.checkpoint.files.folder import SINGLE, is_hf_weights
+from include.checkpoint.files.reading import LOCAL, RangeReader
+from include.checkpoint.files.safetensors_header import Header, examine_header
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, slice_segments
+from include.checkpoint.writing.layout import METADATA, PlacedTensor, lay_out
+from include.checkpoint.writing.overlay import Overlay
+
+_FORMATS = ("pt", "mlx")
+# Weights of other libraries; only of a single file does 4.51.3 take the name at its word, and converts it with them.
+_OTHER_FORMATS = ("tf", "flax")
+# What torch.compile, FSDP and activation checkpointing put into names, and DistributedDataParallel before them.
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_OUTER_WRAPPER = "module"
+
+
+@dataclass(frozen=True)
+class HeaderChanges:
+    """The weights files that need another header, and the tensors' new names."""
+
+    headers: dict[str, Header]
+    names: dict[str, str]
+    notes: tuple[str, ...]
+
+    def file(self, file: CheckpointFile, out: Overlay) -> CheckpointFile:
+        """Return the file with its new header; the tensors' bytes stay where they are."""
+        header = self.headers[file.name]
+        tensors = [
+            PlacedTensor(
+                self.names.get(entry.name, entry.name),
+                entry.dtype,
+                entry.shape,
+                slice_segments(file, header.data_start + entry.begin, entry.size),
+            )
+            for entry in header.tensors
+        ]
+        return lay_out(file.name, tensors, out, (header.metadata or {}) | METADATA)
+
+
+def sound_headers(
+    checkpoint: Checkpoint, left_out: Collection[str] = (), reader: RangeReader = LOCAL
+) -> dict[str, Header]:
+    """Return the headers of the weights files but for those ``left_out``; empty when one of them has a defect.
+
+    What a damaged file holds is not known, so nothing is concluded from the others.
+    """
+    files = [file for file in checkpoint.files if is_hf_weights(file.name) and file.name not in left_out]
+    examined = {file.name: examine_header(file, reader) for file in files}
+    if any(defects for _, defects in examined.values()):
+        return {}
+    return {name: header for name, (header, _) in examined.items()}
+
+
+def header_changes(headers: Mapping[str, Header]) -> HeaderChanges:
+    """Return what is to change so that 4.51.3 takes the headers; empty where it takes them as they are."""
+    names = unwrapped_names(entry.name for header in headers.values() for entry in header.tensors)
+    changed, notes = {}, []
+    for file, header in headers.items():
+        wrapped = any(entry.name in names for entry in header.tensors)
+        found = (header.metadata or {}).get("format")
+        if not is_format_loaded(file, header.metadata) and found not in _OTHER_FORMATS:
+            changed[file] = header
+            notes.append(f'{file}: metadata with format = "pt", which it did not have.')
+        elif wrapped:
+            changed[file] = header
+    if names:
+        name, plain = next(iter(names.items()))
+        notes.append(f"{len(names)} tensors lost the prefix of a wrapper: {plain}, which was {name}.")
+    return HeaderChanges(changed, names, tuple(notes))
+
+
+def is_format_loaded(file: str, metadata: Mapping[str, str] | None) -> bool:
+    """Return whether 4.51.3 loads a weights file with this metadata in PyTorch; a file without any it does."""
+    formats = _FORMATS if file == SINGLE else (*_FORMATS, *_OTHER_FORMATS)
+    return metadata is None or metadata.get("format") in formats
+
+
+def unwrapped_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the names that have a wrapper's prefix, each with the name without it.
+
+    Empty where two tensors would get the same name.
+    """
+    plain = {name: _unwrapped(name) for name in names}
+    if len(set(plain.values())) < len(plain):
+        return {}
+    return {name: new for name, new in plain.items() if new != name}
+
+
+def _unwrapped(name: str) -> str:
+    parts = [part for part in name.split(".") if part not in _WRAPPERS]
+    while parts[:1] == [_OUTER_WRAPPER]:
+        del parts[0]
+    return ".".join(parts)

@@ -1,0 +1,1 @@
+"""Decide whether a model may replace the champion."""

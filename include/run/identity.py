@@ -1,0 +1,73 @@
+"""Which import a run means: its content, and, when it is forced, the one DAG run that imports it again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, NamedTuple
+
+#: In every name, so that all imports of one content are found by name.
+SHORT_FINGERPRINT_LENGTH = 12
+_RUN_LENGTH = 8
+
+#: What TagValue of botocore's bedrock model does not take.
+_NOT_IN_TAGS = re.compile(r"[^a-zA-Z0-9\s._:/=+@-]")
+_MAX_TAG_VALUE = 256
+_HEAD_OF_TAG = 100
+_CUT = "..."
+
+
+class ImportIdentity(NamedTuple):
+    """``content`` names what is imported, ``fingerprint`` the import: the same, unless a run was forced."""
+
+    content: str
+    fingerprint: str
+
+    @property
+    def forced(self) -> bool:
+        """Whether the content is imported again by force."""
+        return self.content != self.fingerprint
+
+    @property
+    def short(self) -> str:
+        """The part of a name that says which import it is; at most 21 characters."""
+        run = f"-{self.fingerprint[:_RUN_LENGTH]}" if self.forced else ""
+        return f"{self.content[:SHORT_FINGERPRINT_LENGTH]}{run}"
+
+
+def forced_identity(content: str, run: str) -> ImportIdentity:
+    """Return the identity of the import that this DAG run makes of the content, however often it is tried.
+
+    Args:
+        content: 64 hexadecimal digits.
+        run: names the DAG run among all others.
+    """
+    return ImportIdentity(content, hashlib.sha256(f"{content}/{run}".encode()).hexdigest())
+
+
+def existing_identity(bedrock: Any, model_name: str, content: str) -> ImportIdentity:
+    """Return the identity under which the content is imported already, else that of its first import.
+
+    The first import counts most; if its model is gone, the newest that was forced.
+    """
+    from include.aws.bedrock import find
+    from include.aws.imported_models import model_summaries
+
+    first = ImportIdentity(content, content)
+    name = f"{model_name}-{first.short}"
+    if find(bedrock, "get_imported_model", modelIdentifier=name):
+        return first
+    for summary in model_summaries(bedrock, f"{name}-"):
+        answer = find(bedrock, "list_tags_for_resource", resourceARN=summary["modelArn"]) or {}
+        tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+        if tags.get("content") == content and tags.get("model_name") == model_name:
+            return ImportIdentity(content, tags["fingerprint"])
+    return first
+
+
+def tag_value(text: str) -> str:
+    """Return ``text`` as a tag can hold it: other characters become ``_``, the middle of a long text is left out."""
+    value = _NOT_IN_TAGS.sub("_", text)
+    if len(value) <= _MAX_TAG_VALUE:
+        return value
+    return value[:_HEAD_OF_TAG] + _CUT + value[_HEAD_OF_TAG + len(_CUT) - _MAX_TAG_VALUE :]

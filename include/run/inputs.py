@@ -1,0 +1,73 @@
+"""The inputs of a run: base model and adapter, wherever they lie, told by metadata and read by range."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from include.config.model import Dtype, ModelConfig
+from include.run.plan import PREPARATION_VERSION, project_path
+from include.sources.fingerprint import fingerprint
+from include.sources.location import FolderLocation, Location, parse_location
+
+if TYPE_CHECKING:
+    from include.sources.source import ReadableSource, Source
+
+
+class RunInputs(NamedTuple):
+    """Base model, adapter and options as they are now: what the fingerprint covers.
+
+    No field has a default: preflight and preparation must name the same content, whatever is added here.
+    """
+
+    base: Source
+    adapter: Source | None
+    dtype: Dtype
+
+    @property
+    def fingerprint(self) -> str:
+        """The 64 hexadecimal digits that name this content and our way of preparing it."""
+        adapter = self.adapter.files if self.adapter else ()
+        options = {"preparation": PREPARATION_VERSION} | ({} if self.dtype == "keep" else {"dtype": self.dtype})
+        return fingerprint(self.base.files, adapter, options)
+
+
+def locate(spec: str) -> Location:
+    """Return the location that a model's file names; relative folders are taken from the project's root.
+
+    Raises:
+        SourceSpecInvalidError: it has none of the accepted forms.
+    """
+    location = parse_location(spec)
+    return FolderLocation(project_path(str(location.path))) if isinstance(location, FolderLocation) else location
+
+
+def cache_folder(config: ModelConfig) -> Path:
+    """Return the folder in the workspace that outlives runs: checksums and fetched sources."""
+    return project_path(config.account.workspace) / "cache"
+
+
+def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
+    """Return what lies at a source, downloading nothing that S3 can tell; raises what ``describe_source`` does."""
+    from include.sources.source import describe_source
+
+    return describe_source(locate(spec), s3=s3, sagemaker=sagemaker, cache_dir=cache_folder(config) / "checksums")
+
+
+def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:
+    """Return the run's inputs as they are now; raises what ``describe_source`` does."""
+    adapter = describe(config.adapter, config, s3, sagemaker) if config.adapter else None
+    return RunInputs(describe(config.base, config, s3, sagemaker), adapter, config.dtype)
+
+
+def fetch(source: Source, config: ModelConfig, s3: Any, *, as_folder: bool) -> ReadableSource:
+    """Return from where a source can be read; what cannot be read by range is brought into the cache first.
+
+    Raises what ``fetch_source`` does.
+    """
+    from include.sources.cache import SourceCache
+    from include.sources.source import fetch_source
+
+    cache = SourceCache(cache_folder(config) / "sources", config.account.cache_gigabytes * 10**9)
+    limit = config.account.bytes_per_second
+    return fetch_source(source, cache, s3=s3, as_folder=as_folder, bytes_per_second=limit)

@@ -1,0 +1,66 @@
+"""The plan of one import: resolved configuration, identity and names, as small JSON that every task reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from include.config.model import ModelConfig
+
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
+#: Part of the fingerprint: raised whenever the same inputs would give other bytes.
+PREPARATION_VERSION = "1"
+#: As in pyproject.toml, which is not installed.
+PROJECT_VERSION = "0.1.0"
+
+
+class ImportPlan(BaseModel):
+    """What one run imports, where to, and under which names.
+
+    ``content`` is the fingerprint of the inputs; ``fingerprint`` is another one when the run was forced.
+    ``checkpoint_bytes`` is the size of the base model; ``usual_seconds`` is how long imports of such a size took.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    config: ModelConfig
+    content: str
+    fingerprint: str
+    region_name: str
+    aws_conn_id: str
+    role_arn: str
+    bucket: str
+    imported_model_name: str
+    job_name: str
+    client_request_token: str
+    s3_uri: str
+    manifest_key: str
+    evaluation_prefix: str
+    delivered: bool
+    checkpoint_bytes: int
+    usual_seconds: float | None = None
+    workspace: str
+    tags: dict[str, str]
+    #: When the fine-tune that started this run landed; None for a run that nothing but a person or the clock started.
+    landed_at: AwareDatetime | None = None
+
+    @property
+    def prefix(self) -> str:
+        """The key prefix of the checkpoint, with a slash at its end."""
+        return self.s3_uri.removeprefix(f"s3://{self.bucket}/")
+
+    def workspace_file(self, name: str) -> Path:
+        """The path of a file of this run in the workspace."""
+        return Path(self.workspace) / name
+
+
+def project_path(text: str) -> Path:
+    """Return the path, relative ones taken from the project's root."""
+    return PROJECT_ROOT / text
+
+
+def run_workspace(root: str, dag_id: str, run_id: str) -> str:
+    """Return the folder of this run in the workspace."""
+    return str(project_path(root) / dag_id / re.sub(r"[^A-Za-z0-9._-]", "_", run_id))

@@ -1,0 +1,78 @@
+"""Where the HTML report of a version lies, and how it is read back."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from include.errors import ModelImportError
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import REPORT_HTML_URI
+from include.run.names import MODEL_NAME_PATTERN
+
+#: A page of the plugin "Imported models", behind Airflow's login; relative to Airflow's own address.
+REPORT_PATH = "/model-imports/reports"
+MAX_REPORT_BYTES = 20_000_000
+_MODEL_NAME = re.compile(MODEL_NAME_PATTERN)
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+class ReportNotFoundError(ModelImportError):
+    """There is no report for this model and content."""
+
+    def __init__(self, model_name: str, fingerprint: str, found: str) -> None:
+        super().__init__(
+            "There is no report",
+            f"{model_name!r} with fingerprint {fingerprint!r}",
+            "a registered version with a report in S3",
+            found,
+            f"Reports are written by the task write_report of import_{model_name.replace('-', '_')}.",
+        )
+
+
+class ReportTooLargeError(ModelImportError):
+    """The report is larger than any that is written here."""
+
+    def __init__(self, uri: str, found: int) -> None:
+        super().__init__("The report is too large to show", uri, f"at most {MAX_REPORT_BYTES} bytes", str(found))
+
+
+def report_html_uri(bucket: str, evaluation_prefix: str) -> str:
+    """Return where the HTML report of a version lies in S3: beside its evaluations."""
+    return f"s3://{bucket}/{evaluation_prefix}/report.html"
+
+
+def report_path(model_name: str, fingerprint: str) -> str:
+    """Return the path at which Airflow shows the report, relative to Airflow's address."""
+    return f"{REPORT_PATH}/{quote(model_name)}/{quote(fingerprint)}"
+
+
+def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any) -> bytes:
+    """Return the newest HTML report of a version, UTF-8, as it lies in S3.
+
+    Args:
+        model_name: the model's name, which is also its registry group.
+        fingerprint: 64 hexadecimal digits.
+        sagemaker: a SageMaker client.
+        s3: an S3 client.
+
+    Raises:
+        ReportNotFoundError: no such version, or it has no report.
+        ReportTooLargeError: the object has more than 20 MB.
+    """
+    if not (_MODEL_NAME.fullmatch(model_name) and _FINGERPRINT.fullmatch(fingerprint)):
+        raise ReportNotFoundError(model_name, fingerprint, "no name or fingerprint of a model")
+    version = SageMakerRegistry(sagemaker).find(model_name, fingerprint)
+    uri = version.metadata.get(REPORT_HTML_URI, "") if version else ""
+    if not uri:
+        raise ReportNotFoundError(model_name, fingerprint, "a version without a report" if version else "no version")
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        found = s3.get_object(Bucket=bucket, Key=key)
+    except (s3.exceptions.NoSuchKey, s3.exceptions.NoSuchBucket):
+        raise ReportNotFoundError(model_name, fingerprint, f"nothing at {uri}") from None
+    if found["ContentLength"] > MAX_REPORT_BYTES:
+        raise ReportTooLargeError(uri, found["ContentLength"])
+    body: bytes = found["Body"].read()
+    return body

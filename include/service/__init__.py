@@ -1,0 +1,1 @@
+"""Dated facts about Amazon Bedrock: limits, regions and prices."""

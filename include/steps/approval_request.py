@@ -1,0 +1,60 @@
+"""What is put before a person who has to approve a promotion: subject and body, in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from include.run.plan import ImportPlan
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
+_MARKS = {"supports": "✓ supports", "asks": "? asks", "refuses": "✗ refuses"}
+
+
+class ApprovalRequest(NamedTuple):
+    """A headline, and what a person needs to judge, as Markdown."""
+
+    subject: str
+    body: str
+
+
+def approval_request(
+    plan: ImportPlan, decision: Mapping[str, Any], evaluation: Mapping[str, Any], version: int, report_url: str
+) -> ApprovalRequest:
+    """Return the request: findings, scores with intervals, the report's address, and what happens without an answer.
+
+    Args:
+        plan: what was imported; its configuration says how long a person may take.
+        decision: what ``decide`` returned.
+        evaluation: what ``measure`` returned of the candidate.
+        version: its number in the registry.
+        report_url: the page with everything.
+    """
+    subject = f"Promote {plan.config.model_name} version {version}?"
+    return ApprovalRequest(subject, "\n".join(_lines(plan, decision, evaluation, report_url)))
+
+
+def _lines(
+    plan: ImportPlan, decision: Mapping[str, Any], evaluation: Mapping[str, Any], report_url: str
+) -> Iterator[str]:
+    yield f"[**Open the report**]({report_url})"
+    yield ""
+    for finding in decision["findings"]:
+        yield f"- **{_MARKS[finding['effect']]}**: {plain(finding['reason'])}"
+    yield ""
+    yield "| metric | this version | 95 % interval |"
+    yield "| --- | ---: | ---: |"
+    for name in evaluation["scores"]:
+        one = evaluation["metrics"][name]
+        yield f"| {plain(name)} | {one['value']:.3f} | {one['low']:.3f} to {one['high']:.3f} |"
+    yield ""
+    champion = f"version {decision['champion']} is the champion" if decision["champion"] else "there is no champion"
+    yield f"An approval counts only while {champion}."
+    approval = plan.config.approval
+    yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."
+
+
+def plain(text: str) -> str:
+    """Return Markdown that shows ``text`` as it is, on one line."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,145 @@
+"""Measure an imported model, once per model, data set and way of asking; report and record results go to S3."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from include.config.model import EvaluationConfig
+from include.evaluation.build_report import MeasuredOn, as_markdown, build_report
+from include.evaluation.dataset import Dataset, Locations, read_dataset, sample
+from include.evaluation.invocation import ask_all
+from include.evaluation.prompts import choose_examples
+from include.evaluation.results import EvaluationReport, PromptSettings, RecordResult
+from include.evaluation.scoring import outcomes_of, score_outcomes
+from include.evaluation.storage import EvaluationPlace, read_records, read_report, store
+from include.run.plan import ImportPlan, project_path
+from include.service.pricing import ModelCost, expected_windows, model_cost, use_summary, used_windows
+
+log = logging.getLogger(__name__)
+
+
+class EvaluationClients(NamedTuple):
+    """Whom an evaluation asks; the runtime client should not retry by itself."""
+
+    runtime: Any
+    s3: Any
+    bedrock: Any
+
+
+def read_evaluation_set(dataset: str, settings: EvaluationConfig, s3: Any) -> Dataset:
+    """Return a data set as a model's file names it; raises what ``read_dataset`` does."""
+    locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
+    place = dataset if dataset.startswith("s3://") else project_path(dataset)
+    return replace(read_dataset(place, locations, s3), uri=dataset)
+
+
+def prompt_settings(settings: EvaluationConfig, asked: Dataset, s3: Any) -> PromptSettings:
+    """Return how the records are asked, the few-shot examples drawn.
+
+    Raises:
+        FewShotExamplesError: there are too few examples; also what ``read_dataset`` raises.
+    """
+    examples: tuple[tuple[str, str], ...] = ()
+    if settings.few_shot_dataset:
+        shown = read_evaluation_set(settings.few_shot_dataset, settings, s3)
+        examples = choose_examples(shown, settings.few_shot_examples, asked.records, settings.seed)
+    return PromptSettings(
+        body_format=settings.body_format,
+        prompt_template=settings.prompt_template,
+        system_prompt=settings.system_prompt,
+        examples=examples,
+        stop=settings.stop or (),
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        guardrail_id=settings.guardrail_id,
+        guardrail_version=settings.guardrail_version if settings.guardrail_id else None,
+    )
+
+
+def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> Mapping[str, Any]:
+    """Return the summary of the model's report, with ``scores``, ``report_uri`` and ``body_format``.
+
+    Records that were answered before are not asked again. Any imported model can be measured, the champion too: under
+    the plan's prefix, on the plan's data set, asked the plan's way.
+    """
+    settings = plan.config.evaluation
+    dataset = sample(read_evaluation_set(settings.dataset, settings, clients.s3), settings.sample, settings.seed)
+    place, measured_on = _measured_on(plan, model_arn, dataset, prompt_settings(settings, dataset, clients.s3))
+    report = read_report(clients.s3, place.report_uri)
+    if report is not None and report.statuses["answered"] == report.records:
+        log.info("This model was measured on this data set before: nothing is asked again")
+    else:
+        report = _ask(plan, place, measured_on, dataset, clients, has_earlier=report is not None)
+    log.info("Evaluation of %s:\n%s", model_arn, as_markdown(report))
+    return {
+        "scores": report.scores,
+        "report_uri": place.report_uri,
+        "body_format": report.prompt.body_format,
+        **report.summary(),
+    }
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _measured_on(
+    plan: ImportPlan, model_arn: str, dataset: Dataset, prompt: PromptSettings
+) -> tuple[EvaluationPlace, MeasuredOn]:
+    settings = plan.config.evaluation
+    conditions = _digest([[record.digest for record in dataset.records], prompt.model_dump()])
+    key = f"{plan.evaluation_prefix}/{_digest([model_arn, dataset.digest, conditions, settings.seed])[:12]}"
+    place = EvaluationPlace(plan.bucket, key)
+    return place, MeasuredOn(
+        model_arn=model_arn,
+        dataset_uri=dataset.uri,
+        dataset_digest=dataset.digest,
+        dataset_records=dataset.file_records,
+        seed=settings.seed,
+        conditions_digest=conditions,
+        prompt=prompt,
+        concurrency=settings.concurrency,
+        records_uri=place.records_uri,
+    )
+
+
+def _ask(
+    plan: ImportPlan,
+    place: EvaluationPlace,
+    measured_on: MeasuredOn,
+    dataset: Dataset,
+    clients: EvaluationClients,
+    *,
+    has_earlier: bool,
+) -> EvaluationReport:
+    """Ask what was not answered before, store the report and return it."""
+    model = clients.bedrock.get_imported_model(modelIdentifier=measured_on.model_arn)
+    cost = model_cost(model.get("customModelUnits"), plan.region_name)
+    windows = expected_windows(cost, len(dataset.records), measured_on.prompt.max_tokens, measured_on.concurrency)
+    log.info("Asking %d records; expected at most %s", len(dataset.records), use_summary(cost, windows))
+    interview = ask_all(
+        clients.runtime,
+        measured_on.model_arn,
+        dataset.records,
+        measured_on.prompt,
+        answers_path=plan.workspace_file("answers.jsonl"),
+        concurrency=measured_on.concurrency,
+        known=outcomes_of(read_records(clients.s3, place.records_uri), dataset.records) if has_earlier else (),
+    )
+    results = tuple(score_outcomes(interview.outcomes))
+    spent = _spent(cost, results)
+    log.info("Asked %d records in %.1f s; used %s", interview.asked, interview.seconds, spent)
+    report = build_report(measured_on, results, interview.seconds, spent)
+    store(clients.s3, place, report, results)
+    return report
+
+
+def _spent(cost: ModelCost, results: tuple[RecordResult, ...]) -> str:
+    moments: list[datetime] = [result.answered_at for result in results if result.answered_at]
+    return use_summary(cost, used_windows(moments, cost.window_minutes))

@@ -1,0 +1,93 @@
+"""What a notification says: what happened, where, and the next step."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from include.service.limits import load_limits
+
+#: SNS refuses longer subjects.
+MAX_SUBJECT = 99
+MAX_ERROR = 6000
+ACCESS_KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
+_LOG_AND_CLEAR = "Read the task's log, correct the cause, and clear the task: what is done already is found again."
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something happened: the task, and the address of its page in Airflow."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One notification: a subject of one line, and the message."""
+
+    subject: str
+    message: str
+
+    @property
+    def digest(self) -> str:
+        """The same for the same words."""
+        return hashlib.sha256(f"{self.subject}\n{self.message}".encode()).hexdigest()[:16]
+
+
+def failure_notice(place: Place, error: str, hint: str | None) -> Notice:
+    """Return the notice of a task that failed for good.
+
+    Args:
+        place: the task.
+        error: the exception as text; where it holds a remedy, no hint is needed.
+        hint: what to do about an error of Bedrock's.
+    """
+    return _notice(f"{place.dag_id} failed in {place.task_id}", _bounded(error), place, hint or _LOG_AND_CLEAR)
+
+
+def promotion_notice(place: Place, model_name: str, version: int, imported_model_arn: str, reasons: str) -> Notice:
+    """Return the notice of a new champion."""
+    what = f"Version {version} of {model_name} is the champion now: {reasons}\nImported model: {imported_model_arn}"
+    return _notice(
+        f"{model_name}: version {version} is promoted",
+        what,
+        place,
+        "Applications that look the champion up get it at their next look-up. To go back, run the DAG roll_back_model "
+        f"with the model_name {model_name}; approving an older version changes nothing.",
+    )
+
+
+def approval_notice(place: Place, model_name: str, version: int, reasons: str) -> Notice:
+    """Return the notice that a person is to decide."""
+    return _notice(
+        f"{model_name}: version {version} waits for approval",
+        f"Version {version} of {model_name} is registered and waits for a person: {reasons}",
+        place,
+        "Open the task in Airflow, look at the scores, and approve or reject the version.",
+    )
+
+
+def quota_notice(place: Place, quota: int, names: tuple[str, ...]) -> Notice:
+    """Return the notice that the account's quota of imported models is nearly full."""
+    code = load_limits().quotas.imported_models_code
+    return _notice(
+        f"{len(names)} of {quota} imported models are used",
+        f"The account's quota of imported models is nearly full. Imported are: {', '.join(sorted(names))}",
+        place,
+        f"Run the DAG retire_imported_models to see what could go, or have the quota {code} raised in Service Quotas.",
+    )
+
+
+def _notice(subject: str, what: str, place: Place, next_step: str) -> Notice:
+    where = f"task {place.task_id} of {place.dag_id}, run {place.run_id}\n{place.url}"
+    message = f"What: {what}\n\nWhere: {where}\n\nNext step: {next_step}\n"
+    one_line = " ".join(subject.split()).encode("ascii", "replace").decode()
+    return Notice(one_line[:MAX_SUBJECT], ACCESS_KEY_ID.sub("***", message))
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= MAX_ERROR else f"{text[:MAX_ERROR]} … ({len(text)} characters, all in the log)"

@@ -1,0 +1,99 @@
+"""Make the plan of a run: check everything that can be checked in seconds, and name the content."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from include.config.model import ModelConfig
+from include.delivery.manifest import find_delivered, installed_versions
+from include.preflight.asking import AwsClients
+from include.preflight.checks import preflight, preflight_content
+from include.run.identity import ImportIdentity, existing_identity, forced_identity, tag_value
+from include.run.inputs import describe_inputs
+from include.run.names import ImportNames, import_names
+from include.run.plan import PREPARATION_VERSION, PROJECT_VERSION, ImportPlan
+from include.steps.usual_duration import usual_import_seconds
+
+log = logging.getLogger(__name__)
+
+
+def make_plan(
+    config: ModelConfig,
+    clients: AwsClients,
+    workspace: str,
+    provenance: Mapping[str, str],
+    landed_at: datetime | None = None,
+) -> ImportPlan:
+    """Return what the run will do; nothing is changed anywhere.
+
+    Args:
+        config: the run's configuration, complete with the account's settings.
+        clients: whom to ask about the account.
+        workspace: the folder in which this run may write.
+        provenance: further tags of the import, which together name the DAG run.
+        landed_at: when the fine-tune landed that started the run, if one did.
+
+    Raises:
+        PreflightFailedError: names everything that is wrong, with its remedy.
+    """
+    account = config.account
+    tags = {**source_tags(config), **provenance}
+    checked = preflight(config, clients, Path(workspace), tags)
+    bucket, role_arn = str(account.bucket), str(account.role_arn)
+    inputs = checked or describe_inputs(config, clients.s3, clients.sagemaker)
+    identity = _identity(config, clients, inputs.fingerprint, "/".join(provenance.values()))
+    names = import_names(config.model_name, identity, bucket, account.prefix.strip("/"))
+    delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
+    size = sum(file.size for file in inputs.base.files)
+    _tell(config, identity, names, delivered=delivered)
+    preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
+    return ImportPlan(
+        config=config,
+        content=identity.content,
+        fingerprint=identity.fingerprint,
+        region_name=clients.region_name,
+        aws_conn_id=account.aws_conn_id,
+        role_arn=role_arn,
+        bucket=bucket,
+        imported_model_name=names.imported_model_name,
+        job_name=names.job_name,
+        client_request_token=names.client_request_token,
+        s3_uri=names.s3_uri,
+        manifest_key=names.manifest_key,
+        evaluation_prefix=names.evaluation_prefix,
+        delivered=delivered,
+        checkpoint_bytes=size,
+        usual_seconds=usual_import_seconds(clients.sagemaker, config.model_name, size),
+        workspace=workspace,
+        tags={"fingerprint": identity.fingerprint, "content": identity.content, **tags},
+        landed_at=landed_at,
+    )
+
+
+def source_tags(config: ModelConfig) -> dict[str, str]:
+    """Return the tags that say from what a model is made, and with which versions."""
+    return {
+        "model_name": config.model_name,
+        "base": tag_value(config.base),
+        "adapter": tag_value(config.adapter or "none"),
+        "forced": str(config.force).lower(),
+        "preparation_version": PREPARATION_VERSION,
+        "transformers_version": installed_versions().get("transformers", "none"),
+        "project_version": PROJECT_VERSION,
+    }
+
+
+def _identity(config: ModelConfig, clients: AwsClients, content: str, run: str) -> ImportIdentity:
+    if config.force:
+        return forced_identity(content, run)
+    return existing_identity(clients.bedrock, config.model_name, content)
+
+
+def _tell(config: ModelConfig, identity: ImportIdentity, names: ImportNames, *, delivered: bool) -> None:
+    if config.force:
+        log.warning("force is on: content %s is imported again, as %s", identity.content, names.imported_model_name)
+    where = "lies there already" if delivered else "goes there"
+    log.info("%s of %s, adapter %s: %s %s", names.imported_model_name, config.base, config.adapter, names.s3_uri, where)

@@ -1,0 +1,256 @@
+"""Prepare and deliver a checkpoint as a plan says; each step leaves a file for the next in the workspace."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from include.checkpoint.writing.disk import named_when_full
+from include.errors import ModelImportError
+from include.run.inputs import RunInputs, describe_inputs, fetch
+from include.run.plan import ImportPlan
+
+if TYPE_CHECKING:
+    from include.checkpoint.files.reading import RangeReader
+    from include.checkpoint.files.segments import Checkpoint
+    from include.sources.patient_reader import PatientReader
+    from include.sources.source import Source
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BASE = "base.json"
+MERGED = "merged.json"
+PROOF = "merge-proof.json"
+READ = "read-ranges.json"
+#: Without a new part for this long, an upload is nobody's; the bucket's lifecycle rule waits as long.
+ABANDONED_AFTER = timedelta(days=7)
+_DELIVERED = "this content is in S3 already"
+_MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
+
+
+class InputsChangedError(ModelImportError):
+    """Base or adapter is not what preflight planned with."""
+
+    def __init__(self, model_name: str, expected: str, found: str) -> None:
+        super().__init__(
+            "The inputs changed since the run began",
+            model_name,
+            expected,
+            found,
+            "Trigger a new run; nothing was sent.",
+        )
+
+
+class NoAdapterError(ModelImportError):
+    """A merge was asked for without an adapter."""
+
+    def __init__(self, model_name: str) -> None:
+        super().__init__("There is no adapter to merge", model_name, remedy="Name one, or skip the merge.")
+
+
+def _planned_inputs(plan: ImportPlan, s3: Any, sagemaker: Any) -> RunInputs:
+    inputs = describe_inputs(plan.config, s3, sagemaker)
+    if inputs.fingerprint != plan.content:
+        raise InputsChangedError(plan.config.model_name, plan.content, inputs.fingerprint)
+    return inputs
+
+
+Step = Callable[Concatenate[ImportPlan, P], T]
+
+
+def _names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
+    """The step, with an error of our own where the workspace becomes full; then nothing half written is left."""
+
+    @wraps(step)
+    def run(plan: ImportPlan, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with named_when_full(plan.workspace):
+            return step(plan, *args, **kwargs)
+
+    return run
+
+
+def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
+    from include.checkpoint.files.reading import UriReader
+    from include.sources.patient_reader import PatientReader
+    from include.sources.rate import RateLimit
+
+    return PatientReader(UriReader(s3), limit=RateLimit(plan.config.account.bytes_per_second))
+
+
+@_names_a_full_disk
+def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
+    """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be.
+
+    Returns a summary; ``changed`` tells whether there was anything to convert or to normalise.
+    """
+    from include.checkpoint.files.folder import checkpoint_of_folder
+    from include.checkpoint.inspection import inspect
+    from include.checkpoint.normalising import normalise
+
+    source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
+    found = fetch(source, plan.config, s3, as_folder=False)
+    raw = inspect(found.uri, reader).kind == "raw_mistral"
+    checkpoint = _converted(plan, source, s3) if raw else checkpoint_of_folder(found.uri, reader)
+    normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
+    prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)
+    prepared.save(plan.workspace_file(BASE))
+    notes = [*found.notes, *prepared.notes]
+    return {"changed": raw or prepared != checkpoint, "bytes": prepared.size, "notes": notes}
+
+
+def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
+    from include.checkpoint.mistral.conversion import convert
+    from include.checkpoint.writing.progress import LogProgress
+
+    folder = fetch(source, plan.config, s3, as_folder=True).uri
+    return convert(folder, plan.workspace_file("converted"), progress=LogProgress("Converting", "tensors"))
+
+
+def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: RangeReader) -> Checkpoint:
+    from include.checkpoint.casting import cast
+    from include.checkpoint.writing.progress import LogProgress
+
+    if plan.config.dtype == "keep":
+        return checkpoint
+    overlay = plan.workspace_file(folder)
+    return cast(checkpoint, overlay, plan.config.dtype, progress=LogProgress("Rounding"), reader=reader)
+
+
+@_names_a_full_disk
+def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
+    """Merge the adapter into the base, writing the changed tensors only; return a summary."""
+    from include.checkpoint.lora.merging import merge as merge_checkpoint
+    from include.checkpoint.normalising import normalise
+    from include.checkpoint.writing.progress import LogProgress
+    from include.sources.read_ahead import read_ahead
+    from include.sources.read_ledger import ReadLedger
+
+    adapter = _planned_inputs(plan, s3, sagemaker).adapter
+    if adapter is None:
+        raise NoAdapterError(plan.config.model_name)
+    base = _prepared_base(plan, s3, sagemaker)
+    folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
+    with read_ahead(base, _reader(plan, s3)) as ahead:
+        ledger = ReadLedger(ahead)
+        result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
+        prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
+    ledger.save(plan.workspace_file(READ))
+    plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
+    prepared.save(plan.workspace_file(MERGED))
+    summary = {name: value for name, value in result.proof.items() if name != "tensors"}
+    return {"bytes": prepared.size, "proof": summary, "notes": list(prepared.notes)}
+
+
+def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
+    """Return what ``prepare_base`` left, made again when the workspace was cleared in between."""
+    from include.checkpoint.files.segments import Checkpoint
+
+    if not plan.workspace_file(BASE).is_file():
+        log.warning(_MADE_AGAIN, plan.workspace_file(BASE))
+        prepare_base(plan, s3, sagemaker)
+    return Checkpoint.load(plan.workspace_file(BASE))
+
+
+def _prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
+    from include.checkpoint.files.segments import Checkpoint
+
+    if plan.config.adapter is None:
+        return _prepared_base(plan, s3, sagemaker)
+    if not plan.workspace_file(MERGED).is_file():
+        log.warning(_MADE_AGAIN, plan.workspace_file(MERGED))
+        merge(plan, s3, sagemaker)
+    return Checkpoint.load(plan.workspace_file(MERGED))
+
+
+def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
+    """Check the prepared checkpoint against what Bedrock reads; return a summary, raise on any error."""
+    from include.checkpoint.checks.validation import raise_on_defects
+    from include.checkpoint.checks.validation import validate as validate_checkpoint
+
+    report = validate_checkpoint(_prepared_checkpoint(plan, s3, sagemaker), _reader(plan, s3))
+    for warning in report.warnings:
+        log.warning("%s", warning.line())
+    raise_on_defects(report)
+    log.info("%s", report.summary)
+    return report.model_dump(mode="json")
+
+
+@_names_a_full_disk
+def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
+    """Bring the checkpoint to its prefix, or find it there; return what was sent."""
+    from include.checkpoint.writing.progress import LogProgress
+    from include.delivery.earlier import earlier_deliveries
+    from include.delivery.transfer import TransferSettings
+    from include.delivery.upload import upload
+    from include.sources.read_ledger import load_ranges
+
+    if _is_delivered(plan, s3):
+        log.info("%s holds this content already: nothing is sent", plan.s3_uri)
+        return {"s3_uri": plan.s3_uri, "bytes_sent": 0}
+    model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
+    proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
+    report = upload(
+        s3,
+        _prepared_checkpoint(plan, s3, sagemaker),
+        plan.bucket,
+        plan.prefix,
+        manifest_key=plan.manifest_key,
+        fingerprint=plan.fingerprint,
+        proof=json.loads(proof.read_text()) if proof.exists() else None,
+        progress=LogProgress("Uploading"),
+        earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
+        read_ranges=load_ranges(ranges) if ranges.exists() else (),
+        kms_key_id=plan.config.account.kms_key_id,
+        settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
+    )
+    _abort_abandoned(s3, plan.bucket, model_prefix)
+    return asdict(report)
+
+
+def _abort_abandoned(s3: Any, bucket: str, model_prefix: str) -> None:
+    """Free the parts that earlier runs of this model left and no run came back to; a failure is no run's failure."""
+    from include.delivery.destination import Destination
+    from include.delivery.open_uploads import abort_abandoned
+    from include.sources.errors import S3RequestError
+
+    try:
+        aborted = abort_abandoned(
+            Destination(s3, bucket, model_prefix.rstrip("/")), datetime.now(UTC) - ABANDONED_AFTER
+        )
+    except S3RequestError as error:
+        log.warning("Abandoned uploads under s3://%s/%s stay: %s", bucket, model_prefix, error)
+        return
+    for upload in aborted:
+        log.info("Aborted an upload of %s that was abandoned on %s", upload.name, upload.initiated.date())
+
+
+def clear(plan: ImportPlan) -> None:
+    """Remove the run's files from the workspace."""
+    shutil.rmtree(plan.workspace, ignore_errors=True)
+
+
+def _is_delivered(plan: ImportPlan, s3: Any) -> bool:
+    """Whether the content is in S3, since before the run or through it."""
+    from include.delivery.manifest import find_delivered
+
+    return plan.delivered or find_delivered(s3, plan.bucket, plan.manifest_key) is not None
+
+
+def why_no_preparation(plan: ImportPlan, s3: Any) -> str | None:
+    """Return why nothing need be prepared, or None."""
+    return _DELIVERED if _is_delivered(plan, s3) else None
+
+
+def why_no_merge(plan: ImportPlan, s3: Any) -> str | None:
+    """Return why there is nothing to merge, or None."""
+    if plan.config.adapter is None:
+        return "no adapter is given: the base model is imported as it is"
+    return why_no_preparation(plan, s3)

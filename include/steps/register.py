@@ -1,0 +1,233 @@
+"""Record a measured model in the registry, and what a person answered about it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from include.promotion.decision import PromotionDecision
+from include.registry.errors import ChampionChangedError, VersionUnknownError
+from include.registry.imported import check_imported
+from include.registry.model_card import model_card
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import (
+    DECIDED_AT,
+    DECIDED_BY,
+    LANDED_AT,
+    REPORT_HTML_URI,
+    ApprovalStatus,
+    Candidate,
+    ChampionSeen,
+    ModelVersion,
+)
+from include.run.plan import ImportPlan
+from include.run.report_place import report_html_uri
+from include.service.pricing import model_cost
+from include.steps.decide import Clients, decide_again, stored_report
+from include.steps.usual_duration import CHECKPOINT_BYTES, IMPORT_SECONDS
+
+log = logging.getLogger(__name__)
+
+Results = Mapping[str, Mapping[str, Any] | None]
+"""What the run's tasks returned, by task; None for a task that was skipped."""
+
+
+class Answer(NamedTuple):
+    """What was answered to the question whether to promote; ``by`` is empty when the deadline answered."""
+
+    approved: bool
+    by: str
+    at: datetime
+    comment: str = ""
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Answer:
+        """Return what the task approve_promotion left."""
+        at = datetime.fromisoformat(answer["at"])
+        return cls(approved=answer["approved"], by=answer["by"], at=at, comment=answer["comment"])
+
+    @property
+    def reason(self) -> str:
+        """The answer as a sentence."""
+        done = "approved" if self.approved else "rejected"
+        when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if not self.by:
+            return f"nobody answered before the deadline, {when}: {done}"
+        return f"{done} by {self.by}, {when}" + (f": {self.comment}" if self.comment else "")
+
+
+def _provenance(plan: ImportPlan, results: Results, run_url: str) -> dict[str, str]:
+    imported, warm, evaluation = (results[name] or {} for name in ("wait_for_import", "warm_up", "evaluate_model"))
+    return {
+        **plan.tags,
+        "dag_run_url": run_url,
+        "job_arn": imported["job_arn"],
+        "imported_model_name": imported["imported_model_name"],
+        "s3_uri": plan.s3_uri,
+        REPORT_HTML_URI: report_html_uri(plan.bucket, plan.evaluation_prefix),
+        "base": plan.config.base,
+        "adapter": plan.config.adapter or "",
+        "licence": plan.config.licence,
+        LANDED_AT: plan.landed_at.isoformat() if plan.landed_at else "",
+        "dataset": plan.config.evaluation.dataset,
+        "body_format": evaluation["body_format"],
+        "answers_in": warm["body_format"] or "",
+        "converse": str(warm["converse"]).lower(),
+        IMPORT_SECONDS: str(imported["seconds"] or ""),
+        CHECKPOINT_BYTES: str(plan.checkpoint_bytes),
+        "region_name": plan.region_name,
+    }
+
+
+def merge_proof(plan: ImportPlan, s3: Any) -> str:
+    """Return what was proven of the merge, as the manifest of the delivery holds it; empty without an adapter."""
+    from include.delivery.manifest import read_manifest
+
+    manifest = read_manifest(s3, plan.bucket, plan.manifest_key)
+    if manifest is None or not manifest.proof:
+        return ""
+    proof = manifest.proof
+    return (
+        f"{proof['changed_tensors']} tensors changed, largest deviation {proof['largest_deviation']:.3f} of the "
+        f"allowed rounding, SHA-256 {proof['overlay_sha256']}"
+    )
+
+
+def served_as(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[str, str]:
+    """Return what an application and whoever pays need to know of the imported model."""
+    model = bedrock.get_imported_model(modelIdentifier=imported_model_arn)
+    cost = model_cost(model.get("customModelUnits"), region_name)
+    return {
+        "architecture": model.get("modelArchitecture", ""),
+        "custom_model_units": "" if cost.units_per_copy is None else str(cost.units_per_copy),
+        "cost": cost.summary(),
+    }
+
+
+def _candidate(
+    plan: ImportPlan, decision: PromotionDecision, results: Results, details: Mapping[str, str], s3: Any
+) -> Candidate:
+    evaluation = results["evaluate_model"] or {}
+    report = stored_report(s3, evaluation["report_uri"])
+    return Candidate(
+        group=plan.config.model_name,
+        description=plan.config.description,
+        fingerprint=plan.fingerprint,
+        imported_model_arn=(results["wait_for_import"] or {})["imported_model_arn"],
+        scores=report.scores,
+        dataset_digest=report.dataset_digest,
+        report_uri=evaluation["report_uri"],
+        status=decision.status,
+        provenance={**details, "decision": "; ".join(decision.reasons)},
+        approval_description="; ".join(decision.reasons),
+        model_card=model_card(plan.config.description, report, decision.reasons, details, plan.s3_uri),
+    )
+
+
+def register(
+    plan: ImportPlan, decision: Mapping[str, Any], results: Results, run_url: str, clients: Clients
+) -> dict[str, Any]:
+    """Record the imported model as a version, or find it; return its number, ARN, status, cost and the champion now.
+
+    A decision holds against the champion with which it compared: when another version has become the champion since,
+    the decision is taken again. ``decided_again`` is that decision, else None; ``promoted`` says whether this run made
+    the version the champion.
+
+    Args:
+        plan: what was imported.
+        decision: what ``decide`` returned.
+        results: what wait_for_import, warm_up and evaluate_model returned, by task.
+        run_url: the page of this run.
+        clients: S3, SageMaker and Bedrock are asked, and the champion's model if it has changed.
+    """
+    arn = (results["wait_for_import"] or {})["imported_model_arn"]
+    served = served_as(arn, plan.region_name, clients.bedrock)
+    log.info("%s", served["cost"])
+    report_uri = (results["evaluate_model"] or {})["report_uri"]
+    details = {**_provenance(plan, results, run_url), **served, "merge_proof": merge_proof(plan, clients.s3)}
+    version, final = _register_as_decided(plan, decision, results, details, clients)
+    return {
+        **_registered(version, final["champion"], SageMakerRegistry(clients.sagemaker), plan.config.model_name),
+        **served,
+        "report_uri": report_uri,
+        "decided_again": None if final is decision else final,
+    }
+
+
+def _register_as_decided(
+    plan: ImportPlan, decision: Mapping[str, Any], results: Results, details: Mapping[str, str], clients: Clients
+) -> tuple[ModelVersion, Mapping[str, Any]]:
+    """Return the registered version and the decision that it was registered with.
+
+    Every further round is due to another version that became the champion meanwhile, so the rounds end.
+    """
+    registry = SageMakerRegistry(clients.sagemaker)
+    while True:
+        candidate = _candidate(plan, PromotionDecision.model_validate(decision), results, details, clients.s3)
+        try:
+            return registry.register(candidate, ChampionSeen(decision["champion"])), decision
+        except ChampionChangedError as error:
+            log.warning("%s, expected %s; found %s: decide again", error.what, error.expected, error.found)
+        decision = decide_again(plan, candidate.report_uri, clients)
+
+
+def _registered(
+    version: ModelVersion, champion_before: int | None, registry: SageMakerRegistry, group: str
+) -> dict[str, Any]:
+    champion = registry.champion(group)
+    now = champion.number if champion else None
+    if version.status == "Approved" and now != version.number:
+        log.warning("version %s is approved, but version %s is newer and stays the champion", version.number, now)
+        log.warning("run the DAG roll_back_model with version %s to make it the champion", version.number)
+    return {
+        "version": version.number,
+        "arn": version.arn,
+        "status": version.status,
+        "imported_model_arn": version.imported_model_arn,
+        "champion": now,
+        "promoted": now == version.number and now != champion_before,
+    }
+
+
+def record_answer(
+    plan: ImportPlan, answer: Answer, registered: Mapping[str, Any], decision: Mapping[str, Any], clients: Clients
+) -> dict[str, Any]:
+    """Give the version the status that a person, or the deadline, chose; return what ``register`` returns.
+
+    Only a person's answer is kept against later runs: what the deadline decided, the next run decides again.
+
+    Args:
+        plan: what was imported.
+        answer: what was chosen.
+        registered: what ``register`` returned.
+        decision: the decision that left it to a person.
+        clients: SageMaker and Bedrock are asked.
+
+    Raises:
+        VersionUnknownError: the version is gone.
+        VersionNotImportedError: it is to be approved, but its imported model was deleted.
+        ChampionChangedError: it is to be approved, but another version has become the champion since the decision.
+    """
+    group, registry = plan.config.model_name, SageMakerRegistry(clients.sagemaker)
+    version = registry.find(group, plan.fingerprint)
+    if version is None:
+        raise VersionUnknownError(group, f"version {registered['version']}", ())
+    if answer.by or version.status == "PendingManualApproval":
+        version = _answered(group, version, answer, ChampionSeen(decision["champion"]), clients)
+    else:
+        log.warning("version %s is %s by now: the deadline changes nothing", version.number, version.status)
+    return {**_registered(version, decision["champion"], registry, group), "reason": answer.reason}
+
+
+def _answered(group: str, version: ModelVersion, answer: Answer, seen: ChampionSeen, clients: Clients) -> ModelVersion:
+    registry = SageMakerRegistry(clients.sagemaker)
+    status: ApprovalStatus = "Approved" if answer.approved else "Rejected"
+    noted = {"decision": answer.reason}
+    if answer.by:
+        noted |= {DECIDED_BY: answer.by, DECIDED_AT: answer.at.astimezone(UTC).isoformat(timespec="seconds")}
+    if answer.approved:
+        check_imported(group, version, clients.bedrock)
+        registry.check_champion(group, seen, version)
+    return registry.set_status(version, status, answer.reason, noted)

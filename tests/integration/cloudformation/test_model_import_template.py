@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+from cfnlint.decode.cfn_yaml import loads
+
+from include.config.model import AccountConfig
+from include.run.names import check_role_arn
+from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
+
+TEMPLATE = IMPORT.read_text(encoding="utf-8")
+KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+#: What a managed policy may hold, not counting blanks.
+MOST_CHARACTERS = 6144
+
+
+def by_sid(statements: list[dict[str, Any]]) -> dict[str, Any]:
+    return {statement["Sid"]: statement for statement in statements}
+
+
+def resource_properties(name: str) -> dict[str, Any]:
+    return loads(TEMPLATE)["Resources"][name]["Properties"]
+
+
+def parameter_pattern(name: str) -> str:
+    return loads(TEMPLATE)["Parameters"][name]["AllowedPattern"]
+
+
+@pytest.mark.parametrize("template", [IMPORT, ALARMS], ids=lambda path: path.stem)
+def test_cfn_lint_finds_nothing_wrong(template: Path) -> None:
+    assert [str(match) for match in lint(template.read_text(encoding="utf-8"))] == []
+
+
+def test_an_output_for_airflow_names_the_variable_that_it_fills() -> None:
+    described = [output["Description"] for output in loads(TEMPLATE)["Outputs"].values()]
+    named = [text for text in described if text.startswith("Airflow Variable ")]
+    variables = {text.removeprefix("Airflow Variable model_import_") for text in named}
+    assert len(variables) == len(named)
+    assert variables <= {*AccountConfig.model_fields, "event_queue_url"}
+
+
+def test_a_stack_without_parameters_gives_a_bucket_and_a_role_that_the_configuration_accepts(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE)
+    assert "KmsKeyArn" not in outputs
+    assert outputs["Prefix"] == "models"
+    assert outputs["Region"] == REGION
+    assert check_role_arn(outputs["ImportRoleArn"])
+    assert aws.client("s3").head_bucket(Bucket=outputs["BucketName"])
+
+
+def test_the_bucket_gets_the_name_asked_for(aws: Aws) -> None:
+    assert aws.deploy(TEMPLATE, BucketName="teams-models")["BucketName"] == "teams-models"
+
+
+def test_only_bedrock_import_jobs_of_this_account_and_region_may_take_the_role(aws: Aws) -> None:
+    role_name = aws.deploy(TEMPLATE)["ImportRoleArn"].rpartition("/")[2]
+    [statement] = aws.client("iam").get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Effect"] == "Allow"
+    assert statement["Principal"] == {"Service": "bedrock.amazonaws.com"}
+    assert statement["Action"] == "sts:AssumeRole"
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:model-import-job/*"},
+    }
+
+
+def test_the_role_may_list_and_read_the_prefix_and_nothing_else(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, BucketName="team-models", Prefix="llm/imports")
+    statements = by_sid(aws.role_statements(outputs["ImportRoleArn"]))
+    own_account = {"aws:ResourceAccount": ACCOUNT}
+    assert {sid: (statement["Action"], statement["Resource"]) for sid, statement in statements.items()} == {
+        "ListTheCheckpoints": ("s3:ListBucket", "arn:aws:s3:::team-models"),
+        "ReadTheCheckpoints": ("s3:GetObject", "arn:aws:s3:::team-models/llm/imports/*"),
+    }
+    assert statements["ReadTheCheckpoints"]["Condition"] == {"StringEquals": own_account}
+    assert statements["ListTheCheckpoints"]["Condition"] == {
+        "StringEquals": own_account,
+        "StringLike": {"s3:prefix": ["llm/imports", "llm/imports/*"]},
+    }
+
+
+def test_a_kms_key_encrypts_the_bucket_and_the_role_may_decrypt_with_it(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, KmsKeyArn=KEY_ARN)
+    assert outputs["KmsKeyArn"] == KEY_ARN
+    statement = by_sid(aws.role_statements(outputs["ImportRoleArn"]))["DecryptTheCheckpoints"]
+    assert (statement["Action"], statement["Resource"]) == (["kms:Decrypt", "kms:DescribeKey"], KEY_ARN)
+    assert encryption_of(aws, outputs["BucketName"]) == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY_ARN}
+
+
+def test_without_a_key_the_bucket_encrypts_with_s3s_own(aws: Aws) -> None:
+    assert encryption_of(aws, aws.deploy(TEMPLATE)["BucketName"]) == {"SSEAlgorithm": "AES256"}
+
+
+def encryption_of(aws: Aws, bucket: str) -> dict[str, str]:
+    [rule] = aws.client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    return rule["ApplyServerSideEncryptionByDefault"]
+
+
+@pytest.mark.parametrize("prefix", ["/models", "models/", "a//b", "a=b", "a b", ""])
+def test_a_prefix_that_bedrock_would_refuse_later_does_not_fit_its_parameter(prefix: str) -> None:
+    assert re.fullmatch(parameter_pattern("Prefix"), prefix) is None
+
+
+def test_a_new_key_is_made_on_demand_and_used(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, KmsKeyArn="new")
+    assert aws.client("kms").get_key_rotation_status(KeyId=outputs["KmsKeyArn"])["KeyRotationEnabled"]
+    assert encryption_of(aws, outputs["BucketName"])["KMSMasterKeyID"] == outputs["KmsKeyArn"]
+    assert by_sid(aws.policy_statements(outputs["RunnerPolicyArn"]))["UseTheKey"]["Resource"] == outputs["KmsKeyArn"]
+
+
+def test_a_key_is_given_by_its_arn_since_policies_do_not_follow_aliases() -> None:
+    assert re.fullmatch(parameter_pattern("KmsKeyArn"), KEY_ARN)
+    assert re.fullmatch(parameter_pattern("KmsKeyArn"), KEY_ARN.replace(":key/", ":alias/")) is None
+
+
+# moto's CloudFormation leaves these parts of a bucket out, so they are read from the template.
+
+
+def test_the_bucket_is_private_and_owned_by_its_account_alone() -> None:
+    properties = resource_properties("Bucket")
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+
+
+def test_abandoned_uploads_are_removed_after_a_week() -> None:
+    [rule] = resource_properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+
+
+def test_requests_without_tls_are_denied_on_the_bucket_and_its_objects() -> None:
+    policy = resource_properties("BucketPolicy")["PolicyDocument"]
+    [statement] = policy["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert [next(iter(resource.values())) for resource in statement["Resource"]] == [
+        "arn:${AWS::Partition}:s3:::${Bucket}",
+        "arn:${AWS::Partition}:s3:::${Bucket}/*",
+    ]
+
+
+def test_fine_tunes_and_completed_training_jobs_reach_the_queue_and_nothing_else_does(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE)
+    s3, sqs = aws.client("s3"), aws.client("sqs")
+    for key in ("fine-tunes/capitals/1/adapter_config.json", "models/capitals/config.json"):
+        s3.put_object(Bucket=outputs["BucketName"], Key=key, Body=b"{}")
+    for status in ("InProgress", "Completed"):
+        event = {"Source": "aws.sagemaker", "DetailType": "SageMaker Training Job State Change"}
+        aws.client("events").put_events(Entries=[event | {"Detail": f'{{"TrainingJobStatus": "{status}"}}'}])
+    received = sqs.receive_message(QueueUrl=outputs["EventQueueUrl"], MaxNumberOfMessages=10)["Messages"]
+    bodies = [message["Body"] for message in received if "s3:TestEvent" not in message["Body"]]
+    assert len(bodies) == 2
+    assert sum("adapter_config.json" in body for body in bodies) == 1
+    assert sum("TrainingJobStatus" in body and "Completed" in body for body in bodies) == 1
+
+
+def test_the_runners_policies_fit_into_what_iam_takes_and_are_given_to_whom_the_stack_names(aws: Aws) -> None:
+    aws.client("iam").create_user(UserName="runs-airflow")
+    buckets = ",".join(f"a-bucket-of-somebody-{number}" for number in range(10))
+    outputs = aws.deploy(TEMPLATE, KmsKeyArn=KEY_ARN, RunnerUserName="runs-airflow", SourceBuckets=buckets)
+    arns = {outputs["RunnerPolicyArn"], outputs["PreflightPolicyArn"]}
+    for arn in arns:
+        text = re.sub(r"\s", "", str(aws.policy_statements(arn)))
+        assert len(text) < MOST_CHARACTERS
+    attached = aws.client("iam").list_attached_user_policies(UserName="runs-airflow")["AttachedPolicies"]
+    assert {policy["PolicyArn"] for policy in attached} == arns
+
+
+def test_other_buckets_may_be_read_when_they_are_named_only(aws: Aws) -> None:
+    def statements(**parameters: str) -> dict[str, Any]:
+        return by_sid(aws.policy_statements(aws.deploy(TEMPLATE, **parameters)["RunnerPolicyArn"]))
+
+    assert "ReadSources" not in statements()
+    named = statements(SourceBuckets="base-models,sagemaker-output")["ReadSources"]
+    assert named["Resource"] == [
+        *(f"arn:aws:s3:::{name}" for name in ("base-models", "sagemaker-output")),
+        *(f"arn:aws:s3:::{name}/*" for name in ("base-models", "sagemaker-output")),
+    ]
+
+
+def test_the_alarms_tell_the_topic_of_the_imports_stack(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, NotificationEmail="ops@example.org")
+    topic = outputs["TopicArn"]
+    aws.deploy(ALARMS.read_text(), TopicArn=topic, DeadLetterQueueName=outputs["DeadLetterQueueName"])
+    made = [alarm for alarm in aws.client("cloudwatch").describe_alarms()["MetricAlarms"] if alarm["AlarmActions"]]
+    watched = {alarm["AlarmName"].split("-")[3]: alarm for alarm in made if alarm["AlarmActions"] == [topic]}
+    assert set(watched) == {
+        "InvocationThrottles", "InvocationClientErrors", "InvocationServerErrors", "InvocationLatency", "RunFailed",
+        "SlowImport", "ModelSlotsNearlyUsed", "MessagesPutAside",
+    }  # fmt: skip
+    [budget] = aws.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]
+    assert (budget["BudgetLimit"]["Amount"], budget["CostFilters"]) == ("500", {"Service": ["Amazon Bedrock"]})
+    [email] = aws.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert (email["Protocol"], email["Endpoint"]) == ("email", "ops@example.org")

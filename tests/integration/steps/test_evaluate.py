@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+from transformers.data.metrics.squad_metrics import compute_exact, compute_f1, get_tokens
+
+from include.evaluation.dataset import read_dataset
+from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError, NothingAnsweredError
+from include.evaluation.results import EvaluationReport, RecordResult
+from include.evaluation.storage import read_records, read_report
+from include.run.plan import ImportPlan
+from include.steps.evaluate import EvaluationClients, measure
+from tests.integration.evaluation.conftest import DEMO, plan_in
+from tests.support.bedrock_stand_in import BUCKET, Aws
+
+Plans = Callable[..., ImportPlan]
+
+
+def stored(clients: EvaluationClients, summary: Any) -> tuple[EvaluationReport, list[RecordResult]]:
+    report = read_report(clients.s3, summary["report_uri"])
+    assert report is not None
+    return report, list(read_records(clients.s3, report.records_uri))
+
+
+@pytest.fixture(scope="module")
+def whole(
+    model: str, clients: EvaluationClients, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[EvaluationReport, list[RecordResult], str]:
+    """Report, record results and log of the whole demo set."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda line: lines.append(line.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("include")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        summary = measure(plan_in(tmp_path_factory.mktemp("whole")), model, clients)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    return *stored(clients, summary), "\n".join(lines)
+
+
+def asked_by_hand(aws: Aws, model: str) -> Iterator[tuple[str, list[str]]]:
+    """The answer of the model to each line of the demo set, and those that are accepted: boto3 and nothing of ours."""
+    for line in (DEMO / "capitals_eval.jsonl").read_text("utf-8").splitlines():
+        row = json.loads(line)
+        answer = aws.invoke(model, prompt=f"[INST] {row['question']} [/INST]", max_tokens=16, temperature=0)
+        yield answer["choices"][0]["text"], row["answer"].split("<OR>")
+
+
+def test_an_independent_run_with_boto3_and_the_squad_metrics_finds_the_same(
+    aws: Aws, model: str, whole: tuple[EvaluationReport, list[RecordResult], str]
+) -> None:
+    report, results, _ = whole
+    by_hand = list(asked_by_hand(aws, model))
+    assert [result.answer for result in results] == [text for text, _ in by_hand]
+    exact = [max(compute_exact(one, text) for one in accepted) for text, accepted in by_hand]
+    assert [result.scores["quasi_exact_match"] for result in results] == exact
+    assert report.scores["quasi_exact_match"] == pytest.approx(fmean(exact))
+    # SQuAD counts a word as often as it comes, FMEval once: they agree where the answer repeats none.
+    plain = [index for index, (text, _) in enumerate(by_hand) if len(set(get_tokens(text))) == len(get_tokens(text))]
+    f1 = [max(compute_f1(one, by_hand[index][0]) for one in by_hand[index][1]) for index in plain]
+    assert [results[index].scores["f1"] for index in plain] == pytest.approx(f1)
+    assert len(plain) > 110
+    assert 0.4 < report.scores["f1"] < 0.85
+
+
+def test_the_report_says_what_was_asked_how_and_what_it_cost(
+    whole: tuple[EvaluationReport, list[RecordResult], str],
+) -> None:
+    report, results, log = whole
+    assert (report.records, report.dataset_records, report.sampled) == (120, 120, False)
+    assert report.statuses == {"answered": 120, "timeout": 0, "error": 0, "throttled": 0}
+    assert {part.category for part in report.categories} >= {"Africa", "Asia", "Europe"}
+    assert sum(part.records for part in report.categories) == 120
+    assert report.metrics["f1"].low < report.metrics["f1"].value < report.metrics["f1"].high
+    assert 1 <= report.metrics["output_tokens"].value <= 16
+    assert re.match(r"\d window\(s\) of 5 minutes of one model copy: 0\.\d+ USD", report.cost_summary)
+    assert [result.index for result in results] == list(range(120))
+    assert "Asking 120 records; expected at most 1 window(s)" in log
+    assert "120 of 120 records, 0 failed, " in log
+    assert results[0].question not in log
+
+
+def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    first = measure(plan_for(sample=20), model, clients)
+    (tmp_path / "answers.jsonl").unlink()
+    aws.script("fixed-answer", text="Nowhere")
+    assert measure(plan_for(sample=20), model, clients) == first
+    other = measure(plan_for(sample=20, prompt_template="{question}"), model, clients)
+    assert other["scores"]["f1"] == 0.0
+    assert other["conditions_digest"] != first["conditions_digest"]
+    assert measure(plan_for(sample=20, concurrency=2), model, clients) == first
+
+
+def test_records_that_failed_are_asked_again_and_only_they(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    aws.script("fail-calls", calls=6, operation="InvokeModel", code="ValidationException")
+    first = measure(plan_for(sample=20), model, clients)
+    assert (first["statuses"]["error"], first["scores"]["answer_rate"]) == (6, pytest.approx(14 / 20))
+    (tmp_path / "answers.jsonl").unlink()
+    aws.script("clear-faults")
+    aws.script("fixed-answer", text="Cairo")
+    again = measure(plan_for(sample=20), model, clients)
+    report, results = stored(clients, again)
+    assert report.statuses["answered"] == 20
+    assert sum(result.answer == "Cairo" for result in results) == 6
+
+
+@pytest.mark.parametrize("body_format", ["OpenAICompletion", "BedrockCompletion", "OpenAIChatCompletion", "Converse"])
+def test_every_way_of_asking_brings_the_same_answers(
+    model: str, clients: EvaluationClients, plan_for: Plans, body_format: str
+) -> None:
+    chat = body_format in ("OpenAIChatCompletion", "Converse")
+    template = "{question}" if chat else "[INST] {question} [/INST]"
+    summary = measure(plan_for(body_format=body_format, prompt_template=template, sample=12), model, clients)
+    report, results = stored(clients, summary)
+    assert (report.records, report.dataset_records, report.sampled) == (12, 120, True)
+    assert summary["body_format"] == body_format
+    reference = stored(clients, measure(plan_for(sample=12), model, clients))[1]
+    assert [result.answer for result in results] == [result.answer for result in reference]
+
+
+def test_stop_sequences_and_examples_reach_the_model(model: str, clients: EvaluationClients, plan_for: Plans) -> None:
+    whole = stored(clients, measure(plan_for(sample=20), model, clients))[1]
+    cut = stored(clients, measure(plan_for(sample=20, stop=["a"]), model, clients))[1]
+    assert [result.answer for result in cut] == [result.answer.split("a")[0] for result in whole]
+    examples = {"few_shot_dataset": "include/demo/capitals_train.jsonl", "few_shot_examples": 2}
+    shown, results = stored(clients, measure(plan_for(sample=20, **examples), model, clients))
+    assert len(shown.prompt.examples) == 2
+    pairs = zip(results, whole, strict=True)
+    assert all((new.input_tokens or 0) > (old.input_tokens or 0) + 10 for new, old in pairs)
+
+
+def test_a_data_set_in_s3_is_measured_as_a_file_is(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    rows = [
+        {"q": {"text": record.question}, "right": list(record.accepted_answers), "region": record.category}
+        for record in read_dataset(DEMO / "capitals_eval.jsonl").records
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "capitals.parquet")
+    aws.client("s3").upload_file(str(tmp_path / "capitals.parquet"), BUCKET, "sets/capitals.parquet")
+    places = {"question_location": "q.text", "answer_location": "right", "category_location": "region"}
+    in_s3 = measure(plan_for(sample=20, dataset=f"s3://{BUCKET}/sets/capitals.parquet", **places), model, clients)
+    local = measure(plan_for(sample=20), model, clients)
+    assert in_s3["scores"] == local["scores"]
+    assert in_s3["conditions_digest"] == local["conditions_digest"]
+    assert in_s3["dataset_digest"] != local["dataset_digest"]
+
+
+def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(
+    model: str, aws: Aws, clients: EvaluationClients, plan_for: Plans
+) -> None:
+    for uri in (f"s3://{BUCKET}/none.jsonl", "s3://no-such-bucket-here/none.jsonl"):
+        with pytest.raises(DatasetNotFoundError, match=uri):
+            measure(plan_for(dataset=uri), model, clients)
+    with pytest.raises(DatasetUnreadableError, match="Invalid bucket name"):
+        measure(plan_for(dataset="s3://a b/none.jsonl"), model, clients)
+
+
+@pytest.mark.parametrize(
+    ("body_format", "template"),
+    [("OpenAICompletion", "[INST] {question} [/INST]"), ("BedrockCompletion", "[INST] {question} [/INST]"),
+     ("OpenAIChatCompletion", "{question}"), ("Converse", "{question}")],
+)  # fmt: skip
+def test_what_a_guardrail_blocks_is_counted(
+    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, body_format: str, template: str
+) -> None:
+    aws.script("guardrail", identifier="abc123", version="2", blocked=["Egypt"], message="No.")
+    asked = {"sample": 4, "seed": 15, "body_format": body_format, "prompt_template": template}
+    guarded, results = stored(
+        clients, measure(plan_for(**asked, guardrail_id="abc123", guardrail_version="2"), model, clients)
+    )
+    about_egypt = [result for result in results if "Egypt" in result.question]
+    assert guarded.guardrail_interventions == len(about_egypt) >= 1
+    assert {result.answer for result in about_egypt} == {"No."}
+    assert guarded.statuses["answered"] == 4
+    with pytest.raises(NothingAnsweredError, match="no guardrail abc124 of version 2"):
+        measure(plan_for(**asked, guardrail_id="abc124", guardrail_version="2"), model, clients)

@@ -1,0 +1,127 @@
+"""Runs of one model's DAG from the evaluation on, on the stand-in, without an Airflow."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from pathlib import Path
+from typing import Any
+
+from include.config.model import parse_model_config
+from include.evaluation.storage import EvaluationPlace, store
+from include.registry.rolling_back import roll_back
+from include.registry.sagemaker import SageMakerRegistry
+from include.run.plan import ImportPlan
+from include.run.report_place import read_html_report
+from include.steps.decide import Clients, decide, measure_champion
+from include.steps.register import Answer, record_answer, register
+from include.steps.report import write_report
+from tests.support.bedrock_stand_in import BUCKET
+from tests.support.pages import Right, answers, measured
+
+RUN_URL = "https://airflow.example/dags/import_m/runs/1"
+NUMBERS = itertools.count(1)
+
+
+def finished(_: int, __: str) -> bool:
+    return True
+
+
+def early(index: int, _: str) -> bool:
+    return index % 3 > 0
+
+
+def weak(index: int, _: str) -> bool:
+    return index % 3 == 1
+
+
+def forgetful(_: int, category: str) -> bool:
+    return category != "Oceania"
+
+
+class Runs:
+    """Runs of one model's DAG, from the evaluation on; every run has a fingerprint of its own."""
+
+    def __init__(self, clients: Clients, model_arn: str, workspace: Path) -> None:
+        self.clients, self.model_arn, self.workspace = clients, model_arn, workspace
+        self.group = f"m-{uuid.uuid4().hex[:8]}"
+
+    def plan(self, **changes: Any) -> ImportPlan:
+        values = {
+            "model_name": self.group,
+            "base": "base",
+            "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.5}},
+        }
+        fingerprint = f"{next(NUMBERS):064x}"
+        root = f"models/{self.group}/{fingerprint[-6:]}"
+        return ImportPlan(
+            config=parse_model_config(values | changes, "a test"),
+            content=fingerprint,
+            fingerprint=fingerprint,
+            region_name="us-east-1",
+            aws_conn_id="aws_default",
+            role_arn="arn:aws:iam::123456789012:role/import",
+            bucket=BUCKET,
+            imported_model_name="served",
+            job_name="served",
+            client_request_token="served",
+            s3_uri=f"s3://{BUCKET}/{root}/checkpoint/",
+            manifest_key=f"{root}/manifest.json",
+            evaluation_prefix=f"{root}/evaluations",
+            delivered=True,
+            checkpoint_bytes=1,
+            workspace=str(self.workspace),
+            tags={"fingerprint": fingerprint},
+        )
+
+    def evaluated(self, plan: ImportPlan, right: Right) -> str:
+        results = answers(right, 0.2)
+        place = EvaluationPlace(plan.bucket, f"{plan.evaluation_prefix}/one")
+        report = measured("", results).report.model_copy(update={"records_uri": place.records_uri})
+        store(self.clients.s3, place, report, results)
+        return place.report_uri
+
+    def decided(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
+        """What the tasks from evaluate_champion to decide_promotion leave, and those before them."""
+        uri = self.evaluated(plan, right)
+        champion = measure_champion(plan, uri, self.clients)
+        return {
+            "wait_for_import": {
+                "imported_model_arn": model_arn or self.model_arn,
+                "job_arn": "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl",
+                "imported_model_name": "served",
+                "seconds": 1.0,
+            },
+            "warm_up": {"body_format": "OpenAICompletion", "converse": True},
+            "evaluate_model": {"report_uri": uri, "body_format": "OpenAICompletion"},
+            "evaluate_champion": champion,
+            "decide_promotion": decide(plan, uri, champion, self.clients),
+        }
+
+    def registered(self, plan: ImportPlan, done: dict[str, Any]) -> dict[str, Any]:
+        """What register_version and write_report make of that."""
+        registered = register(plan, done["decide_promotion"], done, RUN_URL, self.clients)
+        decision = registered["decided_again"] or done["decide_promotion"]
+        done = {**done, "register_version": registered, "decide_promotion": decision}
+        write_report(plan, done, RUN_URL, self.clients.s3)
+        return done
+
+    def run(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
+        """What the tasks from evaluate_champion to write_report leave."""
+        return self.registered(plan, self.decided(plan, right, model_arn))
+
+    def answer(self, plan: ImportPlan, done: dict[str, Any], answer: Answer) -> dict[str, Any]:
+        """What record_answer leaves."""
+        return record_answer(plan, answer, done["register_version"], done["decide_promotion"], self.clients)
+
+    def champion(self) -> int | None:
+        version = SageMakerRegistry(self.clients.sagemaker).champion(self.group)
+        return version.number if version else None
+
+    def page(self, plan: ImportPlan) -> str:
+        found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3)
+        return found.decode()
+
+    def roll_back(self, number: int | None) -> dict[str, Any]:
+        sagemaker, bedrock = self.clients.sagemaker, self.clients.bedrock
+        return roll_back(self.group, number, by="Maria", why="wrong answers", sagemaker=sagemaker, bedrock=bedrock)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from include.config.model import ModelFileInvalidError, parse_model_config, read_model_file
+
+MODEL = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
+
+
+def test_the_demos_model_file_is_valid() -> None:
+    config = read_model_file(Path("dags/models/capitals.yaml"))
+    assert config.model_name == "capitals"
+    assert config.evaluation.thresholds == {"f1": 0.8}
+
+
+def test_what_is_not_given_has_a_default() -> None:
+    config = parse_model_config(MODEL, "a test")
+    assert config.promotion == "auto"
+    assert config.account.aws_conn_id == "aws_default"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"model_name": "mistral-7b-v0.3"}, "model_name"),
+        ({"base": ""}, "base"),
+        ({"evaluation": {}}, "evaluation.dataset"),
+        ({"evaluation": {"dataset": "x", "max_tokens": 0}}, "evaluation.max_tokens"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"f1": 1.5}}}, "evaluation.thresholds.f1"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"bleu": 0.5}}}, "evaluation.thresholds.bleu"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"latency_p50": 0.5}}}, "evaluation.thresholds.latency_p50"),
+        ({"evaluation": {"dataset": "x", "system_prompt": "Be brief."}}, "evaluation.system_prompt"),
+        ({"evaluation": {"dataset": "x", "guardrail_id": "G 1"}}, "evaluation.guardrail_id"),
+        ({"evaluation": {"dataset": "x", "stop": [""]}}, "evaluation.stop.0"),
+        ({"promotion": "always"}, "promotion"),
+        ({"promotoin": "auto"}, "promotoin"),
+        ({"account": {"role_arn": "role/x"}}, "account.role_arn"),
+        ({"schedule": 5}, "schedule"),
+        ({"schedule": {"cron": "@daily", "asset": "x"}}, "schedule"),
+        ({"schedule": {"events": {}}}, "schedule.events"),
+        ({"schedule": {"events": {"s3": "bucket/prefix"}}}, "schedule.events.s3"),
+        ({"schedule": {"events": {"training_jobs": "x-*", "replaces": "both"}}}, "schedule.events.replaces"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_file(change: dict[str, object], field: str) -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({**MODEL, **change}, "capitals.yaml")
+    assert "capitals.yaml" in str(refused.value)
+    assert f"{field}:" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "kind"),
+    [
+        ("0 3 * * *", "cron"),
+        ({"asset": "training-data"}, "asset"),
+        ({"events": {"s3": "s3://bucket/fine-tunes"}}, "events"),
+        ({"events": {"training_jobs": "capitals-*", "replaces": "base"}}, "events"),
+    ],
+)
+def test_a_schedule_is_a_cron_expression_an_asset_or_events(schedule: object, kind: str) -> None:
+    config = parse_model_config({**MODEL, "schedule": schedule}, "a test")
+    assert config.schedule
+    assert config.schedule.model_fields_set == {kind}
+
+
+def test_all_wrong_fields_are_named_at_once() -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({"model_name": "A", "evaluation": {}}, "x.yaml")
+    assert all(field in str(refused.value) for field in ("model_name", "base", "evaluation.dataset"))
+
+
+@pytest.mark.parametrize("text", ["a: [", "- a list", "", "\x00"])
+def test_a_file_that_is_no_model_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(ModelFileInvalidError, match=r"broken\.yaml"):
+        read_model_file(path)
+
+
+def test_the_error_survives_pickling() -> None:
+    error = ModelFileInvalidError("x.yaml", ("base: missing",))
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
