@@ -8,8 +8,8 @@ from pathlib import Path
 from airflow.sdk import DAG, get_parsing_context
 
 from include.config.model import ModelConfig, ModelFileInvalidError, read_model_file
+from include.config.names import FORM_DAG_ID, import_dag_id
 from include.errors import ModelImportError
-from include.run.names import FORM_DAG_ID, import_dag_id
 from model_import_dag.factory import build_import_dag
 from model_import_dag.schedules import schedule_problem
 

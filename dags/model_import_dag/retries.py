@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
 
+from include.aws.errors import S3RequestError
 from include.aws.transient import transient_cause
 from include.errors import ModelImportError
 from include.evaluation.errors import ModelUnavailableError
-from include.sources.errors import S3RequestError
 
 RULES = [
     RetryRule(exception=[S3RequestError, ModelUnavailableError], action=RetryAction.RETRY),

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, Variable, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.run.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from model_import_dag.clients import service_client
 from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce

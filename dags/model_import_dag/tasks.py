@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.run.plan import run_workspace
+from include.run.workspace import run_workspace
 from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
 from model_import_dag.params import run_config
 from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from include.aws.errors import S3RequestError
 from include.aws.transient import is_worth_repeating
-from include.sources.errors import S3RequestError
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
 from include.errors import ModelImportError
 from include.evaluation.metrics import SCORES, known_score
 from include.evaluation.requests import CHAT_FORMATS, RequestFormat
-from include.run.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
 
 Metric = Annotated[str, AfterValidator(known_score), WithJsonSchema({"type": "string", "enum": list(SCORES)})]
 Score = Annotated[float, Field(ge=0, le=1)]

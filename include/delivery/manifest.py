@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from include.aws.errors import S3RequestError
 from include.aws.s3 import request
 from include.checkpoint.files.reading import S3_SCHEME, split_s3_uri
 from include.checkpoint.files.segments import Checkpoint, Pin, Segment
 from include.delivery.destination import Destination
 from include.delivery.errors import ManifestUnreadableError
 from include.delivery.remote import list_objects
-from include.sources.errors import S3RequestError
 
 # The packages whose versions decide which bytes are written.
 PACKAGES = ("awscrt", "botocore", "numpy", "peft", "safetensors", "tokenizers", "torch", "transformers")

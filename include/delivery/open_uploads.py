@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from include.aws.errors import S3RequestError
 from include.aws.s3 import request
 from include.delivery.destination import Destination
 from include.sources.checksums import decode
-from include.sources.errors import S3RequestError
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from include.aws.errors import S3RequestError
 from include.aws.s3 import ATTEMPTS
 from include.delivery.destination import Destination
 from include.delivery.errors import ChecksumMismatchError, DeliveryDiffersError
@@ -17,7 +18,6 @@ from include.delivery.remote import RECIPE, head
 from include.delivery.tally import Tally
 from include.delivery.upload_plan import FilePlan, RemoteObject, is_same
 from include.sources.checksums import combine, decode, encode
-from include.sources.errors import S3RequestError
 
 log = logging.getLogger(__name__)
 

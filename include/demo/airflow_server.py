@@ -17,7 +17,7 @@ from urllib3.util.retry import Retry
 
 from include.demo.processes import LOOPBACK, ProcessGroup
 from include.errors import ModelImportError
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 USER = "admin"
 READY_TIMEOUT = 300.0

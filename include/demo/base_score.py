@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from include.config.model import ModelConfig
-from include.run.plan import project_path
+from include.run.workspace import project_path
 
 
 def base_scores(config: ModelConfig) -> dict[str, float]:

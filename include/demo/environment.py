@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from include.demo.airflow_server import AirflowApi, airflow_environment, cli_environment, start_airflow
 from include.demo.processes import LOOPBACK, ProcessGroup, free_port, inherited_environment, wait_for_line
 from include.demo.shell_file import shell_file
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 REGION = "us-east-1"
 STACK_NAME = "model-import"

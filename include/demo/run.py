@@ -21,7 +21,7 @@ from include.demo.inventory import Inventory, champion_version, take_inventory
 from include.demo.run_view import RunFailedError, follow_run
 from include.demo.summary import Outcome, ask, save_report, show_next_steps, show_summary
 from include.errors import ModelImportError
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / ".demo"
 DAG_ID = "import_capitals"

@@ -15,7 +15,7 @@ from include.demo.airflow_server import USER
 from include.demo.environment import Environment, aws_client
 from include.demo.inventory import Inventory
 from include.evaluation.responses import read_answer
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 EXAMPLE = """airflow dags trigger import_capitals --conf '{"adapter": "include/demo/adapters/early"}'"""
 QUESTION = "Give the name of the capital city of Portugal."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from include.run.names import FORM_DAG_ID, import_dag_id
+from include.config.names import FORM_DAG_ID, import_dag_id
 
 
 class TaskState(NamedTuple):

@@ -46,7 +46,7 @@ def _check_source(
 def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Check[None]:
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
-    from include.steps.evaluate import prompt_settings, read_evaluation_set
+    from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
     try:
         check_template(evaluation.prompt_template)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from include.config.model import Dtype, ModelConfig
-from include.run.plan import PREPARATION_VERSION, project_path
+from include.run.plan import PREPARATION_VERSION
+from include.run.workspace import project_path
 from include.sources.fingerprint import fingerprint
 from include.sources.location import FolderLocation, Location, parse_location
 

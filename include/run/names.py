@@ -9,21 +9,16 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
 from include.errors import ModelImportError
 from include.run.identity import SHORT_FINGERPRINT_LENGTH, ImportIdentity
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")
 IMPORTED_MODEL_NAME = re.compile(r"([0-9a-zA-Z][_-]?)+")
 CLIENT_REQUEST_TOKEN = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,254}[a-zA-Z0-9])?")
-ROLE_ARN = re.compile(r"arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+")
 S3_URI = re.compile(r"s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](?:/[-!_*'().a-z0-9A-Z]+(?:/[-!_*'().a-z0-9A-Z]+)*)?/?")
-#: Fits at once a job name, an imported model name, a registry group, a DAG id and an S3 key.
-MODEL_NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-MODEL_NAME_MAX_LENGTH = 40
 MAX_NAME_LENGTH = 63
 MAX_S3_URI_LENGTH = 1024
-#: The DAG with a form for any model; a model with a file has a DAG of its own.
-FORM_DAG_ID = "import_model"
 #: Model, content, the run that was forced (cut short in the longest names), and the attempt.
 _OWN_IMPORTED_MODEL = re.compile(
     rf"(?P<model_name>.+?)-[0-9a-f]{{{SHORT_FINGERPRINT_LENGTH}}}(-[0-9a-f]{{5,8}})?(-[0-9]+)?"
@@ -92,11 +87,6 @@ def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix:
         manifest_key=f"{root}/manifest.json",
         evaluation_prefix=f"{root}/evaluations",
     )
-
-
-def import_dag_id(model_name: str) -> str:
-    """Return the id of the DAG that imports the model with this name."""
-    return f"import_{model_name.replace('-', '_')}"
 
 
 def model_name_of(imported_model_name: str) -> str:

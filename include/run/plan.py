@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from include.config.model import ModelConfig
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
 #: Part of the fingerprint: raised whenever the same inputs would give other bytes.
 PREPARATION_VERSION = "1"
 #: As in pyproject.toml, which is not installed.
@@ -54,13 +52,3 @@ class ImportPlan(BaseModel):
     def workspace_file(self, name: str) -> Path:
         """The path of a file of this run in the workspace."""
         return Path(self.workspace) / name
-
-
-def project_path(text: str) -> Path:
-    """Return the path, relative ones taken from the project's root."""
-    return PROJECT_ROOT / text
-
-
-def run_workspace(root: str, dag_id: str, run_id: str) -> str:
-    """Return the folder of this run in the workspace."""
-    return str(project_path(root) / dag_id / re.sub(r"[^A-Za-z0-9._-]", "_", run_id))

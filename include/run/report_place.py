@@ -6,10 +6,10 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from include.config.names import MODEL_NAME_PATTERN
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import REPORT_HTML_URI
-from include.run.names import MODEL_NAME_PATTERN
 
 #: A page of the plugin "Imported models", behind Airflow's login; relative to Airflow's own address.
 REPORT_PATH = "/model-imports/reports"

@@ -55,14 +55,6 @@ class SourceFileChangedError(ModelImportError):
         )
 
 
-class S3RequestError(ModelImportError):
-    """S3 refused a request, or went on failing."""
-
-    def __init__(self, s3_uri: str, operation: str, code: str, message: str, remedy: str) -> None:
-        super().__init__(f"S3 did not do {operation}", s3_uri, found=f"{code}: {message}", remedy=remedy)
-        self.code = code
-
-
 class SourceAmbiguousError(ModelImportError):
     """A source holds several checkpoints and none is the obvious one."""
 

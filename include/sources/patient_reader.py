@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from include.aws.errors import S3RequestError
 from include.aws.s3 import ATTEMPTS, patiently, remedy_for
 from include.aws.transient import is_worth_repeating
 from include.checkpoint.errors import SourceTruncatedError, SourceUnreadableError
 from include.checkpoint.files.reading import S3_SCHEME, RangeReader
 from include.checkpoint.files.segments import Pin
-from include.sources.errors import S3RequestError
 from include.sources.rate import UNLIMITED, RateLimit
 
 T = TypeVar("T")

@@ -6,19 +6,17 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from include.config.model import EvaluationConfig
 from include.evaluation.build_report import MeasuredOn, as_markdown, build_report
-from include.evaluation.dataset import Dataset, Locations, read_dataset, sample
+from include.evaluation.dataset import Dataset, sample
 from include.evaluation.invocation import ask_all
-from include.evaluation.prompts import choose_examples
 from include.evaluation.results import EvaluationReport, PromptSettings, RecordResult
 from include.evaluation.scoring import outcomes_of, score_outcomes
 from include.evaluation.storage import EvaluationPlace, read_records, read_report, store
-from include.run.plan import ImportPlan, project_path
+from include.run.evaluation_set import prompt_settings, read_evaluation_set
+from include.run.plan import ImportPlan
 from include.service.pricing import ModelCost, expected_windows, model_cost, use_summary, used_windows
 
 log = logging.getLogger(__name__)
@@ -30,36 +28,6 @@ class EvaluationClients(NamedTuple):
     runtime: Any
     s3: Any
     bedrock: Any
-
-
-def read_evaluation_set(dataset: str, settings: EvaluationConfig, s3: Any) -> Dataset:
-    """Return a data set as a model's file names it; raises what ``read_dataset`` does."""
-    locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
-    place = dataset if dataset.startswith("s3://") else project_path(dataset)
-    return replace(read_dataset(place, locations, s3), uri=dataset)
-
-
-def prompt_settings(settings: EvaluationConfig, asked: Dataset, s3: Any) -> PromptSettings:
-    """Return how the records are asked, the few-shot examples drawn.
-
-    Raises:
-        FewShotExamplesError: there are too few examples; also what ``read_dataset`` raises.
-    """
-    examples: tuple[tuple[str, str], ...] = ()
-    if settings.few_shot_dataset:
-        shown = read_evaluation_set(settings.few_shot_dataset, settings, s3)
-        examples = choose_examples(shown, settings.few_shot_examples, asked.records, settings.seed)
-    return PromptSettings(
-        body_format=settings.body_format,
-        prompt_template=settings.prompt_template,
-        system_prompt=settings.system_prompt,
-        examples=examples,
-        stop=settings.stop or (),
-        max_tokens=settings.max_tokens,
-        temperature=settings.temperature,
-        guardrail_id=settings.guardrail_id,
-        guardrail_version=settings.guardrail_version if settings.guardrail_id else None,
-    )
 
 
 def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> Mapping[str, Any]:

@@ -217,9 +217,9 @@ def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
 
 def _abort_abandoned(s3: Any, bucket: str, model_prefix: str) -> None:
     """Free the parts that earlier runs of this model left and no run came back to; a failure is no run's failure."""
+    from include.aws.errors import S3RequestError
     from include.delivery.destination import Destination
     from include.delivery.open_uploads import abort_abandoned
-    from include.sources.errors import S3RequestError
 
     try:
         aborted = abort_abandoned(

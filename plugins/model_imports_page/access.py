@@ -12,7 +12,7 @@ from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException
 from sqlalchemy import select
 
-from include.run.names import FORM_DAG_ID, import_dag_id
+from include.config.names import FORM_DAG_ID, import_dag_id
 
 
 class Viewer(NamedTuple):

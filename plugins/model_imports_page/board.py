@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from include.config.names import import_dag_id
 from include.overview.account import Account, ImportJob
 from include.overview.waiting import LatestRun, TaskState, belongs_to, waits_for
-from include.run.names import import_dag_id
 from model_imports_page.access import Viewer
 from model_imports_page.runs import latest_runs, unfinished_tasks
 

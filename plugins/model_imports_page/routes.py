@@ -14,8 +14,8 @@ from include.overview.outlook import monthly, outlook
 from include.overview.reader import KNOWN, OverviewReader, Wish
 from include.overview.standing import Plot, Standing, deciding_metric, plot_scores, threshold
 from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
-from include.run.plan import PROJECT_ROOT
 from include.run.report_place import read_html_report
+from include.run.workspace import PROJECT_ROOT
 from model_imports_page.access import Viewer, ViewerDep, VisibleModel
 from model_imports_page.board import read_board
 from model_imports_page.connection import connect

@@ -6,11 +6,12 @@ import pytest
 from airflow.sdk import RetryAction
 from botocore.exceptions import ClientError
 
+from include.aws.errors import S3RequestError
 from include.errors import ModelImportError
 from include.evaluation.errors import ModelInvocationError, ModelUnavailableError
 from include.preflight.findings import Finding, PreflightFailedError, raise_on_errors
 from include.retention.retiring import RetirementFailedError
-from include.sources.errors import S3RequestError, SageMakerSourceError
+from include.sources.errors import SageMakerSourceError
 from model_import_dag.loader import load_dags
 
 TASKS = load_dags()["import_model"].tasks

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 from tests.faults.installation import DAG_ID, Installation
 from tests.faults.outcomes import assert_imported_once
 from tests.faults.report import FaultReport

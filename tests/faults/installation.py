@@ -17,7 +17,7 @@ import requests
 from include.demo.airflow_server import AirflowApi, airflow_components, airflow_environment, start_airflow
 from include.demo.environment import aws_client, deploy_stacks, start_stand_in
 from include.demo.processes import ProcessGroup, inherited_environment
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 from tests.faults.gate import Gate
 
 DAG_ID = "import_model"

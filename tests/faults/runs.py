@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from include.run.plan import run_workspace
+from include.run.workspace import run_workspace
 from tests.faults.installation import DAG_ID, Installation
 
 PATIENCE = 480.0

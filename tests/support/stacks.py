@@ -11,7 +11,7 @@ import boto3
 import requests
 from botocore.config import Config
 
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ADMIN = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}

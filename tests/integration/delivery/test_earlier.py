@@ -6,7 +6,7 @@ from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.writing.progress import no_progress
 from include.delivery.earlier import earlier_deliveries
 from include.delivery.upload import upload
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 BUCKET = "models"
 BASE = PROJECT_ROOT / "include" / "demo" / "base"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore import UNSIGNED
 
+from include.aws.errors import S3RequestError
 from include.checkpoint.errors import DiskFilledError
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.delivery.destination import Destination
@@ -20,7 +21,6 @@ from include.delivery.manifest import find_delivered
 from include.delivery.open_uploads import abort_abandoned, list_open_uploads
 from include.delivery.transfer import TransferSettings
 from include.sources.cache import SourceCache
-from include.sources.errors import S3RequestError
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
 from tests.integration.delivery.conftest import BUCKET, clear, client_for

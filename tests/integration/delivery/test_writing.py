@@ -6,8 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
+from include.aws.errors import S3RequestError
 from include.delivery.transfer import TransferSettings
-from include.sources.errors import S3RequestError
 from tests.integration.delivery.conftest import BUCKET, clear, client_for
 from tests.integration.delivery.test_upload import MANIFEST, PREFIX, checkpoint_of, deliver, stored
 from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 from tests.support.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy
 from tests.support.bedrock_stand_in import BUCKET, Aws
 

@@ -14,12 +14,13 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from include.aws.errors import S3RequestError
 from include.config.model import parse_model_config
 from include.preflight.asking import AWS_SERVICES, AwsClients
 from include.preflight.input_checks import check_inputs
 from include.run.inputs import describe_inputs
 from include.run.plan import ImportPlan
-from include.sources.errors import ArchiveUnreadableError, HostileArchiveError, S3RequestError
+from include.sources.errors import ArchiveUnreadableError, HostileArchiveError
 from include.steps.prepare import merge, prepare_base, validate
 from tests.integration.steps.test_sources import BUCKET, DEMO, Cloud, _deliver, _plan, cloud
 from tests.support.faulty_proxy import FaultyProxy

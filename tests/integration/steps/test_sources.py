@@ -19,7 +19,8 @@ from transformers import AutoModelForCausalLM
 
 from include.config.model import parse_model_config
 from include.run.inputs import describe_inputs
-from include.run.plan import PROJECT_ROOT, ImportPlan
+from include.run.plan import ImportPlan
+from include.run.workspace import PROJECT_ROOT
 from include.steps.prepare import InputsChangedError, clear, deliver, merge, prepare_base, validate, why_no_preparation
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.raw_mistral import save_raw

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 FILE = PROJECT_ROOT / "docker-compose.yaml"
 IMAGE_HOME = "/opt/airflow"

@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 from include.demo.airflow_server import AirflowApi
 from include.demo.environment import deploy_stacks
 from include.demo.processes import LOOPBACK, ProcessGroup, inherited_environment
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 from tests.long.compose.compose_file import Machine, Service, read_service
 
 #: Listening ports, by service; two workers in containers each have their own 8793, here they need two.

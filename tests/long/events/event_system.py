@@ -25,7 +25,7 @@ from include.demo.environment import (
     start_stand_in,
 )
 from include.demo.processes import LOOPBACK, ProcessGroup, inherited_environment
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 
 MODEL = "landed"
 DAG_ID = f"import_{MODEL}"

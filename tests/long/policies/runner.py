@@ -13,7 +13,7 @@ from typing import Any
 
 from include.errors import ModelImportError
 from include.preflight.findings import PreflightFailedError
-from include.run.plan import PROJECT_ROOT
+from include.run.workspace import PROJECT_ROOT
 from model_import_dag.factory import Waits, build_import_dag
 from tests.long.policies.in_process import run_dag
 from tests.support.stacks import ACCOUNT, IMPORT, Aws, Statement, document

@@ -4,11 +4,11 @@ import pickle
 
 import pytest
 
+from include.aws.errors import S3RequestError
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 from include.delivery.errors import DeliveryDiffersError, DeliveryIncompleteError, StaleObjectsError
 from include.delivery.upload_plan import RemoteObject, UploadPlan, plan_upload, recipe_of
 from include.delivery.verification import check_delivery
-from include.sources.errors import S3RequestError
 
 MIB = 2**20
 LOCAL = "/models/model.safetensors"

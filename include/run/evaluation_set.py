@@ -1,0 +1,42 @@
+"""The evaluation set of a run, and how its records are asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from include.config.model import EvaluationConfig
+from include.evaluation.dataset import Dataset, Locations, read_dataset
+from include.evaluation.prompts import choose_examples
+from include.evaluation.results import PromptSettings
+from include.run.workspace import project_path
+
+
+def read_evaluation_set(dataset: str, settings: EvaluationConfig, s3: Any) -> Dataset:
+    """Return a data set as a model's file names it; raises what ``read_dataset`` does."""
+    locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
+    place = dataset if dataset.startswith("s3://") else project_path(dataset)
+    return replace(read_dataset(place, locations, s3), uri=dataset)
+
+
+def prompt_settings(settings: EvaluationConfig, asked: Dataset, s3: Any) -> PromptSettings:
+    """Return how the records are asked, the few-shot examples drawn.
+
+    Raises:
+        FewShotExamplesError: there are too few examples; also what ``read_dataset`` raises.
+    """
+    examples: tuple[tuple[str, str], ...] = ()
+    if settings.few_shot_dataset:
+        shown = read_evaluation_set(settings.few_shot_dataset, settings, s3)
+        examples = choose_examples(shown, settings.few_shot_examples, asked.records, settings.seed)
+    return PromptSettings(
+        body_format=settings.body_format,
+        prompt_template=settings.prompt_template,
+        system_prompt=settings.system_prompt,
+        examples=examples,
+        stop=settings.stop or (),
+        max_tokens=settings.max_tokens,
+        temperature=settings.temperature,
+        guardrail_id=settings.guardrail_id,
+        guardrail_version=settings.guardrail_version if settings.guardrail_id else None,
+    )
