@@ -3,15 +3,22 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ADAPTER ?= finished
 BIN := .venv/bin
-REQUIREMENTS := $(sort $(wildcard requirements*.txt)) constraints.txt
+REQUIREMENTS := $(sort $(wildcard requirements*.txt)) constraints.txt requirements.lock
+UV := uv==0.13.9
 
 # The stamp is written last, so a half-made .venv has none and is made again. Its name changes with the requirements
 # and with the folder (a moved .venv holds the old path in its scripts).
 STAMP := .venv/.complete-$(shell (pwd; cat $(REQUIREMENTS)) | cksum | cut -d ' ' -f 1)
 
 export PYTHONPATH := $(CURDIR)
+# uv does not read pip's settings, so pass on the ones that name another place for packages. Where several indexes have
+# a package, the pinned version counts, whichever index has it.
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo down test test-endurance test-policies test-events test-compose test-faults test-browser check format
+.PHONY: help demo down test test-endurance test-policies test-events test-compose test-faults test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +59,13 @@ check: $(STAMP) ## Check lint, format, types and import boundaries
 	$(BIN)/mypy
 	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins:$(CURDIR)/dags $(BIN)/lint-imports
 
+# The CUDA packages of torch are left out, as in constraints.txt; a build of torch that needs them brings them.
+lock: $(STAMP) ## Write requirements.lock anew: every pin of constraints.txt with its hashes
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11.7 --generate-hashes --no-annotate \
+	  --custom-compile-command 'make lock' --constraints constraints.txt requirements-dev.txt \
+	  | awk '/^[a-z0-9]/ { keep = !/^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } /^#/ || keep' > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+
 format: $(STAMP) ## Format the code and apply the linter's safe fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -60,10 +74,10 @@ $(STAMP):
 	@$(PYTHON) --version >/dev/null 2>&1 || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) --version), Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	@echo "Installing the requirements into .venv: some minutes, once."
+	@echo "Installing the requirements into .venv: a minute or two, once."
 	@rm -rf .venv
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
-	@# pip compiles one file after another; some packages bring files for other Pythons, which cannot be compiled.
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@# requirements.lock has no torch: which build of it is right depends on the machine and its package index.
+	@$(BIN)/python -m uv pip install --quiet --compile-bytecode -r requirements.lock -r requirements-dev.txt -c constraints.txt
 	@touch $@

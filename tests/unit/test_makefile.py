@@ -14,7 +14,7 @@ FAKE_PYTHON = """#!/usr/bin/env bash
 echo "$*" >> {log}
 case "$*" in
     "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
-    "-m pip install"*) exit "${{PIP_EXIT:-0}}" ;;
+    "-m uv pip install"*) exit "${{UV_EXIT:-0}}" ;;
     *version_info*) exit "${{TOO_OLD:-0}}" ;;
     --version) echo "Python 3.10.9" ;;
 esac
@@ -28,7 +28,7 @@ class Project:
         self.folder, self.log = folder, folder.parent / "asked.log"
         folder.mkdir()
         shutil.copy(ROOT / "Makefile", folder)
-        for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt", "requirements.lock"):
             (folder / name).write_text("some-package==1\n", "utf-8")
         self.python = folder.parent / "python3"
         self.python.write_text(FAKE_PYTHON.format(log=self.log), "utf-8")
@@ -40,7 +40,7 @@ class Project:
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def installations(self) -> int:
-        return sum(line.startswith("-m pip install") for line in self.asked())
+        return sum(line.startswith("-m uv pip install") for line in self.asked())
 
     def asked(self) -> list[str]:
         return self.log.read_text("utf-8").splitlines() if self.log.exists() else []
@@ -60,14 +60,16 @@ def test_help_is_the_default_and_explains_every_command_in_one_line() -> None:
     assert [line for line in listed if len(line.split()) < 4] == []
 
 
-def test_the_environment_is_installed_once_and_with_the_constraints(project: Project) -> None:
+def test_the_environment_is_installed_once_from_the_lock_file_with_hashes(project: Project) -> None:
     assert project.make("test").returncode == 0
     assert project.make("test").returncode == 0
-    [installation] = [line for line in project.asked() if line.startswith("-m pip install")]
-    assert installation.endswith("-r requirements-dev.txt -c constraints.txt")
+    [installation] = [line for line in project.asked() if line.startswith("-m uv pip install")]
+    assert installation.endswith("-r requirements.lock -r requirements-dev.txt -c constraints.txt")
 
 
-@pytest.mark.parametrize("changed", ["requirements.txt", "requirements-dev.txt", "constraints.txt"])
+@pytest.mark.parametrize(
+    "changed", ["requirements.txt", "requirements-dev.txt", "constraints.txt", "requirements.lock"]
+)
 def test_a_changed_requirement_installs_again_from_nothing(project: Project, changed: str) -> None:
     project.make("test")
     (project.folder / ".venv/leftover").touch()
@@ -85,7 +87,7 @@ def test_a_checkout_that_only_touches_the_requirements_installs_nothing(project:
 
 
 def test_an_interrupted_installation_is_not_taken_for_a_finished_one(project: Project) -> None:
-    assert project.make("test", PIP_EXIT="1").returncode != 0
+    assert project.make("test", UV_EXIT="1").returncode != 0
     assert (project.folder / ".venv/bin/python").exists()
     assert project.make("test").returncode == 0
     assert project.installations() == 2

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 OWN = {"include", "artifact_events", "bedrock_import", "model_import_dag", "model_imports_page", "benchmarks"}
 
 
@@ -44,6 +45,18 @@ def distributions_imported_by(*folders: str, without: tuple[str, ...] = ()) -> d
             for module in {module.partition(".")[0] for module in modules} - OWN - set(sys.stdlib_module_names):
                 found |= {canonicalize_name(distribution): name for distribution in by_module.get(module, ())[:1]}
     return found
+
+
+def test_the_lock_file_has_a_hash_for_every_pinned_package_but_torch() -> None:
+    blocks = re.findall(
+        r"^([a-z0-9._-]+)(==\S+)[^\n]*\n((?: {4}--hash=sha256:[0-9a-f]{64}[^\n]*\n)*)", LOCK, re.MULTILINE
+    )
+    assert [name for name, _, hashes in blocks if not hashes] == []
+    constraints = pins("constraints.txt")
+    locked = {canonicalize_name(name): pin for name, pin, _ in blocks}
+    assert {name: pin for name, pin in constraints.items() if locked.get(name) != pin} == {
+        "torch": constraints["torch"]
+    }
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-compose.txt", "requirements-dev.txt"])
