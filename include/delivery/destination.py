@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from include.aws.s3 import ATTEMPTS, request
+from include.aws.s3_uri import S3Uri
 
 
 @dataclass(frozen=True)
@@ -18,26 +17,19 @@ class Destination:
     bucket: str
     prefix: str
     kms_key_id: str | None = None
-    expected_bucket_owner: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
     attempts: int = ATTEMPTS
 
     def uri(self, name: str = "") -> str:
         """The ``s3://`` URI of a file, or of the prefix."""
-        return f"s3://{self.bucket}/{self.prefix}/{name}"
+        return str(S3Uri(self.bucket, f"{self.prefix}/{name}"))
 
     def address(self, name: str) -> dict[str, str]:
         """The arguments that name a file's object."""
-        return {"Bucket": self.bucket, "Key": f"{self.prefix}/{name}", **self.owner()}
-
-    def owner(self) -> dict[str, str]:
-        """The argument that makes S3 refuse a bucket of another account."""
-        return {"ExpectedBucketOwner": self.expected_bucket_owner} if self.expected_bucket_owner else {}
+        return S3Uri(self.bucket, f"{self.prefix}/{name}").arguments
 
     def writing(self) -> dict[str, str]:
         """The arguments of a call that creates an object."""
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
-        return {**encryption, "Tagging": urlencode(self.tags)} if self.tags else encryption
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
 
     def call(self, operation: str, name: str = "", **arguments: Any) -> dict[str, Any]:
         """Do one request about a file, again where the failure may pass.

@@ -14,7 +14,7 @@ class StaleObjectsError(ModelImportError):
             s3_uri,
             "the checkpoint's files and nothing else",
             ", ".join(names),
-            "Remove them, or run with remove_extra.",
+            "Delete them, or set another prefix.",
         )
 
 

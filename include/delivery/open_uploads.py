@@ -56,7 +56,7 @@ def _open_upload(item: dict[str, Any], prefix: str) -> OpenUpload:
 
 
 def _pages(destination: Destination, prefix: str) -> Iterator[dict[str, Any]]:
-    arguments = {"Bucket": destination.bucket, "Prefix": prefix, **destination.owner()}
+    arguments = {"Bucket": destination.bucket, "Prefix": prefix}
     while True:
         page = request(destination.client, "list_multipart_uploads", destination.uri(), arguments)
         yield from page.get("Uploads", ())

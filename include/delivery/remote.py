@@ -17,7 +17,7 @@ RECIPE = "recipe"
 def list_objects(destination: Destination) -> list[RemoteObject]:
     """Return all objects under the prefix, by what a listing says: names, sizes and ETags."""
     found: list[RemoteObject] = []
-    arguments = {"Bucket": destination.bucket, "Prefix": f"{destination.prefix}/", **destination.owner()}
+    arguments = {"Bucket": destination.bucket, "Prefix": f"{destination.prefix}/"}
     while True:
         page = request(destination.client, "list_objects_v2", destination.uri(), arguments, destination.attempts)
         for item in page.get("Contents", ()):

@@ -55,10 +55,7 @@ def upload(
     proof: Mapping[str, Any] | None,
     progress: Progress,
     kms_key_id: str | None = None,
-    expected_bucket_owner: str | None = None,
-    tags: Mapping[str, str] | None = None,
     settings: TransferSettings = DEFAULT_SETTINGS,
-    remove_extra: bool = False,
     read_ranges: Iterable[Segment] = (),
     earlier: Iterable[Manifest] = (),
 ) -> DeliveryReport:
@@ -71,20 +68,21 @@ def upload(
 
     Raises:
         SourceChangedError: a source is not the one that was prepared.
-        StaleObjectsError: the prefix holds other objects, and ``remove_extra`` is false.
+        StaleObjectsError: the prefix holds other objects.
         ChecksumMismatchError, DeliveryDiffersError, DeliveryIncompleteError: what arrived is not what was prepared.
         S3RequestError: S3 refused a request or went on failing. What it stored stays for the next run.
     """
     started = time.monotonic()
     prefix = prefix.strip("/")
     _check_manifest_key(manifest_key, prefix)
-    destination = Destination(client, bucket, prefix, kms_key_id, expected_bucket_owner, tags or {}, settings.attempts)
+    destination = Destination(client, bucket, prefix, kms_key_id, settings.attempts)
     relocated = relocate(checkpoint, earlier)
     verify_pins(relocated, UriReader(client))
     checksums = derive_checksums(client, relocated, read_ranges)
     remote = list_with_checksums(destination, checkpoint.names())
     plan = plan_upload(relocated, remote, settings.part_size, checksums)
-    _settle_extra(destination, plan, remove_extra)
+    if plan.extra:
+        raise StaleObjectsError(destination.uri(), plan.extra)
     tally = Tally(progress, len(checkpoint.files), checkpoint.size)
     tally.add(reused=sum(found.size for found in plan.reused), files=len(plan.reused))
     delivered = [*plan.reused, *_transfer(destination, relocated, plan, settings, tally)]
@@ -98,14 +96,6 @@ def upload(
 def _check_manifest_key(manifest_key: str, prefix: str) -> None:
     if manifest_key.startswith(f"{prefix}/"):
         raise ManifestInsidePrefixError(manifest_key, prefix)
-
-
-def _settle_extra(destination: Destination, plan: UploadPlan, remove_extra: bool) -> None:
-    if plan.extra and not remove_extra:
-        raise StaleObjectsError(destination.uri(), plan.extra)
-    for name in plan.extra:
-        log.warning("Removing %s: it does not belong to this checkpoint", destination.uri(name))
-        destination.call("delete_object", name)
 
 
 def _transfer(

@@ -100,12 +100,6 @@ def test_stale_objects_are_refused_before_anything_is_sent(s3: Any, folder: Path
     assert list(stored(s3)) == ["model.safetensors"]
 
 
-def test_stale_objects_are_removed_when_asked(s3: Any, folder: Path) -> None:
-    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/model.safetensors", Body=b"of another run")
-    deliver(s3, checkpoint_of(folder), remove_extra=True)
-    assert stored(s3) == contents(folder)
-
-
 def test_a_source_that_changed_since_it_was_prepared_is_refused(s3: Any, folder: Path) -> None:
     checkpoint = checkpoint_of(folder)
     (folder / "config.json").write_bytes(b"{}")
