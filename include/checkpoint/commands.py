@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.casting import cast
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
 from include.checkpoint.files.atomic import partial_of
 from include.checkpoint.files.folder import checkpoint_of_folder
-from include.checkpoint.files.reading import S3_SCHEME, RangeReader, UriReader
+from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.inspection import inspect
 from include.checkpoint.lora.merging import merge
@@ -112,7 +113,7 @@ def _work_dir(out: Path) -> Iterator[Path]:
 
 
 def _reader(location: str) -> RangeReader:
-    if not location.startswith(S3_SCHEME):
+    if not is_s3_uri(location):
         return UriReader()
     import boto3
 

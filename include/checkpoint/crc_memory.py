@@ -10,8 +10,9 @@ from pathlib import Path
 
 from awscrt.checksums import crc64nvme
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.files.atomic import write_file
-from include.checkpoint.files.reading import CHUNK_SIZE, LOCAL, S3_SCHEME, RangeReader
+from include.checkpoint.files.reading import CHUNK_SIZE, LOCAL, RangeReader
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 from include.checkpoint.writing.progress import Progress, no_progress
 
@@ -72,7 +73,7 @@ def _segments(checkpoint: Checkpoint) -> Iterable[Segment]:
 
 
 def _is_local(uri: str) -> bool:
-    return not uri.startswith(S3_SCHEME)
+    return not is_s3_uri(uri)
 
 
 def _wanted(segment: Segment) -> bool:

@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import TOKENIZER_FILES, is_hf_weights, is_read_by_bedrock, list_files, whole
 from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
-from include.checkpoint.files.reading import LOCAL, S3_SCHEME, RangeReader, read
+from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Pin
 from include.checkpoint.mistral.raw_weights import PATTERNS
@@ -154,7 +155,7 @@ def _entries(name: str, pin: Pin, reader: RangeReader, notes: list[str]) -> list
         header, found = examine_header(whole(name, pin), reader)
         notes += [str(defect) for defect in found[:1]]
         return [(entry.dtype, entry.shape) for entry in header.tensors]
-    if name.endswith((".pth", ".pt")) and not pin.uri.startswith(S3_SCHEME):
+    if name.endswith((".pth", ".pt")) and not is_s3_uri(pin.uri):
         return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
     try:
         refuse_git_lfs_pointer(name, read(whole(name, pin), 0, len(POINTER), reader))

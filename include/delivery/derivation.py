@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from include.checkpoint.files.reading import S3_SCHEME
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.sources.checksums import after_replacement, combine
 from include.sources.prefix import ask_checksum
@@ -54,7 +54,7 @@ def _base_of(file: CheckpointFile) -> str:
     """The one object in S3 whose ranges lie in the file where they lie in the object; else nothing."""
     position, found = 0, set()
     for segment in file.segments:
-        if segment.uri.startswith(S3_SCHEME):
+        if is_s3_uri(segment.uri):
             found.add(segment.uri if segment.offset == position else "")
         position += segment.length
     return found.pop() if len(found) == 1 else ""

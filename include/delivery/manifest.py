@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from include.aws.errors import S3RequestError
 from include.aws.s3 import request
-from include.checkpoint.files.reading import S3_SCHEME, split_s3_uri
+from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.checkpoint.files.segments import Checkpoint, Pin, Segment
 from include.delivery.destination import Destination
 from include.delivery.errors import ManifestUnreadableError
@@ -60,15 +60,19 @@ def find_delivered(client: Any, bucket: str, manifest_key: str) -> Manifest | No
     manifest = read_manifest(client, bucket, manifest_key)
     if manifest is None:
         return None
-    prefix = split_s3_uri(manifest.s3_uri)[1].rstrip("/")
+    prefix = S3Uri.parse(manifest.s3_uri).key.rstrip("/")
     listed = {(it.name, it.size, it.etag) for it in list_objects(Destination(client, bucket, prefix))}
     return manifest if listed == {(file.name, file.size, file.etag) for file in manifest.files} else None
 
 
 def read_manifest(client: Any, bucket: str, manifest_key: str) -> Manifest | None:
-    """Return the manifest at this key, or None when there is none; raises ManifestUnreadableError
-    from include.sources.errors import S3RequestError."""
-    uri = f"s3://{bucket}/{manifest_key}"
+    """Return the manifest at this key, or None when there is none.
+
+    Raises:
+        ManifestUnreadableError: the object is not a manifest.
+        S3RequestError: S3 refused the request.
+    """
+    uri = str(S3Uri(bucket, manifest_key))
     try:
         body = request(client, "get_object", uri, {"Bucket": bucket, "Key": manifest_key})["Body"].read()
         return Manifest.model_validate_json(body)
@@ -84,7 +88,7 @@ def digests_of_written(checkpoint: Checkpoint) -> dict[str, str]:
     """The sha256 of each local file that was written for this checkpoint: those whose ranges carry a checksum."""
     segments = [segment for file in checkpoint.files for segment in file.segments if segment.crc64nvme is not None]
     found = {}
-    for uri in sorted({segment.uri for segment in segments if not segment.uri.startswith(S3_SCHEME)}):
+    for uri in sorted({segment.uri for segment in segments if not is_s3_uri(segment.uri)}):
         with open(uri, "rb") as file:  # noqa: PTH123  # a URI of a Segment is text
             found[uri] = hashlib.file_digest(file, "sha256").hexdigest()
     return found

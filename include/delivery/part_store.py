@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from include.checkpoint.files.reading import RangeReader, split_s3_uri
+from include.aws.s3_uri import S3Uri
+from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Pin, Segment
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import KeptPart
@@ -103,7 +104,7 @@ class PartStore:
 
     def _copy_source(self, part: Part) -> dict[str, Any]:
         first = part.segments[0]
-        bucket, key = split_s3_uri(first.uri)
+        bucket, key = S3Uri.parse(first.uri)
         version = self._versions.get(first.uri)
         return {
             "CopySource": {"Bucket": bucket, "Key": key},

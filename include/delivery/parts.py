@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from include.checkpoint.files.reading import S3_SCHEME
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.files.segments import CheckpointFile, Segment
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
@@ -96,7 +96,7 @@ def _continues(segment: Segment, following: Segment) -> bool:
 
 
 def _lies_in_s3(segment: Segment) -> bool:
-    return segment.uri.startswith(S3_SCHEME)
+    return is_s3_uri(segment.uri)
 
 
 def _without_short_copies(runs: list[_Run], min_size: int) -> list[_Run]:

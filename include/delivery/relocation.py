@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from include.checkpoint.files.reading import S3_SCHEME
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 from include.delivery.manifest import Manifest
 
@@ -66,7 +66,7 @@ class _Delivered:
 
     def place_of(self, segment: Segment) -> Segment:
         """The segment in an earlier delivery, or as it is."""
-        if segment.uri.startswith(S3_SCHEME):
+        if is_s3_uri(segment.uri):
             return segment
         if segment.crc64nvme is not None and (found := self._by_content.get((segment.length, segment.crc64nvme))):
             return found

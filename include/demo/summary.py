@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from include.aws.s3_uri import S3Uri
 from include.config.model import ModelConfig
 from include.demo.airflow_server import USER
 from include.demo.environment import Environment, aws_client
@@ -44,9 +45,9 @@ def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any
 
 def save_report(environment: Environment, results: Mapping[str, Any]) -> Path:
     """Return a copy of the version's report beside the demo's logs, to be opened without Airflow."""
-    bucket, _, key = results["write_report"]["report_html_uri"].removeprefix("s3://").partition("/")
+    report = S3Uri.parse(results["write_report"]["report_html_uri"])
     path = Path(environment.folder) / "report.html"
-    path.write_bytes(aws_client(environment.aws_endpoint, "s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    path.write_bytes(aws_client(environment.aws_endpoint, "s3").get_object(**report.arguments)["Body"].read())
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.evaluation.errors import DatasetNotFoundError, DatasetTooLargeError, DatasetUnreadableError
 
 #: A data set is held in memory. A million questions with their answers stay below this.
@@ -23,7 +24,7 @@ def read_bytes(uri: str, s3: Any) -> bytes:
         DatasetUnreadableError: it cannot be had.
         DatasetTooLargeError: it is larger than ``MAX_BYTES``.
     """
-    return _from_s3(uri, s3) if uri.startswith("s3://") else _from_folder(uri)
+    return _from_s3(uri, s3) if is_s3_uri(uri) else _from_folder(uri)
 
 
 def _from_folder(uri: str) -> bytes:
@@ -38,9 +39,8 @@ def _from_folder(uri: str) -> bytes:
 
 
 def _from_s3(uri: str, s3: Any) -> bytes:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
-        answer = s3.get_object(Bucket=bucket, Key=key)
+        answer = s3.get_object(**S3Uri.parse(uri).arguments)
         _check_size(uri, answer["ContentLength"])
         content: bytes = answer["Body"].read()
     except ClientError as error:

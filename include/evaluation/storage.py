@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from include.aws.s3_uri import S3Uri
 from include.evaluation.results import EvaluationReport, RecordResult
 
 
@@ -17,12 +18,12 @@ class EvaluationPlace(NamedTuple):
     @property
     def report_uri(self) -> str:
         """Where the report lies."""
-        return f"s3://{self.bucket}/{self.key}.json"
+        return str(S3Uri(self.bucket, f"{self.key}.json"))
 
     @property
     def records_uri(self) -> str:
         """Where the results of the records lie."""
-        return f"s3://{self.bucket}/{self.key}.records.jsonl"
+        return str(S3Uri(self.bucket, f"{self.key}.records.jsonl"))
 
 
 def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Sequence[RecordResult]) -> None:
@@ -34,9 +35,8 @@ def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Se
 
 def read_report(s3: Any, report_uri: str) -> EvaluationReport | None:
     """Return the report at an ``s3://`` URI, or None when there is none."""
-    bucket, key = _split(report_uri)
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        body = s3.get_object(**S3Uri.parse(report_uri).arguments)["Body"].read()
     except s3.exceptions.NoSuchKey:
         return None
     return EvaluationReport.model_validate_json(body)
@@ -44,16 +44,9 @@ def read_report(s3: Any, report_uri: str) -> EvaluationReport | None:
 
 def read_records(s3: Any, records_uri: str) -> Iterator[RecordResult]:
     """Yield the results of the records at an ``s3://`` URI, in the data set's order."""
-    bucket, key = _split(records_uri)
-    for line in s3.get_object(Bucket=bucket, Key=key)["Body"].iter_lines():
+    for line in s3.get_object(**S3Uri.parse(records_uri).arguments)["Body"].iter_lines():
         yield RecordResult.model_validate_json(line)
 
 
 def _put(s3: Any, uri: str, body: bytes, content_type: str) -> None:
-    bucket, key = _split(uri)
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
-
-
-def _split(uri: str) -> tuple[str, str]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
+    s3.put_object(**S3Uri.parse(uri).arguments, Body=body, ContentType=content_type)

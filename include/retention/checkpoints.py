@@ -7,6 +7,7 @@ from typing import Any
 
 from include.aws.imported_models import ImportedModel
 from include.aws.s3 import request
+from include.aws.s3_uri import S3Uri
 from include.errors import ModelImportError
 from include.run.identity import SHORT_FINGERPRINT_LENGTH
 
@@ -36,24 +37,24 @@ def delete_checkpoint(s3: Any, model: ImportedModel) -> int:
     if not model.s3_uri.endswith(ending):
         log.warning("%s lies elsewhere than this project puts checkpoints: left as it is", model.s3_uri)
         return 0
-    bucket, _, prefix = model.s3_uri.removeprefix("s3://").partition("/")
-    manifest = prefix.removesuffix("checkpoint/") + "manifest.json"
-    request(s3, "delete_object", f"s3://{bucket}/{manifest}", {"Bucket": bucket, "Key": manifest})
+    prefix = S3Uri.parse(model.s3_uri)
+    manifest = S3Uri(prefix.bucket, prefix.key.removesuffix("checkpoint/") + "manifest.json")
+    request(s3, "delete_object", str(manifest), manifest.arguments)
     deleted = 0
-    while keys := _first_keys(s3, bucket, prefix):
-        _delete(s3, bucket, prefix, keys)
+    while keys := _first_keys(s3, prefix):
+        _delete(s3, prefix, keys)
         deleted += len(keys)
     return deleted
 
 
-def _first_keys(s3: Any, bucket: str, prefix: str) -> list[str]:
-    page = request(s3, "list_objects_v2", f"s3://{bucket}/{prefix}", {"Bucket": bucket, "Prefix": prefix})
+def _first_keys(s3: Any, prefix: S3Uri) -> list[str]:
+    page = request(s3, "list_objects_v2", str(prefix), {"Bucket": prefix.bucket, "Prefix": prefix.key})
     return [item["Key"] for item in page.get("Contents", [])]
 
 
-def _delete(s3: Any, bucket: str, prefix: str, keys: list[str]) -> None:
+def _delete(s3: Any, prefix: S3Uri, keys: list[str]) -> None:
     objects = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-    answer = request(s3, "delete_objects", f"s3://{bucket}/{prefix}", {"Bucket": bucket, "Delete": objects})
+    answer = request(s3, "delete_objects", str(prefix), {"Bucket": prefix.bucket, "Delete": objects})
     if errors := answer.get("Errors"):
         found = f"{len(errors)} refused, the first: {errors[0].get('Code')} {errors[0].get('Key')}"
-        raise CheckpointNotDeletedError(f"s3://{bucket}/{prefix}", found)
+        raise CheckpointNotDeletedError(str(prefix), found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from include.aws.s3_uri import is_s3_uri
 from include.config.model import EvaluationConfig
 from include.evaluation.dataset import Dataset, Locations, read_dataset
 from include.evaluation.prompts import choose_examples
@@ -15,7 +16,7 @@ from include.run.workspace import project_path
 def read_evaluation_set(dataset: str, settings: EvaluationConfig, s3: Any) -> Dataset:
     """Return a data set as a model's file names it; raises what ``read_dataset`` does."""
     locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
-    place = dataset if dataset.startswith("s3://") else project_path(dataset)
+    place = dataset if is_s3_uri(dataset) else project_path(dataset)
     return replace(read_dataset(place, locations, s3), uri=dataset)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from include.aws.s3_uri import S3Uri
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
 from include.errors import ModelImportError
 from include.run.identity import SHORT_FINGERPRINT_LENGTH, ImportIdentity
@@ -83,7 +84,7 @@ def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix:
         imported_model_name=_check("imported model name", name, IMPORTED_MODEL_NAME, MAX_NAME_LENGTH),
         job_name=_check("job name", name, JOB_NAME, MAX_NAME_LENGTH),
         client_request_token=_check("client request token", name, CLIENT_REQUEST_TOKEN, 256),
-        s3_uri=check_s3_uri(f"s3://{bucket}/{root}/checkpoint/"),
+        s3_uri=check_s3_uri(str(S3Uri(bucket, f"{root}/checkpoint/"))),
         manifest_key=f"{root}/manifest.json",
         evaluation_prefix=f"{root}/evaluations",
     )

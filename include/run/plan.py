@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from include.aws.s3_uri import S3Uri
 from include.config.model import ModelConfig
 
 #: Part of the fingerprint: raised whenever the same inputs would give other bytes.
@@ -47,7 +48,7 @@ class ImportPlan(BaseModel):
     @property
     def prefix(self) -> str:
         """The key prefix of the checkpoint, with a slash at its end."""
-        return self.s3_uri.removeprefix(f"s3://{self.bucket}/")
+        return S3Uri.parse(self.s3_uri).key
 
     def workspace_file(self, name: str) -> Path:
         """The path of a file of this run in the workspace."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from include.aws.s3_uri import S3Uri
 from include.config.names import MODEL_NAME_PATTERN
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
@@ -40,7 +41,7 @@ class ReportTooLargeError(ModelImportError):
 
 def report_html_uri(bucket: str, evaluation_prefix: str) -> str:
     """Return where the HTML report of a version lies in S3: beside its evaluations."""
-    return f"s3://{bucket}/{evaluation_prefix}/report.html"
+    return str(S3Uri(bucket, f"{evaluation_prefix}/report.html"))
 
 
 def report_path(model_name: str, fingerprint: str) -> str:
@@ -67,9 +68,8 @@ def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any)
     uri = version.metadata.get(REPORT_HTML_URI, "") if version else ""
     if not uri:
         raise ReportNotFoundError(model_name, fingerprint, "a version without a report" if version else "no version")
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
     try:
-        found = s3.get_object(Bucket=bucket, Key=key)
+        found = s3.get_object(**S3Uri.parse(uri).arguments)
     except (s3.exceptions.NoSuchKey, s3.exceptions.NoSuchBucket):
         raise ReportNotFoundError(model_name, fingerprint, f"nothing at {uri}") from None
     if found["ContentLength"] > MAX_REPORT_BYTES:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from include.aws.s3 import patiently
+from include.aws.s3_uri import S3Uri
 from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
 from include.checkpoint.files.concurrency import in_order
-from include.checkpoint.files.reading import split_s3_uri
 from include.checkpoint.files.segments import Pin
 from include.sources.checksums import combine
 from include.sources.rate import RateLimit
@@ -71,7 +71,7 @@ class ObjectStream:
         from botocore.exceptions import BotoCoreError, ClientError
 
         self._limit.take(length)
-        bucket, key = split_s3_uri(self._pin.uri)
+        bucket, key = S3Uri.parse(self._pin.uri)
         asked = {"Bucket": bucket, "Key": key, "IfMatch": self._pin.version}
         asked["Range"] = f"bytes={offset}-{offset + length - 1}"
         try:

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from include.aws.errors import S3RequestError
 from include.aws.s3 import ATTEMPTS, patiently, remedy_for
+from include.aws.s3_uri import is_s3_uri
 from include.aws.transient import is_worth_repeating
 from include.checkpoint.errors import SourceTruncatedError, SourceUnreadableError
-from include.checkpoint.files.reading import S3_SCHEME, RangeReader
+from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Pin
 from include.sources.rate import UNLIMITED, RateLimit
 
@@ -29,7 +30,7 @@ class PatientReader:
         self._limit = limit
 
     def read(self, uri: str, offset: int, length: int) -> bytes:
-        if uri.startswith(S3_SCHEME):
+        if is_s3_uri(uri):
             self._limit.take(length)
         return self._try(uri, "get_object", lambda: self._reader.read(uri, offset, length))
 
@@ -40,7 +41,7 @@ class PatientReader:
         return self._try(uri, "list_objects_v2", lambda: self._reader.files(uri))
 
     def _try(self, uri: str, operation: str, call: Callable[[], T]) -> T:
-        if not uri.startswith(S3_SCHEME):
+        if not is_s3_uri(uri):
             return call()
         try:
             return patiently(call, self._attempts, may_pass)

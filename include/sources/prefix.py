@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from include.aws.s3 import request
-from include.checkpoint.files.reading import split_s3_uri
+from include.aws.s3_uri import S3Uri
 from include.checkpoint.files.segments import Pin
 from include.sources.checksum_memory import ChecksumMemory
 from include.sources.checksums import decode
@@ -20,7 +20,7 @@ HEAD_WORKERS = 16
 
 def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
     """Return the objects under an ``s3://`` prefix, by the rest of their keys; raises S3RequestError."""
-    bucket, prefix = split_s3_uri(f"{uri}/")
+    bucket, prefix = S3Uri.parse(f"{uri}/")
     arguments = {"Bucket": bucket, "Prefix": prefix.lstrip("/")}
     found: dict[str, Pin] = {}
     while True:
@@ -28,7 +28,7 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
         for item in page.get("Contents", ()):
             name = item["Key"].removeprefix(arguments["Prefix"])
             if not name.endswith("/") and name:
-                pinned = Pin(uri=f"s3://{bucket}/{item['Key']}", size=item["Size"], version=item["ETag"].strip('"'))
+                pinned = Pin(uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"'))
                 found[name] = pinned
         if not page.get("IsTruncated"):
             return found
@@ -84,5 +84,5 @@ def _read_checksum(client: Any, pin: Pin) -> int:
 
 
 def _head(client: Any, uri: str) -> dict[str, Any]:
-    bucket, key = split_s3_uri(uri)
+    bucket, key = S3Uri.parse(uri)
     return request(client, "head_object", uri, {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"})

@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from include.checkpoint.files.reading import S3_SCHEME, RangeReader
+from include.aws.s3_uri import is_s3_uri
+from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint, Pin, Segment
 from include.checkpoint.files.tensors import stored_tensors
 
@@ -61,7 +62,7 @@ class _ReadAhead:
         self._pool = pool
         self._extents: dict[str, list[tuple[int, int]]] = {}
         for it in sorted(tensors, key=lambda it: it.offset):
-            if it.uri.startswith(S3_SCHEME):
+            if is_s3_uri(it.uri):
                 self._extents.setdefault(it.uri, []).append((it.offset, it.offset + it.length))
         self._lock = threading.Lock()
         self._fetching: dict[_Chunk, Future[bytes]] = {}

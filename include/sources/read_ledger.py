@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.files.atomic import write_file
-from include.checkpoint.files.reading import S3_SCHEME, RangeReader
+from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Pin, Segment
 
 _RANGES = TypeAdapter(tuple[Segment, ...])
@@ -28,7 +29,7 @@ class ReadLedger:
         from awscrt.checksums import crc64nvme
 
         data = self._reader.read(uri, offset, length)
-        if uri.startswith(S3_SCHEME):
+        if is_s3_uri(uri):
             kept = Segment(uri=uri, offset=offset, length=length, crc64nvme=crc64nvme(data))
             self._ranges[uri, offset, length] = kept
         return data

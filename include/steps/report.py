@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from include.aws.s3_uri import S3Uri
 from include.evaluation.results import EvaluationReport
 from include.promotion.decision import PromotionDecision, compared_metrics
 from include.reporting.content import Measured, ReportContent, build_content
@@ -32,8 +33,7 @@ def write_report(plan: ImportPlan, done: Done, run_url: str, s3: Any) -> dict[st
     """
     uri = report_html_uri(plan.bucket, plan.evaluation_prefix)
     page = render(report_content(plan, done, run_url, s3)).encode()
-    key = uri.removeprefix(f"s3://{plan.bucket}/")
-    s3.put_object(Bucket=plan.bucket, Key=key, Body=page, ContentType="text/html; charset=utf-8")
+    s3.put_object(**S3Uri.parse(uri).arguments, Body=page, ContentType="text/html; charset=utf-8")
     log.info("The report is at %s", uri)
     return {"report_html_uri": uri, "bytes": len(page)}
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import SourceEmptyError
-from include.checkpoint.files.reading import LOCAL, S3_SCHEME, RangeReader
+from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 
@@ -68,7 +69,7 @@ def checkpoint_of_files(found: dict[str, Pin], reader: RangeReader = LOCAL) -> C
 def list_files(location: str | Path, reader: RangeReader = LOCAL) -> dict[str, Pin]:
     """The files in a folder or under a prefix; raises SourceEmptyError when there is none."""
     uri = str(location)
-    found = reader.files(uri if uri.startswith(S3_SCHEME) else str(Path(uri).absolute()))
+    found = reader.files(uri if is_s3_uri(uri) else str(Path(uri).absolute()))
     if not found:
         raise SourceEmptyError(uri)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.checkpoint.errors import (
     S3ClientMissingError,
     SourceChangedError,
@@ -15,7 +16,6 @@ from include.checkpoint.errors import (
 )
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, slice_segments
 
-S3_SCHEME = "s3://"
 CHUNK_SIZE = 8 * 2**20
 
 
@@ -69,7 +69,7 @@ class S3Reader:
     def read(self, uri: str, offset: int, length: int) -> bytes:
         if not length:
             return b""
-        bucket, key = split_s3_uri(uri)
+        bucket, key = S3Uri.parse(uri)
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key, Range=f"bytes={offset}-{offset + length - 1}")
             data: bytes = answer["Body"].read()
@@ -80,7 +80,7 @@ class S3Reader:
         return data
 
     def pin(self, uri: str) -> Pin:
-        bucket, key = split_s3_uri(uri)
+        bucket, key = S3Uri.parse(uri)
         try:
             head = self._client.head_object(Bucket=bucket, Key=key)
         except self._client.exceptions.ClientError as error:
@@ -88,7 +88,7 @@ class S3Reader:
         return Pin(uri=uri, size=head["ContentLength"], version=head["ETag"].strip('"'))
 
     def files(self, uri: str) -> dict[str, Pin]:
-        bucket, prefix = split_s3_uri(uri.rstrip("/") + "/")
+        bucket, prefix = S3Uri.parse(uri.rstrip("/") + "/")
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
             objects = [item for page in pages for item in page.get("Contents", ())]
@@ -96,7 +96,7 @@ class S3Reader:
             raise SourceUnreadableError(uri, str(error)) from error
         return {
             item["Key"][len(prefix) :]: Pin(
-                uri=f"{S3_SCHEME}{bucket}/{item['Key']}", size=item["Size"], version=item["ETag"].strip('"')
+                uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"')
             )
             for item in objects
             if not item["Key"].endswith("/")
@@ -119,7 +119,7 @@ class UriReader:
         return self._of(uri).files(uri)
 
     def _of(self, uri: str) -> RangeReader:
-        if not uri.startswith(S3_SCHEME):
+        if not is_s3_uri(uri):
             return _LOCAL_FILES
         if self._s3 is None:
             raise S3ClientMissingError(uri)
@@ -154,12 +154,6 @@ def verify_pins(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> None:
 
 def _say(pin: Pin) -> str:
     return f"{pin.size} bytes, version {pin.version}"
-
-
-def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of ``s3://bucket/key``."""
-    bucket, _, key = uri[len(S3_SCHEME) :].partition("/")
-    return bucket, key
 
 
 def _read_exactly(descriptor: int, uri: str, offset: int, length: int) -> bytes:

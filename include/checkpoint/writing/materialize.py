@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import OutputDamagedError, OutputExistsError
 from include.checkpoint.files.atomic import partial_of, sync
-from include.checkpoint.files.reading import LOCAL, S3_SCHEME, RangeReader, chunks, verify_pins
+from include.checkpoint.files.reading import LOCAL, RangeReader, chunks, verify_pins
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.checkpoint.writing.disk import room_for
 from include.checkpoint.writing.growing_file import GrowingFile
@@ -73,7 +74,7 @@ def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
         for run in _runs(file):
             if run.uri == str(path):
                 _refuse_elsewhere(run, offset)
-            elif run.uri.startswith(S3_SCHEME) or not hasattr(os, "copy_file_range"):
+            elif is_s3_uri(run.uri) or not hasattr(os, "copy_file_range"):
                 _copy_by_reading(run, out, offset, reader)
             else:
                 _copy_range(run, out, offset)
