@@ -1,4 +1,4 @@
-"""Keeps a model's answers on disk as they come, so that a run that died goes on where it was."""
+"""Keep a model's answers on disk as they come, so that a run that died resumes where it was."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -32,8 +32,8 @@ class LoggedAnswer:
 class AnswerLog:
     """A JSON Lines file of answers, safe against death at any moment and for use by several threads of one process.
 
-    An answer is the system's as soon as it was appended, so the death of the process loses none. A thread brings what
-    was appended to disk (fsync) while the next questions are asked; leaving the ``with`` block waits for the last.
+    Every answer is handed to the operating system as it comes, so the death of the process loses none. Leaving the
+    ``with`` block waits until all are on the disk; a power cut before that costs the answers that were not.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,9 +47,6 @@ class AnswerLog:
         self._lock = Lock()
         self._file = path.open("a+b")
         self.answers = {logged.key: logged for logged in self._recover()}
-        self._appended, self._closing = Event(), False
-        self._bringing_to_disk = Thread(target=self._bring_to_disk, name="answers-to-disk", daemon=True)
-        self._bringing_to_disk.start()
 
     def __enter__(self) -> Self:
         return self
@@ -57,9 +54,6 @@ class AnswerLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._closing = True
-        self._appended.set()
-        self._bringing_to_disk.join()
         os.fsync(self._file.fileno())
         self._file.close()
 
@@ -70,13 +64,6 @@ class AnswerLog:
             self._file.write(line.encode())
             self._file.flush()
             self.answers[logged.key] = logged
-        self._appended.set()
-
-    def _bring_to_disk(self) -> None:
-        while not self._closing:
-            self._appended.wait()
-            self._appended.clear()
-            os.fsync(self._file.fileno())
 
     def _recover(self) -> Iterator[LoggedAnswer]:
         self._file.seek(0)
