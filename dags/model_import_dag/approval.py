@@ -67,4 +67,8 @@ class PromotionApprovalOperator(HITLOperator):
 def ask_for_approval() -> PromotionApprovalOperator:
     """Return the task, which takes a comment with the answer."""
     comment = Param("", type=["null", "string"], maxLength=500, title="Comment", description="Kept in the registry.")
-    return PromotionApprovalOperator(task_id="approve_promotion", params={COMMENT: comment})
+    return PromotionApprovalOperator(
+        task_id="approve_promotion",
+        doc_md="Ask a person to approve or reject the version, when the decision needs one.",
+        params={COMMENT: comment},
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, chain
+from airflow.sdk import DAG, Asset, TaskGroup, chain
 
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
@@ -22,6 +22,7 @@ from model_import_dag.report_link import ModelReportLink
 from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
+from model_import_dag.timeouts import QUICK
 
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
 TAGS = (
@@ -68,6 +69,8 @@ def _aws() -> dict[str, str]:
 def _create_import_job(waits: Waits, pool: str) -> BedrockCreateModelImportJobOperator:
     return BedrockCreateModelImportJobOperator(
         task_id="create_import_job",
+        doc_md="Start the import job, adopt a running one, or find the imported model; wait for a free job slot.",
+        execution_timeout=timedelta(seconds=waits.slot_timeout) + QUICK,
         job_name=_planned("job_name"),
         imported_model_name=_planned("imported_model_name"),
         role_arn=_planned("role_arn"),
@@ -87,6 +90,8 @@ def _create_import_job(waits: Waits, pool: str) -> BedrockCreateModelImportJobOp
 def _wait_for_import(waits: Waits, pool: str) -> BedrockModelImportJobCompletedSensor:
     return BedrockModelImportJobCompletedSensor(
         task_id="wait_for_import",
+        doc_md="Wait, deferred, until the import job has completed or failed.",
+        execution_timeout=timedelta(seconds=waits.import_timeout) + QUICK,
         job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
         usual_seconds=f"{{{{ ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['usual_seconds'] or '' }}}}",
         timeout=waits.import_timeout,
@@ -104,6 +109,8 @@ def _wait_for_import(waits: Waits, pool: str) -> BedrockModelImportJobCompletedS
 def _warm_up(waits: Waits) -> BedrockImportedModelReadySensor:
     return BedrockImportedModelReadySensor(
         task_id="warm_up",
+        doc_md="Wait, deferred, until the imported model answers, and try a smoke prompt.",
+        execution_timeout=timedelta(seconds=waits.warm_up_timeout) + QUICK,
         imported_model_arn="{{ ti.xcom_pull(task_ids='wait_for_import')['imported_model_arn'] }}",
         timeout=waits.warm_up_timeout,
         poke_interval=waits.first_poll,
@@ -122,22 +129,48 @@ def _first_tasks(config: ModelConfig | None, fine_tunes: Asset | None) -> list[A
     return [preflight, tasks.decide_import()]
 
 
-def _promotion() -> list[Any]:
-    """Return the tasks from the champion's answers to the announcement, in their order."""
-    register, report = promotion_tasks.register_version(), promotion_tasks.write_report()
-    record = promotion_tasks.record_answer()
+def _group(group_id: str, tooltip: str) -> TaskGroup:
+    """Return a group of the graph; the ids of its tasks do not name it."""
+    return TaskGroup(group_id, tooltip=tooltip, prefix_group_id=False)
+
+
+def _prepare_and_deliver() -> list[Any]:
+    with _group("prepare", "Convert, merge and validate the checkpoint"):
+        prepared = [tasks.convert_to_hf(), tasks.merge_lora(), tasks.validate_checkpoint()]
+    with _group("deliver", "Upload the checkpoint to S3"):
+        upload = tasks.upload_checkpoint()
+        upload.operator.operator_extra_links = (S3PrefixLink(),)
+    return [*prepared, upload]
+
+
+def _import(waits: Waits, pool: str) -> list[Any]:
+    with _group("import", "Import the checkpoint into Amazon Bedrock"):
+        return [
+            tasks.free_model_slot(), _create_import_job(waits, pool), _wait_for_import(waits, pool), _warm_up(waits)
+        ]  # fmt: skip
+
+
+def _evaluate() -> list[Any]:
+    with _group("evaluate", "Measure the imported model and the champion on the same records"):
+        return [tasks.evaluate_model(), promotion_tasks.evaluate_champion()]
+
+
+def _promote() -> list[Any]:
+    """Return the tasks from the decision to the announcement, in their order."""
+    with _group("promote", "Decide, register, report, and ask a person where needed"):
+        decide = promotion_tasks.decide_promotion()
+        register, report = promotion_tasks.register_version(), promotion_tasks.write_report()
+        approval, record = ask_for_approval(), promotion_tasks.record_answer()
+        announce = promotion_tasks.announce_promotion.override(on_success_callback=tell_promotion)()
     register.operator.operator_extra_links = (SageMakerModelRegistryLink(),)
     report.operator.operator_extra_links = (ModelReportLink(),)
     record.operator.operator_extra_links = (ModelReportLink(),)
-    return [
-        promotion_tasks.evaluate_champion(),
-        promotion_tasks.decide_promotion(),
-        register,
-        report,
-        ask_for_approval(),
-        record,
-        promotion_tasks.announce_promotion.override(on_success_callback=tell_promotion)(),
-    ]
+    return [decide, register, report, approval, record, announce]
+
+
+def _maintain() -> list[Any]:
+    with _group("maintain", "Delete old versions, publish metrics, clear the workspace"):
+        return [tasks.retire_old_versions(), put_metrics().as_teardown(), tasks.clear_workspace().as_teardown()]
 
 
 def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Waits()) -> DAG:
@@ -159,27 +192,18 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         doc_md=DOC,
         default_args={
             "retries": 2,
+            "execution_timeout": QUICK,
             "retry_delay": timedelta(seconds=waits.retry_delay),
             "retry_policy": ImportRetryPolicy(),
             "on_failure_callback": tell_failure,
         },
     ) as dag:
-        upload = tasks.upload_checkpoint()
-        upload.operator.operator_extra_links = (S3PrefixLink(),)
         chain(
             *_first_tasks(config, fine_tunes),
-            tasks.convert_to_hf(),
-            tasks.merge_lora(),
-            tasks.validate_checkpoint(),
-            upload,
-            tasks.free_model_slot(),
-            _create_import_job(waits, pool),
-            _wait_for_import(waits, pool),
-            _warm_up(waits),
-            tasks.evaluate_model(),
-            *_promotion(),
-            tasks.retire_old_versions(),
-            put_metrics().as_teardown(),
-            tasks.clear_workspace().as_teardown(),
+            *_prepare_and_deliver(),
+            *_import(waits, pool),
+            *_evaluate(),
+            *_promote(),
+            *_maintain(),
         )
     return dag

@@ -12,6 +12,7 @@ from include.run.plan import ImportPlan
 from model_import_dag.clients import client
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import decision_of, link_to_registry, link_to_report, plan_of, run_url
+from model_import_dag.timeouts import LONG
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def _registered(ti: Any) -> dict[str, Any]:
     return {**ti.xcom_pull(task_ids="register_version"), **(ti.xcom_pull(task_ids="record_answer") or {})}
 
 
-@task
+@task(execution_timeout=LONG)
 def evaluate_champion(**context: Any) -> dict[str, Any]:
     """Find the champion's answers to the same questions; ask its imported model when it has not answered them."""
     from include.steps.decide import measure_champion
@@ -57,7 +58,7 @@ def decide_promotion(**context: Any) -> dict[str, Any]:
     return decide(plan, done["evaluate_model"]["report_uri"], done["evaluate_champion"], _clients(plan))
 
 
-@task
+@task(execution_timeout=LONG)
 def register_version(**context: Any) -> dict[str, Any]:
     """Record the imported model as a version in the registry; decide again if the champion has changed."""
     from include.steps.register import register

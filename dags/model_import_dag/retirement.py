@@ -118,7 +118,7 @@ def build_retirement_dag() -> DAG:
         params=_params(),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=30)},
+        default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "execution_timeout": timedelta(hours=1)},
     ) as dag:
         retire(plan(list_models()))
     return dag

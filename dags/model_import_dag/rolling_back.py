@@ -12,6 +12,7 @@ from model_import_dag.clients import service_client
 from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import who_triggered
+from model_import_dag.timeouts import QUICK
 
 DOC = """
 Approves an earlier version in the registry and withdraws the approval of the newer ones, so that applications which
@@ -81,6 +82,7 @@ def build_roll_back_dag() -> DAG:
         params=_params(),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
+        default_args={"execution_timeout": QUICK},
     ) as dag:
         announce_promotion(roll_back())
     return dag

@@ -14,6 +14,7 @@ from model_import_dag.clients import aws_clients, client, evaluation_clients, re
 from model_import_dag.params import run_config
 from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance
 from model_import_dag.schedules import landed_fine_tune
+from model_import_dag.timeouts import LONG
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ def decide_import(**context: Any) -> bool:
     return verdict.goes_on
 
 
-@task
+@task(execution_timeout=LONG)
 def convert_to_hf(**context: Any) -> dict[str, Any]:
     """Fetch the base model where need be, and convert it to what Bedrock reads: Hugging Face, transformers 4.51.3."""
     from include.steps.prepare import prepare_base, why_no_preparation
@@ -60,7 +61,7 @@ def convert_to_hf(**context: Any) -> dict[str, Any]:
     return summary
 
 
-@task(trigger_rule="none_failed")
+@task(trigger_rule="none_failed", execution_timeout=LONG)
 def merge_lora(**context: Any) -> dict[str, Any]:
     """Merge the adapter into the base model, writing only the tensors it changes."""
     from include.steps.prepare import merge, why_no_merge
@@ -72,7 +73,7 @@ def merge_lora(**context: Any) -> dict[str, Any]:
     return merge(plan, s3, client(plan, "sagemaker"))
 
 
-@task(trigger_rule="none_failed")
+@task(trigger_rule="none_failed", execution_timeout=LONG)
 def validate_checkpoint(**context: Any) -> dict[str, Any]:
     """Check the checkpoint against what Bedrock will read."""
     from include.steps.prepare import validate, why_no_preparation
@@ -84,7 +85,7 @@ def validate_checkpoint(**context: Any) -> dict[str, Any]:
     return validate(plan, s3, client(plan, "sagemaker"))
 
 
-@task(trigger_rule="none_failed")
+@task(trigger_rule="none_failed", execution_timeout=LONG)
 def upload_checkpoint(**context: Any) -> dict[str, Any]:
     """Deliver the checkpoint to its S3 prefix; what is there already is not sent again."""
     from include.steps.prepare import deliver
@@ -108,7 +109,7 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
     return {"summary": report.summary() if report else "there was a free slot"}
 
 
-@task
+@task(execution_timeout=LONG)
 def evaluate_model(**context: Any) -> dict[str, Any]:
     """Measure the imported model on the evaluation set."""
     from include.steps.evaluate import measure

@@ -45,6 +45,30 @@ def test_every_import_dag_has_the_tasks_of_the_whole_way_in_order(bag: DagBag) -
             assert [task.task_id for task in dag.topological_sort()] == CHAIN
 
 
+def test_the_graph_has_a_group_for_each_stage(bag: DagBag) -> None:
+    groups = {
+        group_id: [task_id for task_id in CHAIN if group.has_task(bag.dags["import_capitals"].get_task(task_id))]
+        for group_id, group in bag.dags["import_capitals"].task_group_dict.items()
+        if group_id
+    }
+    assert list(groups) == ["prepare", "deliver", "import", "evaluate", "promote", "maintain"]
+    assert [task_id for task_ids in groups.values() for task_id in task_ids] == CHAIN[1:]
+
+
+def test_every_task_explains_itself_and_has_a_time_limit(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            # The approval waits for a person, with the deadline that the run's configuration names.
+            limited = task.task_id == "approve_promotion" or bool(task.execution_timeout)
+            assert (task.task_id, bool(task.doc_md), limited) == (task.task_id, True, True)
+
+
+def test_no_time_limit_ends_a_wait_before_its_own_deadline(bag: DagBag) -> None:
+    for task_id in ("wait_for_import", "warm_up"):
+        task = bag.dags["import_capitals"].get_task(task_id)
+        assert task.execution_timeout.total_seconds() > task.timeout
+
+
 def test_the_workspace_is_cleared_whatever_happened_before(bag: DagBag) -> None:
     assert bag.dags["import_capitals"].get_task("clear_workspace").is_teardown
 
