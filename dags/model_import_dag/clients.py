@@ -19,7 +19,7 @@ RUNTIME_CONFIG: dict[str, Any] = {
     "max_pool_connections": 64,
 }
 #: Retention asks about hundreds of models one after the other.
-PATIENT_RETRIES = {"mode": "adaptive", "total_max_attempts": 10}
+PATIENT_RETRIES: Any = {"mode": "adaptive", "total_max_attempts": 10}
 
 
 def service_client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:

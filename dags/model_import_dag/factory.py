@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import DAG, Asset, TaskGroup, chain
+from airflow.sdk import DAG, Asset, TaskGroup, XComArg, chain
 
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
@@ -23,6 +23,10 @@ from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 from model_import_dag.timeouts import QUICK
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperatorLink
+    from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
 TAGS = (
@@ -62,7 +66,7 @@ def _tags() -> list[dict[str, str]]:
     return [{"key": tag, "value": f"{{{{ {plan_tags}['{tag}'] }}}}"} for tag in TAGS]
 
 
-def _aws() -> dict[str, str]:
+def _aws() -> dict[str, Any]:
     return {"aws_conn_id": _planned("aws_conn_id"), "region_name": _planned("region_name")}
 
 
@@ -93,7 +97,7 @@ def _wait_for_import(waits: Waits, pool: str) -> BedrockModelImportJobCompletedS
         doc_md="Wait, deferred, until the import job has completed or failed.",
         execution_timeout=timedelta(seconds=waits.import_timeout) + QUICK,
         job_identifier="{{ ti.xcom_pull(task_ids='create_import_job')['job_arn'] }}",
-        usual_seconds=f"{{{{ ti.xcom_pull(task_ids='{tasks.PREFLIGHT}')['usual_seconds'] or '' }}}}",
+        usual_seconds=f"{{{{ ti.xcom_pull(task_ids='{PREFLIGHT}')['usual_seconds'] or '' }}}}",
         timeout=waits.import_timeout,
         poke_interval=waits.first_poll,
         exponential_backoff=True,
@@ -134,12 +138,17 @@ def _group(group_id: str, tooltip: str) -> TaskGroup:
     return TaskGroup(group_id, tooltip=tooltip, prefix_group_id=False)
 
 
+def _linked(task: XComArg, *links: BaseOperatorLink) -> XComArg:
+    """Return the task, with these links in its details."""
+    cast("PlainXComArg", task).operator.operator_extra_links = links
+    return task
+
+
 def _prepare_and_deliver() -> list[Any]:
     with _group("prepare", "Convert, merge and validate the checkpoint"):
         prepared = [tasks.convert_to_hf(), tasks.merge_lora(), tasks.validate_checkpoint()]
     with _group("deliver", "Upload the checkpoint to S3"):
-        upload = tasks.upload_checkpoint()
-        upload.operator.operator_extra_links = (S3PrefixLink(),)
+        upload = _linked(tasks.upload_checkpoint(), S3PrefixLink())
     return [*prepared, upload]
 
 
@@ -159,12 +168,10 @@ def _promote() -> list[Any]:
     """Return the tasks from the decision to the announcement, in their order."""
     with _group("promote", "Decide, register, report, and ask a person where needed"):
         decide = promotion_tasks.decide_promotion()
-        register, report = promotion_tasks.register_version(), promotion_tasks.write_report()
-        approval, record = ask_for_approval(), promotion_tasks.record_answer()
+        register = _linked(promotion_tasks.register_version(), SageMakerModelRegistryLink())
+        report = _linked(promotion_tasks.write_report(), ModelReportLink())
+        approval, record = ask_for_approval(), _linked(promotion_tasks.record_answer(), ModelReportLink())
         announce = promotion_tasks.announce_promotion.override(on_success_callback=tell_promotion)()
-    register.operator.operator_extra_links = (SageMakerModelRegistryLink(),)
-    report.operator.operator_extra_links = (ModelReportLink(),)
-    record.operator.operator_extra_links = (ModelReportLink(),)
     return [decide, register, report, approval, record, announce]
 
 
@@ -186,7 +193,6 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         description=config.description if config else "Imports any model into Amazon Bedrock",
         schedule=schedule,
         catchup=False,
-        **({"max_active_runs": 1} if schedule else {}),
         params=form_params(config),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
@@ -206,4 +212,6 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             *_promote(),
             *_maintain(),
         )
+    if schedule:
+        dag.max_active_runs = 1
     return dag

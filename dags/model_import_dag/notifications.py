@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.sdk import BaseNotifier, Context, Variable
-from airflow.sdk.log import redact
+from airflow.sdk.log import redact  # type: ignore[attr-defined]  # public, but not in __all__
 
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint

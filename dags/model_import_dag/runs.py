@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airflow.sdk import Context, conf
+from airflow.sdk import conf
 
 from include.run.plan import ImportPlan
 
 PREFLIGHT = "preflight"
 
 
-def plan_of(context: Context) -> ImportPlan:
+def plan_of(context: Mapping[str, Any]) -> ImportPlan:
     """Return the run's plan, which preflight made."""
     return ImportPlan.model_validate(context["ti"].xcom_pull(task_ids=PREFLIGHT))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,7 +29,7 @@ class EvaluationClients(NamedTuple):
     bedrock: Any
 
 
-def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> Mapping[str, Any]:
+def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> dict[str, Any]:
     """Return the summary of the model's report, with ``scores``, ``report_uri`` and ``body_format``.
 
     Records that were answered before are not asked again. Any imported model can be measured, the champion too: under
