@@ -1,7 +1,7 @@
-"""Tells the SNS topic of the account what a person needs to know; without a topic, nobody is told.
+"""Publish notifications to the account's SNS topic; without a topic, there are none.
 
-Callbacks of tasks run once per final outcome: a retry tells nothing. What a task has told it remembers in Airflow's
-task state store, which a cleared task still finds, so that the same words are not told twice.
+Callbacks run once per final outcome, not per retry. A task remembers what it has sent in Airflow's
+task state store, which survives clearing, so that the same text is not sent twice.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ NEARLY_FULL = 1
 
 
 def tell_failure(context: Context) -> None:
-    """Tell that the task has failed for good; the callback of every task."""
+    """Notify that the task has failed and has no retries left; the callback of every task."""
     error = context.get("exception")
     _tell(context, failure_notice(_place(context), _text(error), _hint(error)))
 
 
 def tell_promotion(context: Context) -> None:
-    """Tell of a new champion; the callback of the task that announces it."""
+    """Notify of a new champion; the callback of the task that announces it."""
     ti = context["ti"]
     told = ti.xcom_pull(task_ids="announce_promotion")
     reasons = _reasons(ti)
@@ -42,10 +42,10 @@ def tell_promotion(context: Context) -> None:
 
 
 class ApprovalNotifier(BaseNotifier):
-    """Tells that a person is to decide; the notifier of the task that asks, which calls it when it really asks."""
+    """Notify that a person has to decide; called by the approval task when it asks."""
 
     def notify(self, context: Context) -> None:
-        """Tell it."""
+        """Send the notification."""
         ti = context["ti"]
         version, model_name = ti.xcom_pull(task_ids="register_version")["version"], str(context["params"]["model_name"])
         _tell(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
@@ -56,7 +56,7 @@ def _reasons(ti: Any) -> str:
 
 
 def tell_quota(context: Context) -> None:
-    """Tell that the quota of imported models is nearly full, when this run took a slot; the callback of put_metrics."""
+    """Notify that the quota of imported models is nearly used up, when this run used a slot; put_metrics' callback."""
     ti = context["ti"]
     slots = (ti.xcom_pull(task_ids="put_metrics") or {}).get("slots")
     started, imported = ti.xcom_pull(task_ids="create_import_job"), ti.xcom_pull(task_ids="wait_for_import")
@@ -70,7 +70,7 @@ def _tell(context: Context, notice: Notice) -> None:
         return
     store, key = context.get("task_state_store"), f"told-{notice.digest}"
     if store is not None and store.get(key):
-        log.info("Told before: %s", notice.subject)
+        log.info("Sent before: %s", notice.subject)
         return
     notifier = SnsNotifier(
         aws_conn_id=_setting(context, "aws_conn_id") or "aws_default",
@@ -80,7 +80,7 @@ def _tell(context: Context, notice: Notice) -> None:
         message=str(redact(notice.message)),
     )
     notifier.notify(context)  # not called: that would render the words of an error as a template
-    log.info("Told %s: %s", topic_arn, notice.subject)
+    log.info("Sent to %s: %s", topic_arn, notice.subject)
     if store is not None:
         store.set(key, datetime.now(UTC).isoformat())
 

@@ -17,7 +17,7 @@ def champion_asset(model_name: str) -> Asset:
 
 
 def announce(outlet_events: Any, model_name: str, champion: Mapping[str, Any]) -> dict[str, Any]:
-    """Update the model's champion asset; return what the event tells of the champion."""
-    told = {"model_name": model_name, **champion}
-    outlet_events[PROMOTIONS].add(champion_asset(model_name), extra=told)
-    return told
+    """Update the model's champion asset; return the event's extra."""
+    extra = {"model_name": model_name, **champion}
+    outlet_events[PROMOTIONS].add(champion_asset(model_name), extra=extra)
+    return extra

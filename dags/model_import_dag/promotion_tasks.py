@@ -101,7 +101,7 @@ def record_answer(**context: Any) -> dict[str, Any]:
 
 @task(trigger_rule="none_failed", outlets=[PROMOTIONS])
 def announce_promotion(**context: Any) -> dict[str, Any]:
-    """Tell other DAGs that this model has a new champion, by an event of its asset."""
+    """Announce the model's new champion to other DAGs, by an event of its asset."""
     plan, registered = plan_of(context), _registered(context["ti"])
     if not registered["promoted"]:
         raise AirflowSkipException(f"version {registered['version']} is not a new champion: {registered['status']}")

@@ -108,7 +108,7 @@ def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> 
 
 
 def build_retirement_dag() -> DAG:
-    """Return the DAG that shows, once a week, what could go, and retires it when told to."""
+    """Return the DAG that shows, once a week, which models could go, and deletes them unless it is a dry run."""
     with DAG(
         "retire_imported_models",
         description="Retires imported models that their policy no longer keeps",

@@ -64,7 +64,7 @@ def roll_back(**context: Any) -> dict[str, Any]:
 
 @task(outlets=[PROMOTIONS])
 def announce_promotion(done: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """Tell other DAGs that this model has another champion, by an event of its asset."""
+    """Announce the model's new champion to other DAGs, by an event of its asset."""
     if not done["changed"]:
         raise AirflowSkipException(f"version {done['champion']} was the champion already")
     champion = {name: done[name] for name in ("imported_model_arn", "fingerprint")}

@@ -34,7 +34,7 @@ def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: An
 
 @task.short_circuit
 def decide_import(**context: Any) -> bool:
-    """End a run that nobody triggered by hand when its content is registered already or is not the newest."""
+    """End a run that was not triggered by hand when its content is registered already or is not the newest."""
     from include.registry.sagemaker import SageMakerRegistry
     from include.steps.newest_fine_tune import judge
 
@@ -42,7 +42,7 @@ def decide_import(**context: Any) -> bool:
         return True
     plan = plan_of(context)
     verdict = judge(plan, SageMakerRegistry(client(plan, "sagemaker")).versions(plan.config.model_name))
-    log.info("%s: %s", "The import goes on" if verdict.goes_on else "Nothing to import", verdict.reason)
+    log.info("%s: %s", "The import continues" if verdict.goes_on else "Nothing to import", verdict.reason)
     return verdict.goes_on
 
 

@@ -67,7 +67,7 @@ class DiskFullError(ModelImportError):
 
 
 class DiskFilledError(ModelImportError):
-    """A disk, or somebody's share of it, became full while it was written to."""
+    """A disk or quota became full during a write."""
 
     def __init__(self, folder: str, free: int) -> None:
         super().__init__(

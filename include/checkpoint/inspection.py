@@ -67,7 +67,7 @@ class SourceReport(BaseModel, frozen=True):
 
 
 def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
-    """What lies at ``location``; raises SourceUnreadableError, SourceEmptyError and SourceUnrecognisedError."""
+    """Return what is at ``location``; raises SourceUnreadableError, SourceEmptyError and SourceUnrecognisedError."""
     found = list_files(location, reader)
     layouts = tuple(kind for kind, is_there in _LAYOUTS.items() if is_there(found))
     if not layouts:

@@ -177,12 +177,12 @@ def normalise_tokenizer(config: Mapping[str, Any], template: str | None) -> tupl
             notes.append(f"{TOKENIZER_CONFIG}: {name} was left out.")
     if template is not None:
         result["chat_template"] = template
-        notes.append(f"{TOKENIZER_CONFIG}: chat_template, which was in a file of its own.")
+        notes.append(f"{TOKENIZER_CONFIG}: chat_template, which was in a separate file.")
     return result, notes
 
 
 def _template(checkpoint: Checkpoint, reader: RangeReader) -> str | None:
-    """The chat template that lies in a file of its own; such a file wins over the one inside tokenizer_config.json."""
+    """Return the chat template of a separate file, which takes precedence over the one in tokenizer_config.json."""
     if TEMPLATE in checkpoint.names():
         return read_text(checkpoint.file(TEMPLATE), reader)
     template = read_json_if_any(checkpoint, TEMPLATE_JSON, reader).get("chat_template")

@@ -43,7 +43,7 @@ class EvaluationConfig(_Part):
 
     dataset: Text = Field(
         description="JSON Lines, CSV or Parquet, by its ending: a file or `s3://bucket/key`. A record has a question, "
-        "one or more accepted answers (a list, or `<OR>` between them), and perhaps a category.",
+        "one or more accepted answers (a list, or `<OR>` between them), and optionally a category.",
         examples=["include/demo/capitals_eval.jsonl", "s3://bucket/questions.parquet"],
     )
     question_location: Text = Field(
@@ -127,11 +127,11 @@ class ComparisonConfig(_Part):
 
 
 class ApprovalConfig(_Part):
-    """How long a person may take to approve a promotion, and what follows when nobody answers."""
+    """How long a person may take to approve a promotion, and what happens without an answer."""
 
     hours: int = Field(default=72, ge=1, le=24 * 30, description="Hours until the answer is given without a person.")
     on_deadline: Literal["reject", "approve"] = Field(
-        default="reject", description="What happens when nobody has answered by then."
+        default="reject", description="What happens when there is no answer by then."
     )
 
 

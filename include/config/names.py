@@ -8,7 +8,7 @@ ROLE_ARN = re.compile(r"arn:aws(-[^:]+)?:iam::([0-9]{12})?:role/.+")
 #: Fits at once a job name, an imported model name, a registry group, a DAG id and an S3 key.
 MODEL_NAME_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 MODEL_NAME_MAX_LENGTH = 40
-#: The DAG with a form for any model; a model with a file has a DAG of its own.
+#: The DAG with a form for any model; each model with a file has its own DAG.
 FORM_DAG_ID = "import_model"
 
 

@@ -51,7 +51,7 @@ def derive(file: CheckpointFile, base: WholeObject, ranges: Mapping[tuple[str, i
 
 
 def _base_of(file: CheckpointFile) -> str:
-    """The one object in S3 whose ranges lie in the file where they lie in the object; else nothing."""
+    """Return the one object in S3 whose ranges have the same offsets in the file; else None."""
     position, found = 0, set()
     for segment in file.segments:
         if is_s3_uri(segment.uri):

@@ -13,7 +13,7 @@ def earlier_deliveries(client: Any, bucket: str, prefix: str, most: int = 3) -> 
     """Return the manifests under ``prefix`` whose deliveries are still whole, the newest first, at most ``most``.
 
     Raises:
-        ManifestUnreadableError: what lies at a manifest's place is not one.
+        ManifestUnreadableError: the object at a manifest's key is not a manifest.
         S3RequestError: S3 refused a request.
     """
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

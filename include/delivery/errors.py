@@ -27,12 +27,12 @@ class DeliveryIncompleteError(ModelImportError):
             s3_uri,
             ", ".join(names),
             "nothing under these names",
-            "Somebody removed them meanwhile: run the upload again.",
+            "They were deleted in the meantime: run the upload again.",
         )
 
 
 class DeliveryDiffersError(ModelImportError):
-    """What lies in S3 is not what was sent."""
+    """The objects in S3 are not what was sent."""
 
     def __init__(self, s3_uri: str, expected: str, found: str) -> None:
         super().__init__(
@@ -58,11 +58,11 @@ class ChecksumMismatchError(ModelImportError):
 
 
 class ManifestInsidePrefixError(ModelImportError):
-    """The manifest would lie among the files that Bedrock imports."""
+    """The manifest would be among the files that Bedrock imports."""
 
     def __init__(self, manifest_key: str, prefix: str) -> None:
         super().__init__(
-            "The manifest must not lie in the prefix that is imported",
+            "The manifest must not be inside the prefix that is imported",
             manifest_key,
             f"a key outside {prefix}",
             remedy="Choose a key beside the prefix.",

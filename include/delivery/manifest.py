@@ -54,7 +54,7 @@ def find_delivered(client: Any, bucket: str, manifest_key: str) -> Manifest | No
     Reads the manifest and one listing.
 
     Raises:
-        ManifestUnreadableError: what lies there is not a manifest.
+        ManifestUnreadableError: the object is not a manifest.
         S3RequestError: S3 refused a request.
     """
     manifest = read_manifest(client, bucket, manifest_key)

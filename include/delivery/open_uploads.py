@@ -42,7 +42,7 @@ class KeptPart:
 
 
 def list_open_uploads(destination: Destination) -> list[OpenUpload]:
-    """Return the uploads under the prefix that nobody finished, the newest first."""
+    """Return the unfinished uploads under the prefix, newest first."""
     prefix = f"{destination.prefix}/"
     uploads = [_open_upload(item, prefix) for item in _pages(destination, prefix)]
     return sorted(uploads, key=lambda upload: (upload.initiated, upload.upload_id), reverse=True)

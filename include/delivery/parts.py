@@ -40,7 +40,7 @@ class _Run:
 def plan_parts(file: CheckpointFile, part_size: int) -> tuple[Part, ...]:
     """Return the parts that make up ``file``, all within S3's limits.
 
-    Ranges that lie in S3 already are copied where that pays; what is too short to be a part of its own is sent together
+    Ranges that are already in S3 are copied where that pays; a range too short for a separate part is sent together
     with its neighbours. Sent parts have at most ``part_size`` bytes (or 10 MiB, where that is more), unless the file
     needs more than S3's 10,000 parts.
     """

@@ -13,7 +13,7 @@ from include.delivery.manifest import Manifest
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Bytes of a source that lie, in the same order, in an object of an earlier delivery."""
+    """Bytes of a source that are, in the same order, in an object of an earlier delivery."""
 
     start: int
     end: int

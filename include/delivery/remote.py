@@ -1,4 +1,4 @@
-"""What lies under a prefix in S3."""
+"""The objects under a prefix in S3."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from include.sources.checksums import combine, decode, encode
 
 log = logging.getLogger(__name__)
 
-# Codes with which S3 says that somebody else completed or aborted this upload, or wrote this object, meanwhile.
+# Error codes of S3 when another client completed or aborted this upload, or wrote this object, in the meantime.
 OVERTAKEN = frozenset({"NoSuchUpload", "PreconditionFailed", "ConditionalRequestConflict"})
 RESTARTS = 3
 

@@ -1,4 +1,4 @@
-"""Delivering a checkpoint to a prefix in S3, and proving that it lies there."""
+"""Deliver a checkpoint to a prefix in S3, and verify it."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def upload(
     read_ranges: Iterable[Segment] = (),
     earlier: Iterable[Manifest] = (),
 ) -> DeliveryReport:
-    """Bring the checkpoint's files under ``prefix``, prove it, then write the manifest; return what it took.
+    """Upload the checkpoint's files to ``prefix``, verify them, then write the manifest; return a report.
 
-    Files and parts that are there already are not sent again, whoever sent them. Ranges that lie in S3 are copied
+    Files and parts that exist are not sent again, whoever sent them. Ranges that are in S3 are copied
     inside S3. ``progress`` is called as each part is done, from several threads, one at a time. ``read_ranges`` are
     what a ReadLedger kept of the base: with them the checksum of a merged object is known before it exists. What lies
     in the whole deliveries ``earlier`` is copied from there.

@@ -23,7 +23,7 @@ class RemoteObject:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """A file to deliver; ``replaces`` is the ETag of the other object that lies under its name."""
+    """A file to deliver; ``replaces`` is the ETag of another object with its name."""
 
     name: str
     size: int

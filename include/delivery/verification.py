@@ -1,4 +1,4 @@
-"""Comparing what lies under a prefix with what should."""
+"""Compare the objects under a prefix with the expected ones."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class AirflowApi:
             raise
 
     def last_error(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> str:
-        """Return the exception that failed the task, as its log tells it."""
+        """Return the exception that failed the task, from its log."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         entries = self.get(path, full_content="true")["content"]
         for entry in reversed(entries):

@@ -141,7 +141,7 @@ class DemoEnvironment:
         return Environment(**json.loads(self._description.read_text()))
 
     def start(self) -> tuple[Environment, list[str]]:
-        """Start everything anew; return it, and a note for each port that had to be another one."""
+        """Start everything; return it, and a note for each port that had to be changed."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Count what exists on the stand-in, so that a run can tell what it made."""
+"""Count what exists on the stand-in, so that a run can report what it created."""
 
 from __future__ import annotations
 

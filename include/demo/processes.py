@@ -89,7 +89,7 @@ class ProcessGroup:
             return []
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
-        """Start a process in a session of its own; its output goes to ``<name>.log``."""
+        """Start a process in its own session; its output goes to ``<name>.log``."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.log_file(name).open("ab") as log:
             process = subprocess.Popen(

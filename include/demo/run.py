@@ -1,4 +1,4 @@
-"""``make demo``: run the demo model's DAG end to end on this machine and show what came of it; ``--down`` stops it."""
+"""``make demo``: run the demo model's DAG end to end on this machine and show the result; ``--down`` stops it."""
 
 from __future__ import annotations
 

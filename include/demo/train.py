@@ -179,7 +179,7 @@ def merge(folder: Path, adapter: str, merged: Path) -> Path:
 
 
 def _replace(new_dir: Path, demo_dir: Path) -> None:
-    """Put what lies in ``new_dir`` in the place of what has the same names in ``demo_dir``."""
+    """Replace files of ``demo_dir`` by those with the same names in ``new_dir``."""
     for new in new_dir.iterdir():
         old = demo_dir / new.name
         if old.is_dir():

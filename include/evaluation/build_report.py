@@ -20,7 +20,7 @@ from include.evaluation.results import (
 
 
 class MeasuredOn(NamedTuple):
-    """What was asked, of whom and how: the parts of a report that do not follow from the answers."""
+    """Which model was asked what, and how: the parts of a report that do not follow from the answers."""
 
     model_arn: str
     dataset_uri: str

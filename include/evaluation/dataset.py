@@ -66,7 +66,7 @@ class Locations:
 
 
 def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any = None) -> Dataset:
-    """Return the records of the data set at ``place``, a path or an ``s3://`` URI; its ending tells the format.
+    """Return the records of the data set at ``place``, a path or an ``s3://`` URI; its extension determines the format.
 
     Several accepted answers are a list, or one text with ``<OR>`` between them. A category may be missing.
 

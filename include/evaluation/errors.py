@@ -135,7 +135,7 @@ class AnswerLogLineError(ModelImportError):
 
     def __init__(self, path: str, line: int, found: str) -> None:
         super().__init__(
-            "The file of answers is not one of ours",
+            "The file of answers was not written by this project",
             f"{path}, line {line}",
             "an answer as JSON",
             found,

@@ -1,4 +1,4 @@
-"""Tells how far an evaluation is: answers, failures, how many at a time, time left."""
+"""Report the progress of an evaluation: answers, failures, concurrency, time left."""
 
 from __future__ import annotations
 

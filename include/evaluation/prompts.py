@@ -51,7 +51,7 @@ def completion_prompt(settings: PromptSettings, question: str) -> str:
 
 
 def conversation(settings: PromptSettings, question: str) -> list[tuple[Role, str]]:
-    """Return the messages that a chat is asked with: each example as a turn of its own, then the question."""
+    """Return the messages of a chat request: each example as a separate turn, then the question."""
     messages: list[tuple[Role, str]] = []
     for asked, answer in settings.examples:
         messages += [("user", render(settings.prompt_template, asked)), ("assistant", answer)]

@@ -17,12 +17,12 @@ class EvaluationPlace(NamedTuple):
 
     @property
     def report_uri(self) -> str:
-        """Where the report lies."""
+        """The URI of the report."""
         return str(S3Uri(self.bucket, f"{self.key}.json"))
 
     @property
     def records_uri(self) -> str:
-        """Where the results of the records lie."""
+        """The URI of the results of the records."""
         return str(S3Uri(self.bucket, f"{self.key}.records.jsonl"))
 
 

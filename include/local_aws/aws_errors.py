@@ -35,7 +35,7 @@ def answer_errors_like_aws(app: Flask, service: str | None) -> None:
 
 
 def unknown_service_app() -> Flask:
-    """Return the app for requests that belong to no emulated service; the signature tells which one was meant."""
+    """Return the app for requests that belong to no emulated service; the signature names the intended service."""
     app = Flask("unknown service")
     answer_errors_like_aws(app, None)
     return app

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OWN_PATH = "/_local_aws/"
 BEDROCK_SERVICES = ("bedrock", "bedrockruntime", "bedrockagent")
-"""moto's names of the services that sign as "bedrock"; it tells them apart by path."""
+"""moto's names of the services that sign as "bedrock"; it distinguishes them by path."""
 
 
 class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]

@@ -81,7 +81,7 @@ class _Answer:
             self._handler.wfile.write(b"0\r\n\r\n")
 
     def fail(self) -> None:
-        """Answer an error, unless the answer has begun; then the broken connection tells it."""
+        """Answer an error, unless the answer has begun; then the broken connection signals it."""
         if not self._begun:
             self.start("500 Internal Server Error", [("Content-Type", "application/xml")])
             self.send([b"<Error><Code>InternalFailure</Code><Message>The stand-in for AWS failed</Message></Error>"])

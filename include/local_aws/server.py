@@ -28,7 +28,7 @@ class LocalAwsError(Exception):
 
 
 class NotLoopbackError(LocalAwsError):
-    """The stand-in was told to listen where others could reach it."""
+    """The stand-in was configured to listen on an address that other machines can reach."""
 
     def __init__(self, host: str) -> None:
         super().__init__(host)

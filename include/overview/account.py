@@ -36,13 +36,13 @@ class OverviewClients(NamedTuple):
 
     @property
     def endpoint(self) -> str:
-        """The host that they ask, so that nobody takes a stand-in for AWS."""
+        """The host of the endpoint, so that users do not mistake a stand-in for AWS."""
         address = urlsplit(str(self.bedrock.meta.endpoint_url))
         return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
 
 class ImportJob(BaseModel):
-    """An import job as ListModelImportJobs tells it; ``model_name`` is empty when this project did not start it."""
+    """An import job from ListModelImportJobs; ``model_name`` is empty when this project did not start it."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 

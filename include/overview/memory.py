@@ -15,7 +15,7 @@ from include.errors import ModelImportError
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
-#: However often somebody asks for fresh data, AWS is not asked about the same thing more often than this, in seconds.
+#: AWS is not queried about the same thing more often than this, in seconds, however often data is requested.
 LEAST_AGE = 5.0
 MOST_READERS = 8
 #: How long a reader waits for one that reads already, in seconds.
@@ -30,7 +30,7 @@ class AwsBusyError(ModelImportError):
 
 
 class Reading(NamedTuple, Generic[Value]):
-    """What was read and when; ``error`` says why it could not be read anew, when ``value`` is an old one.
+    """What was read and when; if ``value`` is an old one, ``error`` says why it could not be read again.
 
     ``old`` says that it was taken as it was remembered, and that it is time to read it anew.
     """

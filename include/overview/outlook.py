@@ -56,7 +56,7 @@ def read_plan(clients: OverviewClients, policies: RetentionPolicies, now: dateti
 
 
 def outlook(plan: RetirementPlan, is_visible: Callable[[str], bool]) -> tuple[ModelOutlook, ...]:
-    """Return the plan by model, of those models that somebody may see; first those of which something would go."""
+    """Return the plan by model, for the models that the viewer can see; those with deletions first."""
     verdicts = [*((verdict, True) for verdict in plan.retire), *((verdict, False) for verdict in plan.keep)]
     seen = [
         (verdict.model.group, ImportedVersion(verdict=verdict, goes=goes))

@@ -40,7 +40,7 @@ KNOWN = Wish(known=True)
 
 
 class OverviewReader:
-    """Reads by way of the clients that ``connect`` makes; they are made anew now and then, as credentials change."""
+    """Reads with the clients that ``connect`` creates; they are recreated now and then, since credentials change."""
 
     def __init__(self, connect: Callable[[], OverviewClients], models_folder: Path) -> None:
         self._connect = connect

@@ -37,7 +37,7 @@ class Standing(BaseModel):
 
 
 def read_standing(sagemaker: Any, group: str, most: int) -> Standing:
-    """Return where a model stands, by its ``most`` newest versions; a call per hundred, seldom one more."""
+    """Return a model's standing, from its ``most`` newest versions; one call per hundred versions, rarely one more."""
     versions = newest_versions(sagemaker, group, most)
     return Standing(versions=versions, champion=champion_among(sagemaker, group, versions))
 
@@ -82,7 +82,7 @@ class Plot(BaseModel):
     threshold_y: float | None
 
     def y(self, score: float) -> float:
-        """Return the height at which a score lies."""
+        """Return the y coordinate of a score."""
         return _height(score, self.height, self.margin)
 
 

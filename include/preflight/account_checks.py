@@ -37,7 +37,7 @@ def check_region(region_name: str) -> Iterator[Finding]:
 
 
 def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Check[bool]:
-    """Yield what is wrong with the bucket: missing, in another region, somebody else's; return whether it is there."""
+    """Yield what is wrong with the bucket (missing, in another region, another account's); return whether it exists."""
     try:
         head = s3.head_bucket(Bucket=bucket)
     except s3.exceptions.ClientError as error:
@@ -47,7 +47,7 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
         return False
     found = head.get("BucketRegion", region_name)
     if found != region_name:
-        moved = f"it lies in {found}, the import runs in {region_name}"
+        moved = f"it is in {found}, the import runs in {region_name}"
         yield Finding("error", "bucket", bucket, moved, f"Use a bucket in {region_name}, or import in {found}.")
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account_id)
@@ -137,7 +137,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
 
 
 def _check_permissions(identity: Identity, clients: AwsClients, target: Target, bucket_found: bool) -> Check[None]:
-    """Check role and caller; what is not there, or not ours, has been told and is not asked about again."""
+    """Check role and caller; what is missing, or belongs to another account, was reported and is not checked again."""
     asked = _resource_policies(clients, target.bucket, target.kms_key_arn)
     policies = yield from guarded("resource policies", target.bucket, "s3:GetBucketPolicy, kms:GetKeyPolicy", asked)
     if policies is None:

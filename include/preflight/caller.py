@@ -21,7 +21,7 @@ class Identity(NamedTuple):
 
     @property
     def is_root(self) -> bool:
-        """Whether it is the account's root user, whom no policy of the account can deny anything."""
+        """Whether it is the account's root user, which no policy of the account can restrict."""
         return self.arn.endswith(":root")
 
 

@@ -28,7 +28,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
 
     Args:
         config: the run's configuration, complete with the account's settings.
-        clients: whom to ask about the account.
+        clients: boto3 clients used to query the account.
         workspace: the folder in which this run may write; it is made.
         tags: tags of the import.
 
@@ -38,7 +38,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     findings, inputs = collected(check_inputs(config, clients))
     findings += [*check_names(config, tags), *check_account(clients, config)]
     if any(finding.severity == "error" for finding in findings):
-        # What depends on the content comes later otherwise; a failure tells all at once.
+        # Checks that depend on the content run later otherwise; a failure reports everything at once.
         findings += _of_content(config, clients, workspace, None, inputs, delivered=False)
     _tell(findings)
     return inputs
@@ -57,7 +57,7 @@ def preflight_content(
 
     Args:
         config: the run's configuration.
-        clients: whom to ask.
+        clients: boto3 clients used to query the account.
         workspace: the folder in which this run may write.
         imported_model_name: the name under which this content is imported.
         inputs: base model and adapter.

@@ -83,7 +83,7 @@ def _check_usable(key_id: str, metadata: dict[str, Any], region_name: str) -> Ch
     state, usage = metadata.get("KeyState", "Enabled"), metadata.get("KeyUsage", "ENCRYPT_DECRYPT")
     region = metadata["Arn"].split(":")[3]
     if region != region_name:
-        yield Finding("error", CHECK, key_id, f"it lies in {region}, the bucket in {region_name}", "Use a key there.")
+        yield Finding("error", CHECK, key_id, f"it is in {region}, the bucket in {region_name}", "Use a key there.")
     if state != "Enabled":
         remedy = "Cancel its deletion, then enable it." if state == "PendingDeletion" else "Enable it."
         yield Finding("error", CHECK, key_id, f"it cannot be used: its state is {state}", f"{remedy} Or use another.")

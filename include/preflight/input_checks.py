@@ -20,7 +20,7 @@ READING = "s3:ListBucket, s3:GetObject and, of a source in SageMaker, the Descri
 def _check_source(
     role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
 ) -> Check[Source | None]:
-    """Yield what is wrong with a source; return what lies there, None where there is nothing to use."""
+    """Yield what is wrong with a source; return its description, or None if it cannot be used."""
     from include.checkpoint.files.reading import UriReader
     from include.checkpoint.inspection import inspect
     from include.run.inputs import describe
@@ -61,7 +61,7 @@ def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Chec
 def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | None]:
     """Yield every finding about what the run reads; of weights, only headers and checksums.
 
-    Returns base and adapter as they are now, None where one of them could not be told.
+    Returns base and adapter as they are now, or None if one of them could not be read.
     """
     base = yield from _guarded_source("base model", config.base, ("hf", "raw_mistral"), config, clients)
     adapter = None

@@ -68,7 +68,7 @@ class Target:
 
 
 def trust_statement(target: Target) -> dict[str, Any]:
-    """Return the trust statement that lets this account's import jobs, and nobody else's, assume the role."""
+    """Return the trust statement that lets only this account's import jobs assume the role."""
     return {
         "Effect": "Allow",
         "Principal": {"Service": BEDROCK_PRINCIPAL},
@@ -192,5 +192,5 @@ def _monitoring_needs(target: Target) -> tuple[Need, ...]:
         context=namespace,
         condition={"StringEquals": namespace},
     )
-    topic = Need("tell the topic", ("sns:Publish",), str(target.topic_arn))
+    topic = Need("publish to the topic", ("sns:Publish",), str(target.topic_arn))
     return (*((metrics,) if target.metrics_namespace else ()), *((topic,) if target.topic_arn else ()))

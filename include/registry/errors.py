@@ -17,7 +17,7 @@ class VersionUnknownError(ModelImportError):
 
 
 class NothingToRollBackToError(ModelImportError):
-    """No approved version lies before the champion."""
+    """There is no approved version before the champion."""
 
     def __init__(self, group: str, champion: int | None) -> None:
         found = f"champion version {champion}" if champion else "no champion"

@@ -37,7 +37,7 @@ def plan_roll_back(group: str, versions: Sequence[ModelVersion], number: int | N
 
     Raises:
         VersionUnknownError: there is no such version.
-        NothingToRollBackToError: no number was given and no approved version lies before the champion.
+        NothingToRollBackToError: no number was given and there is no approved version before the champion.
         VersionNotImportedError: retention deleted the version's imported model, or the version never had one.
     """
     approved = [version for version in versions if version.status == "Approved" and version.imported_model_arn]

@@ -27,7 +27,7 @@ _MAX_METADATA_LENGTH = 256
 _MAX_METADATA_ENTRIES = 50
 #: The description of a group that this project makes.
 GROUP_DESCRIPTION = "Imported Bedrock models {}"
-#: Ends the description of a version, which ListModelPackages tells: a version is found without describing the others.
+#: Ends a version's description, which ListModelPackages returns: a version is found without describing the others.
 _FINGERPRINT_MARK = "; fingerprint "
 _PAGE_SIZE = 100
 _CUT = "..."

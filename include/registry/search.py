@@ -1,4 +1,4 @@
-"""Read many versions in few calls, for people to look at: SageMaker's Search tells everything of 100 versions at once.
+"""Read many versions in few calls, for display: one call of SageMaker's Search returns 100 versions in full.
 
 Search may lag behind the registry for a moment, so decisions are taken on what List and Describe answer
 (``include/registry/sagemaker.py``). See https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Search.html

@@ -12,7 +12,7 @@ ApprovalStatus = Literal["Approved", "Rejected", "PendingManualApproval"]
 _SCORE_KEY = "score."
 #: Metadata of a version whose imported model was deleted: when, in ISO 8601.
 RETIRED_AT = "retired_at"
-#: Metadata: where the version's HTML report lies in S3.
+#: Metadata: the S3 URI of the version's HTML report.
 REPORT_HTML_URI = "report_html_uri"
 #: Metadata of a version made of a fine-tune that started its run by landing: when it landed, in ISO 8601.
 LANDED_AT = "landed_at"
@@ -63,7 +63,7 @@ class ModelVersion(BaseModel):
 
     @property
     def report_uri(self) -> str:
-        """Where the evaluation report lies in S3, as JSON."""
+        """The S3 URI of the evaluation report, JSON."""
         return self.metadata.get("report_uri", "")
 
     @property

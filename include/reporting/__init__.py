@@ -1,1 +1,1 @@
-"""The HTML report of a model version: what it says, how it is drawn, where it lies."""
+"""The HTML report of a model version: contents, figures, page."""

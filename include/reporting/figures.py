@@ -24,7 +24,7 @@ WIDTH_INCHES, ROW_INCHES, FRAME_INCHES = 4.4, 0.42, 0.75
 FONT_POINTS = 11
 MOST_ROWS = 25
 LONGEST_LABEL = 20
-#: The candidate lies above, the champion below the middle of a row.
+#: The candidate is drawn above, the champion below the middle of a row.
 _OFFSET = 0.16
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",

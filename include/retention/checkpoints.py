@@ -35,7 +35,7 @@ def delete_checkpoint(s3: Any, model: ImportedModel) -> int:
     """
     ending = f"/{model.group}/{model.fingerprint[:SHORT_FINGERPRINT_LENGTH]}/checkpoint/"
     if not model.s3_uri.endswith(ending):
-        log.warning("%s lies elsewhere than this project puts checkpoints: left as it is", model.s3_uri)
+        log.warning("%s is not where this project stores checkpoints: not deleted", model.s3_uri)
         return 0
     prefix = S3Uri.parse(model.s3_uri)
     manifest = S3Uri(prefix.bucket, prefix.key.removesuffix("checkpoint/") + "manifest.json")

@@ -107,7 +107,7 @@ def _retire_one(
         return None
     _delete_model(clients.bedrock, model.arn)
     deleted = delete_checkpoint(clients.s3, model) if verdict.delete_checkpoint else 0
-    if version and version.imported_model_arn == model.arn:  # otherwise its content has been imported anew
+    if version and version.imported_model_arn == model.arn:  # otherwise its content has been imported again
         _mark_retired(clients.sagemaker, version, now)
     log.info("retired %s: %s", model.name, verdict.reason)
     return RetiredModel(

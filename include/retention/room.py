@@ -43,7 +43,7 @@ class NoModelSlotError(ModelImportError):
 
 
 def imported_models_quota(service_quotas: Any) -> int:
-    """Return the account's quota of imported models; AWS's default when Service Quotas does not tell."""
+    """Return the account's quota of imported models; AWS's default when Service Quotas cannot be queried."""
     from botocore.exceptions import ClientError
 
     limits = load_limits().quotas
@@ -52,7 +52,7 @@ def imported_models_quota(service_quotas: Any) -> int:
     except ClientError as error:
         if transient_cause(error):
             raise
-        log.info("Service Quotas does not tell (%s): %s models are assumed", error, limits.imported_models)
+        log.info("Service Quotas cannot be queried (%s): assuming a quota of %s models", error, limits.imported_models)
         return limits.imported_models
     return int(answer["Quota"]["Value"])
 

@@ -1,4 +1,4 @@
-"""The inputs of a run: base model and adapter, wherever they lie, told by metadata and read by range."""
+"""The inputs of a run: base model and adapter, wherever they are, described by metadata and read by range."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def cache_folder(config: ModelConfig) -> Path:
 
 
 def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
-    """Return what lies at a source, downloading nothing that S3 can tell; raises what ``describe_source`` does."""
+    """Return a source's description, downloading nothing that metadata says; raises what ``describe_source`` does."""
     from include.sources.source import describe_source
 
     return describe_source(locate(spec), s3=s3, sagemaker=sagemaker, cache_dir=cache_folder(config) / "checksums")
@@ -62,7 +62,7 @@ def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:
 
 
 def fetch(source: Source, config: ModelConfig, s3: Any, *, as_folder: bool) -> ReadableSource:
-    """Return from where a source can be read; what cannot be read by range is brought into the cache first.
+    """Return a readable location of a source; what cannot be read by range is downloaded into the cache first.
 
     Raises what ``fetch_source`` does.
     """

@@ -1,4 +1,4 @@
-"""Where the HTML report of a version lies, and how it is read back."""
+"""The S3 location of a version's HTML report, and reading it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ReportTooLargeError(ModelImportError):
 
 
 def report_html_uri(bucket: str, evaluation_prefix: str) -> str:
-    """Return where the HTML report of a version lies in S3: beside its evaluations."""
+    """Return the S3 URI of a version's HTML report: next to its evaluations."""
     return str(S3Uri(bucket, f"{evaluation_prefix}/report.html"))
 
 
@@ -50,7 +50,7 @@ def report_path(model_name: str, fingerprint: str) -> str:
 
 
 def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any) -> bytes:
-    """Return the newest HTML report of a version, UTF-8, as it lies in S3.
+    """Return the newest HTML report of a version, UTF-8, as it is stored in S3.
 
     Args:
         model_name: the model's name, which is also its registry group.

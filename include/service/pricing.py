@@ -38,7 +38,7 @@ class ModelCost(BaseModel):
     def summary(self) -> str:
         """Return the cost as a sentence."""
         if self.units_per_copy is None:
-            return "cost unknown: Bedrock has not told the model's Custom Model Units"
+            return "cost unknown: Bedrock did not report the model's Custom Model Units"
         units = f"{self.units_per_copy} Custom Model Unit(s) {self.units_version}"
         if self.window_dollars is None or self.storage_month_dollars is None:
             return f"{units}; price in {self.region_name} unknown (prices of {self.as_of})"

@@ -146,7 +146,7 @@ class _ForwardStream:
         return self._last_read
 
     def seek(self, position: int) -> None:
-        """Pass over what lies before ``position``; going back is not possible."""
+        """Skip everything before ``position``; going back is not possible."""
         while self._position < position and self._next(position - self._position):
             pass
 

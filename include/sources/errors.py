@@ -141,6 +141,6 @@ class CacheFullError(ModelImportError):
             folder,
             f"at most {limit} bytes, of which {in_use} entries cannot be removed: other runs may still read them",
             f"{wanted} bytes more",
-            "Raise model_import_cache_gigabytes, or run again when the others are done: an entry that nobody used for "
+            "Raise model_import_cache_gigabytes, or run again when the others are done: an entry that was not used for "
             f"{protected_seconds / 60:.0f} minutes makes room.",
         )

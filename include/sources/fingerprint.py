@@ -1,4 +1,4 @@
-"""The identity of a run's inputs: what their files hold, wherever they lie."""
+"""The identity of a run's inputs: the content of their files, wherever they are."""
 
 from __future__ import annotations
 

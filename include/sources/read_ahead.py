@@ -43,7 +43,7 @@ def _give_memory_back() -> None:
 def read_ahead(checkpoint: Checkpoint, reader: RangeReader) -> Iterator[RangeReader]:
     """A reader for those who read whole tensors of the checkpoint from their start to their end, in blocks.
 
-    Of a tensor that lies in S3 the next CHUNKS_AHEAD x CHUNK_SIZE bytes are fetched side by side, and nothing beyond
+    Of a tensor in S3, the next CHUNKS_AHEAD x CHUNK_SIZE bytes are fetched in parallel, and nothing beyond
     its end, so no byte is read that is not asked for. Everything else goes to ``reader`` as it is. Safe to read from
     several threads.
     """
@@ -124,7 +124,7 @@ class _ReadAhead:
 
 
 def _chunks(uri: str, extent: tuple[int, int], start: int, end: int) -> Iterator[_Chunk]:
-    """The pieces of the tensor, CHUNK_SIZE each, that hold what lies between ``start`` and ``end``."""
+    """The pieces of the tensor, CHUNK_SIZE each, that hold the bytes between ``start`` and ``end``."""
     begin, stop = extent
     for at in range(begin + (start - begin) // CHUNK_SIZE * CHUNK_SIZE, min(end, stop), CHUNK_SIZE):
         yield _Chunk(uri, at, min(at + CHUNK_SIZE, stop))

@@ -1,4 +1,4 @@
-"""What was read of objects in S3, so that nobody has to read it again to know its checksum."""
+"""Which ranges of objects in S3 were read, so that they need not be read again to know their checksum."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's source: what it holds, told by metadata, and from where its bytes can be read."""
+"""A model's source: its files, known from metadata, and where its bytes can be read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WHOLE_FILE_SUFFIXES = (".pth", ".bin")
 
 @dataclass(frozen=True)
 class Source:
-    """A source as its metadata tells it.
+    """A source, described by its metadata.
 
     ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects in S3 that
     hold it. ``in_place``: it can be read by range where it is.
@@ -53,7 +53,7 @@ class ReadableSource:
 def describe_source(
     location: Location, *, s3: Any = None, sagemaker: Any = None, cache_dir: Path | None = None
 ) -> Source:
-    """Return what is at ``location``, downloading nothing that S3 can tell.
+    """Return what is at ``location``, without downloading what S3's metadata already says.
 
     Args:
         location: what ``parse_location`` returned.
@@ -139,7 +139,7 @@ def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -
             downloads.write(by_name[file.name], file, folder)
             syncs.append(disk.submit(sync, folder / file.name))
     for each in syncs:
-        each.result()  # the system tells a failed write to the first who syncs
+        each.result()  # the system reports a failed write to the first caller of fsync
     return ()
 
 

@@ -55,7 +55,7 @@ def slot_metric(region_name: str, free: int) -> dict[str, Any]:
 
 
 def _measured(results: Results) -> dict[str, tuple[float, str]]:
-    """What was measured. The seconds of an import that this run only adopted were told by the run that made it."""
+    """The metrics. The seconds of an import that this run adopted were reported by the run that started it."""
     started, imported = results.get("create_import_job") or {}, results.get("wait_for_import") or {}
     warm, evaluated = results.get("warm_up") or {}, results.get("evaluate_model") or {}
     values: dict[str, tuple[float, str]] = {}

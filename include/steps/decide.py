@@ -69,8 +69,8 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clien
         return {**found, "report_uri": champion.report_uri, "summary": summary}
     if not is_imported(champion, clients.bedrock):
         return {**found, "summary": f"the imported model of version {champion.number} is gone: it cannot be asked"}
-    whom = EvaluationClients(clients.runtime, clients.s3, clients.bedrock)
-    asked = measure(plan, champion.imported_model_arn, whom)
+    evaluation_clients = EvaluationClients(clients.runtime, clients.s3, clients.bedrock)
+    asked = measure(plan, champion.imported_model_arn, evaluation_clients)
     summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
     return {**found, "report_uri": asked["report_uri"], "summary": summary}
 

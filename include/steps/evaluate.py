@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class EvaluationClients(NamedTuple):
-    """Whom an evaluation asks; the runtime client should not retry by itself."""
+    """boto3 clients of an evaluation; the runtime client should not retry."""
 
     runtime: Any
     s3: Any

@@ -37,11 +37,11 @@ class FineTuneMissingError(ModelImportError):
 
 
 def newest_fine_tune(asset: str, payloads: Iterable[object]) -> FineTune:
-    """Return what landed last, by S3's or SageMaker's clock, not by the order in which it was told.
+    """Return what landed last, by S3's or SageMaker's clock, not by the order of the events.
 
     Args:
         asset: the asset's name, for the error.
-        payloads: what its events hold, the last told first.
+        payloads: the payloads of its events, the latest first.
 
     Raises:
         FineTuneMissingError: none of them names an artifact.
@@ -61,7 +61,7 @@ def _read(payload: object) -> FineTune | None:
 
 
 class Verdict(NamedTuple):
-    """Whether a run goes on after preflight, and why not."""
+    """Whether a run continues after preflight, and why not."""
 
     goes_on: bool
     reason: str

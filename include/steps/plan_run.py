@@ -31,7 +31,7 @@ def make_plan(
 
     Args:
         config: the run's configuration, complete with the account's settings.
-        clients: whom to ask about the account.
+        clients: boto3 clients used to query the account.
         workspace: the folder in which this run may write.
         provenance: further tags of the import, which together name the DAG run.
         landed_at: when the fine-tune landed that started the run, if one did.
@@ -95,5 +95,5 @@ def _identity(config: ModelConfig, clients: AwsClients, content: str, run: str) 
 def _tell(config: ModelConfig, identity: ImportIdentity, names: ImportNames, *, delivered: bool) -> None:
     if config.force:
         log.warning("force is on: content %s is imported again, as %s", identity.content, names.imported_model_name)
-    where = "lies there already" if delivered else "goes there"
+    where = "is already there" if delivered else "will be uploaded there"
     log.info("%s of %s, adapter %s: %s %s", names.imported_model_name, config.base, config.adapter, names.s3_uri, where)

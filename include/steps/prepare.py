@@ -30,7 +30,7 @@ BASE = "base.json"
 MERGED = "merged.json"
 PROOF = "merge-proof.json"
 READ = "read-ranges.json"
-#: Without a new part for this long, an upload is nobody's; the bucket's lifecycle rule waits as long.
+#: An upload without a new part for this long is considered abandoned, as in the bucket's lifecycle rule.
 ABANDONED_AFTER = timedelta(days=7)
 _DELIVERED = "this content is in S3 already"
 _MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
@@ -89,7 +89,7 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be.
 
-    Returns a summary; ``changed`` tells whether there was anything to convert or to normalise.
+    Returns a summary; ``changed`` says whether there was anything to convert or to normalise.
     """
     from include.checkpoint.files.folder import checkpoint_of_folder
     from include.checkpoint.inspection import inspect

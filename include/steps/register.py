@@ -54,7 +54,7 @@ class Answer(NamedTuple):
         done = "approved" if self.approved else "rejected"
         when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
         if not self.by:
-            return f"nobody answered before the deadline, {when}: {done}"
+            return f"there was no answer before the deadline, {when}: {done}"
         return f"{done} by {self.by}, {when}" + (f": {self.comment}" if self.comment else "")
 
 

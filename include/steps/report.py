@@ -23,7 +23,7 @@ Done = Mapping[str, Mapping[str, Any] | None]
 
 
 def write_report(plan: ImportPlan, done: Done, run_url: str, s3: Any) -> dict[str, Any]:
-    """Write the page, or write it anew, and return where it lies.
+    """Write the page, or overwrite it, and return its URI.
 
     Args:
         plan: what was imported.

@@ -1,4 +1,4 @@
-"""Whether all files of a model artifact are there, told from their names.
+"""Whether all files of a model artifact exist, judged by their names.
 
 No single file marks the end of an upload: trainers and ``aws s3 cp --recursive`` write in any order. But every file
 that is written sends a message, the last one too, so it is enough to look again at each.

@@ -12,7 +12,7 @@ from artifact_events.messages import Notice, ObjectWritten, TrainingJobChanged
 
 @dataclass
 class Message:
-    """A message of the queue; it may be deleted when every landing that it told of is dealt with."""
+    """A message of the queue; it may be deleted when every landing that it announced was handled."""
 
     receipt_handle: str
     landings_left: int = 0
@@ -22,7 +22,7 @@ class Message:
 class Landing:
     """Something that landed: a training job's end, or objects in one folder of a bucket.
 
-    ``claimed`` is set by every trigger for whose artifacts this is; nobody's landing stays in the queue, where
+    ``claimed`` is set by every trigger that watches the artifact; an unclaimed landing stays in the queue, where
     another triggerer may find it. ``undecided`` counts the triggers that are looking at it; one that was stopped
     meanwhile never says that it is done.
     """
@@ -66,7 +66,7 @@ class Settling:
         self._held: dict[tuple[str, ...], _Held] = {}
 
     def add(self, notices: tuple[Notice, ...], message: Message) -> None:
-        """Hold a message for each place that it tells of."""
+        """Hold a message for each place that it names."""
         now = self._clock()
         for place, notice in {_place(notice): notice for notice in notices}.items():
             held = self._held.setdefault(place, _Held(Landing(notice), now, now))

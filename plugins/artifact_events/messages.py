@@ -49,7 +49,7 @@ Notice = ObjectWritten | TrainingJobChanged
 
 
 def read_message(body: str) -> tuple[Notice, ...]:
-    """Return what a message tells; nothing for S3's test message and for notifications of other things.
+    """Return what a message announces; nothing for S3's test message and for other notifications.
 
     Raises:
         UnreadableMessageError: it is no notification of S3 or SageMaker, or lacks what every one has.

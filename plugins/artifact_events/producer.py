@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 BATCH = 10
 LONG_POLL, SHORT_POLL = 10, 1
-#: Besides the time to settle: how long a message may be held and dealt with before SQS delivers it again, in seconds.
+#: In addition to the time to settle: how long a message may be held before SQS delivers it again, in seconds.
 HOLD_SECONDS, VISIBLE_AFTER = 60, 180
 PAUSE_AFTER_ERROR = 30.0
 #: A message that comes more often is deleted when there is no dead-letter queue to take it.
@@ -54,7 +54,7 @@ class QueueProducer(SharedStreamProducer):
                 await self._disconnect()
                 await asyncio.sleep(PAUSE_AFTER_ERROR)
             for landing in self._settling.settled():
-                log.info("Landed: %s, told by %d messages", landing.describe(), len(landing.messages))
+                log.info("Landed: %s, announced by %d messages", landing.describe(), len(landing.messages))
                 yield landing, landing
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
@@ -105,7 +105,7 @@ class QueueProducer(SharedStreamProducer):
         try:
             notices = read_message(body)
             if received > MAX_RECEIVES and not self._moves_aside:
-                raise UnreadableMessageError(f"nobody has dealt with it in {MAX_RECEIVES} deliveries", body)
+                raise UnreadableMessageError(f"it was not handled in {MAX_RECEIVES} deliveries", body)
         except UnreadableMessageError as error:
             await self._put_aside(message, error)
             return

@@ -1,7 +1,7 @@
 """Finds the import that an earlier attempt, another run or another person already started for the same content.
 
 Import jobs cannot be cancelled and their names stay taken for ever, so a retry must never start a second one. What is
-"the same content" is told by the tag ``fingerprint`` of jobs and models.
+"the same content" means the same tag ``fingerprint`` of jobs and models.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_TOKEN_LENGTH = 256
 
 @dataclass(frozen=True)
 class StartedImport:
-    """A job of ours: created now, or adopted."""
+    """The job: created now, or adopted."""
 
     job_arn: str
     job_name: str
@@ -32,7 +32,7 @@ class StartedImport:
 
 @dataclass(frozen=True)
 class FreeAttempt:
-    """The first attempt whose job name nobody has taken; its job may be created."""
+    """The first attempt whose job name is free; its job may be created."""
 
     number: int
 
@@ -87,6 +87,6 @@ def _check_ours(hook: BedrockModelImportHook, arn: str, name: str, fingerprint: 
         raise ModelImportJobNameTakenError(
             f"The name {name!r} belongs to other content (fingerprint {found}, expected {fingerprint})",
             resource=arn,
-            hint="Use another name, or delete the imported model if nobody needs it.",
+            hint="Use another name, or delete the imported model if it is not needed.",
             console_url=console_url(arn),
         )

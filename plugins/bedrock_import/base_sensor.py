@@ -93,7 +93,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
             event = self.ask()
         except AWS_ERRORS as error:
             if is_transient(error):
-                self.log.warning("No answer about %s, the wait goes on: %s", self.resource, error)
+                self.log.warning("No answer about %s, still waiting: %s", self.resource, error)
                 self._last_error = error
                 self.__dict__.pop("hook", None)  # a new one reads credentials afresh
                 return False
@@ -110,7 +110,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
             raise
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume, and tell a trigger that died from a job that failed."""
+        """Resume, and distinguish a failed trigger from a failed job."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralError as error:

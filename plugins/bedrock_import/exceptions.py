@@ -53,7 +53,7 @@ class ModelImportJobStateError(BedrockModelImportError):
 
 
 class ModelImportJobTriggerError(BedrockModelImportError):
-    """The wait broke in the triggerer; the job itself is untouched, so a retry goes on waiting."""
+    """The wait failed in the triggerer; the job is not affected, so a retry continues to wait."""
 
 
 class ModelImportJobNameTakenError(BedrockModelImportError, AirflowFailException):
@@ -73,4 +73,4 @@ class ImportedModelNotReadyError(BedrockModelImportError, AirflowSensorTimeout):
 
 
 class ImportedModelTriggerError(BedrockModelImportError):
-    """The wait for the model broke in the triggerer; a retry goes on waiting."""
+    """The wait for the model failed in the triggerer; a retry continues to wait."""

@@ -44,7 +44,7 @@ class S3PrefixLink(BaseAwsLink):
     format_str = BASE_AWS_CONSOLE_LINK + "/s3/buckets/{bucket}?region={region_name}&prefix={prefix}"
 
     def format_link(self, **kwargs: Any) -> str:
-        """Return the address of the page that lists what lies under ``s3_uri``."""
+        """Return the URL of the page that lists the objects under ``s3_uri``."""
         bucket, _, prefix = kwargs["s3_uri"].removeprefix("s3://").partition("/")
         folder = f"{prefix.rstrip('/')}/" if prefix else ""
         return super().format_link(bucket=bucket, prefix=quote(folder, safe=""), **kwargs)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
 
-#: SNS and mail take far more; nobody reads more.
+#: SNS and mail allow far more, but a longer text is not read.
 LONGEST_MESSAGE = 2000
 
 
@@ -27,7 +27,7 @@ class FailureNotice:
 
 
 def failure_notice(error: BaseException | str | None) -> FailureNotice:
-    """Return what to tell about the exception in the context of a failure callback.
+    """Return the notice for the exception in a failure callback's context.
 
     An error of this package brings hint and links; for any other of AWS the hint is looked up by code and message.
     """
@@ -36,7 +36,7 @@ def failure_notice(error: BaseException | str | None) -> FailureNotice:
         message = f"{error.what}{said}"[:LONGEST_MESSAGE]
         return FailureNotice(message, error.hint, error.see, error.console_url)
     if error is None:
-        return FailureNotice("The task failed without an error; its log tells more")
+        return FailureNotice("The task failed without an error; see its log")
     message = str(error) or type(error).__name__
     code = getattr(error, "response", {}).get("Error", {}).get("Code")
     hint = find_hint(code, message) if code else None

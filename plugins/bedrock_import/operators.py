@@ -135,7 +135,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         raise self._with_help(context, error_for_event(event, JOB_ENDINGS, started["job_arn"]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume, and tell a trigger that died from a job that failed."""
+        """Resume, and distinguish a failed trigger from a failed job."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralError as error:
@@ -144,7 +144,9 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
 
     def on_kill(self) -> None:
         """Say what happens to the job: the service has no way to cancel it."""
-        self.log.warning("Model import job %s cannot be cancelled; if it was created, it goes on.", self.job_name)
+        self.log.warning(
+            "Model import job %s cannot be cancelled; if it was created, it continues to run.", self.job_name
+        )
 
     @property
     def _time_limit(self) -> int:
@@ -235,7 +237,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
             except AWS_ERRORS as error:
                 if not is_transient(error):
                     return event_for_refusal(error)
-                self.log.warning("No answer about %s, the wait goes on: %s", job_arn, error)
+                self.log.warning("No answer about %s, still waiting: %s", job_arn, error)
                 last_error = error
             elapsed = time.time() - started_at
             if elapsed >= self._time_limit:

@@ -51,7 +51,7 @@ class BedrockPollingTrigger(BaseTrigger):
     """
 
     aws_hook_class: ClassVar[type[AwsGenericHook[Any]]] = BedrockModelImportHook
-    #: Fields of the subclass that are serialized besides the common ones.
+    #: Fields of the subclass that are serialized in addition to the common ones.
     own_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -118,7 +118,7 @@ class BedrockPollingTrigger(BaseTrigger):
                 if time.time() >= self.deadline:
                     return event_for_timeout(self.elapsed, error)
                 self._failures += 1
-                self.log.warning("No answer about %s, the wait goes on: %s", self.resource, error)
+                self.log.warning("No answer about %s, still waiting: %s", self.resource, error)
             await self._pause()
 
     async def _poll_to_the_end(self) -> Event:

@@ -16,7 +16,7 @@ from include.config.names import FORM_DAG_ID, import_dag_id
 
 
 class Viewer(NamedTuple):
-    """Somebody who is logged in, by the DAGs that they may read and those that there are."""
+    """A user who is logged in: the DAGs that they can read, and all DAGs."""
 
     readable_dags: frozenset[str]
     import_dags: frozenset[str]
@@ -41,7 +41,7 @@ def _viewer(user: GetUserDep) -> Viewer:
     return Viewer(frozenset(readable), _import_dags())
 
 
-#: 401 for somebody who is not logged in, 403 for somebody who may not read runs of DAGs.
+#: 401 for a user who is not logged in, 403 for one who cannot read DAG runs.
 MAY_READ_RUNS = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
 ViewerDep = Annotated[Viewer, Depends(_viewer)]
 

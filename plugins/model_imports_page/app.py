@@ -47,7 +47,7 @@ def _read_ahead() -> None:
     compile_templates()
     try:
         reader.read_ahead()
-    except Exception:  # the first visitor is told
+    except Exception:  # the first visitor gets the error
         log.info("AWS could not be read ahead", exc_info=True)
 
 

@@ -29,7 +29,7 @@ def _segment(text: str) -> str:
 
 
 def s3_console_url(s3_uri: str, region_name: str) -> str:
-    """Return the console page that lists what lies under ``s3_uri``."""
+    """Return the console page that lists the objects under ``s3_uri``."""
     domain = BaseAwsLink.get_aws_domain("aws")
     return S3PrefixLink().format_link(s3_uri=s3_uri, region_name=region_name, aws_domain=domain)
 

@@ -37,7 +37,7 @@ WishDep = Annotated[Wish, Depends(_wish)]
 
 
 class Row(NamedTuple):
-    """What the registry tells of a model in the list."""
+    """What the registry says about a model in the list."""
 
     reading: Reading[Standing]
     metric: str
@@ -125,7 +125,7 @@ def standing(
 
 @router.get("/reports/{model_name}/{fingerprint}")
 def report(model_name: VisibleModel, fingerprint: str) -> Response:
-    """Return a version's HTML report as it lies in S3, shut into a sandbox."""
+    """Return a version's HTML report as stored in S3, in a sandbox."""
     clients = reader.clients()
     body = read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3)
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})

@@ -75,7 +75,7 @@ class ConfigCountError(Defect):
 
 class RemoteCodeWarning(Defect):
     severity = "warning"
-    summary = "config.json names code of its own, which Bedrock does not run"
+    summary = "config.json refers to custom code, which Bedrock does not run"
     cure = "Use the architecture of transformers itself."
 
 
@@ -207,7 +207,7 @@ class ChatTemplateMissingWarning(Defect):
 
 class ChatTemplateOutsideWarning(Defect):
     severity = "warning"
-    summary = "The chat template is in a file of its own, which Converse may not find"
+    summary = "The chat template is in a separate file, which Converse may not find"
     cure = NORMALISE
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Counts of parts by which building a model takes time; each part has at least one tensor of its own.
+# Counts of parts that make building a model slow; each part has at least one tensor.
 _COUNTS = re.compile(r"(num_|n_)?(hidden_|decoder_|encoder_|global_|local_)?(layers?|depth|experts)")
 
 

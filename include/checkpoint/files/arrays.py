@@ -35,7 +35,7 @@ TORCH_NAMES |= {"I64": "int64", "I32": "int32", "I16": "int16", "I8": "int8", "U
 
 @dataclass(frozen=True, slots=True)
 class Array:
-    """Values with their dtype by safetensors' name; bfloat16, which numpy lacks, lies in ``values`` as its bits."""
+    """Values with their dtype by safetensors' name; ``values`` holds the bits of bfloat16, which numpy lacks."""
 
     dtype: str
     values: NDArray[Any]

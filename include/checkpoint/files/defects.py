@@ -62,7 +62,7 @@ class IndexMissingError(Defect):
 
 class IndexInvalidError(Defect):
     summary = "The index is not a map of tensors to shards"
-    cure = "Save the model again, so that its index is written anew."
+    cure = "Save the model again, so that its index is rewritten."
 
 
 class IndexStaleError(Defect):
@@ -127,7 +127,7 @@ class TensorDtypeUnknownError(Defect):
 
 
 class TensorOffsetsError(Defect):
-    summary = "A tensor's offsets do not lie inside the file's data"
+    summary = "A tensor's offsets are not inside the file's data"
 
 
 class TensorSizeMismatchError(Defect):

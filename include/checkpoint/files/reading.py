@@ -1,4 +1,4 @@
-"""Range reads from local files and S3 objects, and the pins that tell whether a source is still the same."""
+"""Range reads from local files and S3 objects, and the pins that show whether a source has changed."""
 
 from __future__ import annotations
 

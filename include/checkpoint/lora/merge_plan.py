@@ -48,7 +48,7 @@ class TensorChange:
 
 @dataclass(frozen=True)
 class MergePlan:
-    """All changes by tensor name, the fields of config.json to set, and what to tell the reader.
+    """All changes by tensor name, the fields of config.json to set, and notes for the reader.
 
     ``relaid`` are the changes after which a file cannot keep its header: new tensors, and those of another shape.
     """

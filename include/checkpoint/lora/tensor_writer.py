@@ -25,7 +25,7 @@ from include.checkpoint.writing.progress import Progress
 
 
 class TensorWriter:
-    """Writes changed tensors; ``written`` says where each lies, ``proofs`` what was found when it was read back."""
+    """Writes changed tensors; ``written`` says where each is, ``proofs`` what was found when it was read back."""
 
     def __init__(
         self,

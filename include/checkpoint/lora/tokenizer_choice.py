@@ -12,7 +12,7 @@ VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json
 
 
 def with_tokenizer_of(adapter_dir: Path, checkpoint: Checkpoint, reader: RangeReader) -> Checkpoint:
-    """The checkpoint with the adapter's tokenizer in place of its own, where the adapter brings a whole one."""
+    """Return the checkpoint with the adapter's tokenizer, where the adapter has a complete one."""
     folder = adapter_dir.absolute()
     own = {name: reader.pin(str(folder / name)) for name in TOKENIZER_FILES if (folder / name).is_file()}
     if not own.keys() & set(VOCABULARIES) or "tokenizer_config.json" not in own:

@@ -19,7 +19,7 @@ _SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 def tokenizer_files(folder: Path) -> tuple[dict[str, bytes], list[str]]:
     """The tokenizer's files by name, and notes on where they come from.
 
-    A Hugging Face tokenizer that lies in the folder is taken as it is; else ``tekken.json`` or ``tokenizer.model*`` is
+    A Hugging Face tokenizer in the folder is used as it is; else ``tekken.json`` or ``tokenizer.model*`` is
     converted. Raises RawFilesMissingError and RawTokenizerError.
     """
     if (folder / "tokenizer.json").is_file() and (folder / "tokenizer_config.json").is_file():

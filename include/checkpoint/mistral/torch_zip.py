@@ -1,4 +1,4 @@
-"""Where the tensors of a ``.pth`` file lie, without running its pickle and without reading its weights.
+"""Find the tensors of a ``.pth`` file, without running its pickle and without reading its weights.
 
 torch.save writes a zip whose members are stored, not compressed: ``*/data.pkl`` names each tensor's storage, and
 ``*/data/<key>`` is that storage. https://pytorch.org/docs/stable/notes/serialization.html

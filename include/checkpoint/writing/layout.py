@@ -1,4 +1,4 @@
-"""Laying out a weights file anew: a header of ours, and tensors that stay where they are."""
+"""A new layout for a weights file: a new header, and tensors that stay where they are."""
 
 from __future__ import annotations
 

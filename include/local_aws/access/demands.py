@@ -1,6 +1,6 @@
 """What the operations of moto's services need to be allowed, as the Service Authorization Reference has it.
 
-An operation that is not listed needs the action of its own name on every resource ("*"). S3's and Bedrock's are in
+An operation that is not listed needs the action with the same name on every resource ("*"). S3's and Bedrock's are in
 modules of their own.
 """
 

@@ -65,7 +65,7 @@ def _demands(operation: str, names: Mapping[str, str], request: Any, region: str
         yield Demand(action)
         return
     if _bucket(bucket) is None and operation != "CreateBucket":
-        return  # that a bucket does not exist is told to everybody
+        return  # anyone may learn that a bucket does not exist
     if key is None:
         prefix = request.args.get("prefix")
         yield Demand(action, _arn(bucket), {} if prefix is None else {"s3:prefix": prefix})
@@ -86,7 +86,7 @@ def _demands(operation: str, names: Mapping[str, str], request: Any, region: str
 
 
 def _reading(bucket: str, key: str, region: str) -> Iterator[Demand]:
-    """Who may not list is not told either that an object is missing."""
+    """A caller that may not list is not told that an object is missing."""
     held = _bucket(bucket)
     if held is None:
         return

@@ -17,7 +17,7 @@ class BedrockError(Exception):
 
 
 class InternalServerError(BedrockError):
-    """The stand-in itself failed, or was told to."""
+    """The stand-in itself failed, or a test made it fail."""
 
 
 class InvalidRequestError(BedrockError):

@@ -25,7 +25,7 @@ def _restore(cls: type[ImportFailedError], args: tuple[object, ...]) -> ImportFa
 
 
 class ScriptedImportError(ImportFailedError):
-    """A test told the next import to fail, with this message."""
+    """A test made the next import fail, with this message."""
 
 
 class RolePermissionError(ImportFailedError):
@@ -50,7 +50,7 @@ class BucketNotFoundError(ImportFailedError):
 
 
 class BucketRegionError(ImportFailedError):
-    """The bucket lies in another region than the job."""
+    """The bucket is in another region than the job."""
 
     def __init__(self, bucket: str, found: str, expected: str) -> None:
         super().__init__(f"The bucket {bucket} is in {found}; it must be in {expected}, the region of the import job.")

@@ -1,4 +1,4 @@
-"""Carries out one import job, in a thread of its own: copy the prefix, check it, load it, and only then complete."""
+"""Run one import job in its own thread: copy the prefix, check it, load it, and only then complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The S3 prefix of an import job: what lies there, may the role read it, and a copy of it on disk.
+"""The S3 prefix of an import job: its objects, whether the role may read them, and a copy on disk.
 
 Read from the stand-in's S3 in this process, block by block: a shard is never held in memory as a whole.
 """

@@ -116,6 +116,6 @@ class Regions:
             return self._states[scope]
 
     def forget(self) -> None:
-        """Drop everything; whoever still holds a state works on one that nobody else sees."""
+        """Drop everything; a caller that still holds the old state works on a copy that no other request sees."""
         with self._lock:
             self._states.clear()

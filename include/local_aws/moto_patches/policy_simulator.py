@@ -37,7 +37,7 @@ def simulate_custom_policy(self: IamResponse) -> ActionResult:
 
 
 def get_caller_identity(self: STSBackend, access_key_id: str, region: str) -> tuple[str, str, str]:
-    """GetCallerIdentity; a key that is nobody's is the root user's."""
+    """GetCallerIdentity; an unknown key is the root user's."""
     user_id, arn, account_id = _moto_caller_identity(self, access_key_id, region)
     if not arn.endswith(NO_USER):
         return user_id, arn, account_id

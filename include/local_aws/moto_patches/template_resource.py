@@ -62,7 +62,7 @@ class TemplateResource:
     def update_from_cloudformation_json(
         cls, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str, region_name: str
     ) -> TemplateResource:
-        """Put the resource anew under the name it has, or under the one that it now gets."""
+        """Create the resource again, under its present or its new name."""
         properties = cloudformation_json["Properties"]
         name = properties.get(cls.name_property, original_resource.physical_resource_id)
         cls.take_away(original_resource.physical_resource_id, account_id, region_name)

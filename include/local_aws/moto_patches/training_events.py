@@ -1,4 +1,4 @@
-"""What SageMaker tells EventBridge of training jobs; moto tells nothing.
+"""The events that SageMaker sends to EventBridge about training jobs; moto sends none.
 
 Format: https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
 """

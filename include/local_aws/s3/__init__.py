@@ -1,1 +1,1 @@
-"""What moto's S3 leaves out: integrity checks, preconditions, ranges, and objects that never lie in memory whole."""
+"""What moto's S3 lacks: integrity checks, preconditions, ranges, and objects that are never in memory as a whole."""

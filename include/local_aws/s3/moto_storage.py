@@ -128,7 +128,7 @@ def install(byte_store: ByteStore) -> None:
 
 
 def _with_checksum_of_copy(copy_object: Callable[..., None]) -> Callable[..., None]:
-    """moto copies the checksum of the source, also a composite one. S3 computes that of the whole object anew."""
+    """moto copies the checksum of the source, also a composite one. S3 computes that of the whole object again."""
 
     def copy_object_with_checksum(
         self: S3Backend, src_key: Any, dest_bucket_name: str, dest_key_name: str, **options: Any

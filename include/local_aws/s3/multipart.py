@@ -82,7 +82,7 @@ def upload_checksum(algorithm: str | None, type_: str | None) -> UploadChecksum:
 def check_part(number: int, upload: UploadChecksum, sent: Algorithm | None) -> None:
     """Raise unless a part of this number, with a checksum of the algorithm `sent`, fits the upload.
 
-    An upload created without an algorithm takes parts with any: botocore adds CRC32 to them of its own accord.
+    An upload created without an algorithm takes parts with any: botocore adds CRC32 to them by default.
     """
     if not 1 <= number <= MOST_PARTS:
         raise InvalidArgumentError(

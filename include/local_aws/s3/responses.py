@@ -135,7 +135,7 @@ class GuardedS3Response(MultipartResponses):
 
 
 def install() -> None:
-    """Route moto's S3 requests to these handlers: moto loads its routes anew from this name for each app."""
+    """Route moto's S3 requests to these handlers: moto loads its routes from this name again for each app."""
     moto_responses.S3Response = GuardedS3Response
 
 
