@@ -16,7 +16,7 @@ from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
 from model_import_dag.metric_tasks import put_metrics
-from model_import_dag.notifications import tell_failure, tell_promotion
+from model_import_dag.notifications import notify_failure, notify_promotion
 from model_import_dag.params import form_params
 from model_import_dag.report_link import ModelReportLink
 from model_import_dag.retries import ImportRetryPolicy
@@ -171,7 +171,7 @@ def _promote() -> list[Any]:
         register = _linked(promotion_tasks.register_version(), SageMakerModelRegistryLink())
         report = _linked(promotion_tasks.write_report(), ModelReportLink())
         approval, record = ask_for_approval(), _linked(promotion_tasks.record_answer(), ModelReportLink())
-        announce = promotion_tasks.announce_promotion.override(on_success_callback=tell_promotion)()
+        announce = promotion_tasks.announce_promotion.override(on_success_callback=notify_promotion)()
     return [decide, register, report, approval, record, announce]
 
 
@@ -201,7 +201,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             "execution_timeout": QUICK,
             "retry_delay": timedelta(seconds=waits.retry_delay),
             "retry_policy": ImportRetryPolicy(),
-            "on_failure_callback": tell_failure,
+            "on_failure_callback": notify_failure,
         },
     ) as dag:
         chain(

@@ -8,13 +8,13 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from model_import_dag.clients import service_client
-from model_import_dag.notifications import tell_quota
+from model_import_dag.notifications import notify_quota
 from model_import_dag.params import run_account
 
 MEASURED = ("create_import_job", "wait_for_import", "warm_up", "evaluate_model")
 
 
-@task(trigger_rule="all_done", on_success_callback=tell_quota)
+@task(trigger_rule="all_done", on_success_callback=notify_quota)
 def put_metrics(**context: Any) -> dict[str, Any]:
     """Put the run's metrics, and return how full the quota of imported models is."""
     account = run_account(context["params"])

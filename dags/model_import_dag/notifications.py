@@ -26,19 +26,19 @@ NEARLY_FULL = 1
 """A quota with no more free slots than this is nearly full."""
 
 
-def tell_failure(context: Context) -> None:
+def notify_failure(context: Context) -> None:
     """Notify that the task has failed and has no retries left; the callback of every task."""
     error = context.get("exception")
-    _tell(context, failure_notice(_place(context), _text(error), _hint(error)))
+    _notify(context, failure_notice(_place(context), _text(error), _hint(error)))
 
 
-def tell_promotion(context: Context) -> None:
+def notify_promotion(context: Context) -> None:
     """Notify of a new champion; the callback of the task that announces it."""
     ti = context["ti"]
-    told = ti.xcom_pull(task_ids="announce_promotion")
+    promoted = ti.xcom_pull(task_ids="announce_promotion")
     reasons = _reasons(ti)
-    model_arn = told["imported_model_arn"]
-    _tell(context, promotion_notice(_place(context), told["model_name"], told["version"], model_arn, reasons))
+    model_arn = promoted["imported_model_arn"]
+    _notify(context, promotion_notice(_place(context), promoted["model_name"], promoted["version"], model_arn, reasons))
 
 
 class ApprovalNotifier(BaseNotifier):
@@ -48,27 +48,27 @@ class ApprovalNotifier(BaseNotifier):
         """Send the notification."""
         ti = context["ti"]
         version, model_name = ti.xcom_pull(task_ids="register_version")["version"], str(context["params"]["model_name"])
-        _tell(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
+        _notify(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
 
 
 def _reasons(ti: Any) -> str:
     return "; ".join(decision_of(ti)["reasons"])
 
 
-def tell_quota(context: Context) -> None:
+def notify_quota(context: Context) -> None:
     """Notify that the quota of imported models is nearly used up, when this run used a slot; put_metrics' callback."""
     ti = context["ti"]
     slots = (ti.xcom_pull(task_ids="put_metrics") or {}).get("slots")
     started, imported = ti.xcom_pull(task_ids="create_import_job"), ti.xcom_pull(task_ids="wait_for_import")
     if slots and imported and not started["adopted"] and slots["free"] <= NEARLY_FULL:
-        _tell(context, quota_notice(_place(context), slots["quota"], tuple(slots["imported"])))
+        _notify(context, quota_notice(_place(context), slots["quota"], tuple(slots["imported"])))
 
 
-def _tell(context: Context, notice: Notice) -> None:
+def _notify(context: Context, notice: Notice) -> None:
     topic_arn = _setting(context, "topic_arn")
     if not topic_arn:
         return
-    store, key = context.get("task_state_store"), f"told-{notice.digest}"
+    store, key = context.get("task_state_store"), f"notified-{notice.digest}"
     if store is not None and store.get(key):
         log.info("Sent before: %s", notice.subject)
         return

@@ -40,7 +40,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     if any(finding.severity == "error" for finding in findings):
         # Checks that depend on the content run later otherwise; a failure reports everything at once.
         findings += _of_content(config, clients, workspace, None, inputs, delivered=False)
-    _tell(findings)
+    _notify(findings)
     return inputs
 
 
@@ -66,10 +66,10 @@ def preflight_content(
     Raises:
         PreflightFailedError: there is no room, and what to do.
     """
-    _tell([*_of_content(config, clients, workspace, imported_model_name, inputs, delivered=delivered)])
+    _notify([*_of_content(config, clients, workspace, imported_model_name, inputs, delivered=delivered)])
 
 
-def _tell(findings: list[Finding]) -> None:
+def _notify(findings: list[Finding]) -> None:
     for finding in findings:
         log.log(_LEVELS[finding.severity], "%s", finding.line())
     raise_on_errors(findings)

@@ -48,7 +48,7 @@ def make_plan(
     names = import_names(config.model_name, identity, bucket, account.prefix.strip("/"))
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
     size = sum(file.size for file in inputs.base.files)
-    _tell(config, identity, names, delivered=delivered)
+    _notify(config, identity, names, delivered=delivered)
     preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
     return ImportPlan(
         config=config,
@@ -92,7 +92,7 @@ def _identity(config: ModelConfig, clients: AwsClients, content: str, run: str) 
     return existing_identity(clients.bedrock, config.model_name, content)
 
 
-def _tell(config: ModelConfig, identity: ImportIdentity, names: ImportNames, *, delivered: bool) -> None:
+def _notify(config: ModelConfig, identity: ImportIdentity, names: ImportNames, *, delivered: bool) -> None:
     if config.force:
         log.warning("force is on: content %s is imported again, as %s", identity.content, names.imported_model_name)
     where = "is already there" if delivered else "will be uploaded there"

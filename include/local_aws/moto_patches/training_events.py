@@ -25,13 +25,13 @@ def install() -> None:
 def _telling(create: Callable[..., Any]) -> Callable[..., Any]:
     def create_and_tell(self: SageMakerModelBackend, *args: Any, **options: Any) -> Any:
         job = create(self, *args, **options)
-        _tell(self.account_id, self.region_name, job)
+        _notify(self.account_id, self.region_name, job)
         return job
 
     return create_and_tell
 
 
-def _tell(account_id: str, region_name: str, job: Any) -> None:
+def _notify(account_id: str, region_name: str, job: Any) -> None:
     event: Any = copy.deepcopy(_BASE_EVENT_MESSAGE)
     event |= {
         "detail-type": DETAIL_TYPE,
