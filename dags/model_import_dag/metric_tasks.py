@@ -28,7 +28,7 @@ def put_metrics(**context: Any) -> dict[str, Any]:
 
 
 def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> dict[str, Any]:
-    from include.retention.room import read_occupancy
+    from include.retention.occupancy import read_occupancy
     from include.steps.cloudwatch import run_failed, run_metrics, slot_metric
 
     ti, region = context["ti"], str(clients["bedrock"].meta.region_name)

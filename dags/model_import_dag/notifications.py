@@ -102,9 +102,9 @@ def _text(error: Any) -> str:
 
 
 def _hint(error: Any) -> str | None:
-    """Return what to do about an error of AWS's; the errors of this project say it themselves."""
+    """Return what to do about an error of AWS's; those of the plugin say which task to clear instead."""
     if isinstance(error, BedrockModelImportError):
-        return None
+        return error.next_step
     response = getattr(error, "response", None) or {}
     found = find_hint(response.get("Error", {}).get("Code"), str(error))
     return found.advice if response and found else None

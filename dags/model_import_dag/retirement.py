@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Param, Variable, task
 
 from include.config.model import RetentionConfig
+from include.config.names import MODEL_NAME_PATTERN
 from model_import_dag.clients import retention_clients
 from model_import_dag.loader import MODELS_FOLDER
 from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
@@ -23,8 +24,9 @@ log = logging.getLogger(__name__)
 DOC = """
 Shows which imported models could go and what they cost to keep; with **dry_run** off it retires them.
 
-Kept are each model's champion, its newest versions, those with a tag `keep`, young ones, and everything that this
-project did not import. All reasons are in the log and XCom of `plan`, what was retired in those of `retire`.
+Kept are each model's champion and its newest approved versions, what waits for a person or is being evaluated, what has
+a tag `keep` or is young, and everything that this project did not import. Rejected versions go first. All reasons are
+in the log and XCom of `plan`, what was retired in those of `retire`.
 """
 _FILES_SAY = "Empty: what each model's file says under retention."
 
@@ -35,10 +37,17 @@ def _params() -> dict[str, Param]:
     switch = validation_only(type="boolean")
     return {
         "dry_run": Param(True, **switch, description="Only show what would go; nothing is changed."),
+        "model_name": Param(
+            None,
+            type=["null", "string"],
+            pattern=MODEL_NAME_PATTERN,
+            description="The one model whose versions may go, by its model_name. Empty: all models.",
+        ),
         "keep": Param(
             **number,
             **validation_only(minimum=keep["minimum"], maximum=keep["maximum"]),
-            description=f"How many of each model's newest versions to keep. {_FILES_SAY}",
+            description="How many of each model's newest approved versions to keep, including the champion, which "
+            f"stays with 0 too. {_FILES_SAY}",
         ),
         "younger_than_days": Param(
             **number,
@@ -72,23 +81,30 @@ def _clients() -> RetentionClients:
 
 @task
 def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """List the imported models of the account and region, unless the run asks for what there is not."""
-    from include.aws.imported_models import list_models as list_imported
+    """List the imported models of the account and region, or those of one model; refuse unknown parameters.
+
+    Raises:
+        ModelNotImportedError: the one model that was named has no imported version.
+    """
+    from include.aws.imported_models import list_models as list_all
+    from include.aws.imported_models import list_versions
 
     refuse_unknown_parameters(params or {}, _params())
-    return [model.model_dump(mode="json") for model in list_imported(_clients().bedrock)]
+    bedrock, model_name = _clients().bedrock, (params or {}).get("model_name")
+    models = list_versions(bedrock, model_name) if model_name else list_all(bedrock)
+    return [model.model_dump(mode="json") for model in models]
 
 
 @task
 def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Decide which models stay and which go, and say why and what each costs."""
     from include.aws.imported_models import ImportedModel
-    from include.retention.retiring import champions_of
+    from include.retention.retiring import versions_of
     from include.retention.selection import plan_retirement
 
     listed = [ImportedModel.model_validate(model) for model in models]
-    champions = champions_of(listed, _clients().sagemaker)
-    planned = plan_retirement(listed, champions, retention_policies(params or {}), datetime.now(UTC))
+    versions = versions_of(listed, _clients().sagemaker)
+    planned = plan_retirement(listed, versions, retention_policies(params or {}), datetime.now(UTC))
     log.info("%s", planned.summary())
     return {"summary": planned.summary(), **planned.model_dump(mode="json")}
 

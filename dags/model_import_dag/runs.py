@@ -29,6 +29,11 @@ def provenance(context: Any) -> dict[str, str]:
     return {"dag_id": context["dag"].dag_id, "dag_run_id": context["run_id"]}
 
 
+def run_name(context: Any) -> str:
+    """Return what names the DAG run among all of the account."""
+    return "/".join(provenance(context).values())
+
+
 def airflow_url(path: str) -> str:
     """Return an address in Airflow's UI; only the path where ``api.base_url`` is not set."""
     return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}{path}"

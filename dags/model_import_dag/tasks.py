@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.run.workspace import run_workspace
 from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
 from model_import_dag.params import run_config
-from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance
+from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance, run_name
 from model_import_dag.schedules import landed_fine_tune
 from model_import_dag.timeouts import LONG
 
@@ -97,25 +97,29 @@ def upload_checkpoint(**context: Any) -> dict[str, Any]:
 
 @task
 def free_model_slot(**context: Any) -> dict[str, Any]:
-    """Retire an old version of this model when the account has no room for another one."""
+    """Retire a version of this model when the account has no room for another one."""
     from include.retention.room import free_slot
+    from include.retention.usage import begin_use
 
     plan = plan_of(context)
-    if not plan.config.retention.make_room:
-        raise AirflowSkipException("retention.make_room is off: preflight has seen a free slot")
     clients = retention_clients(plan.aws_conn_id, plan.region_name)
     model, group, policy = plan.imported_model_name, plan.config.model_name, plan.config.retention
+    begin_use(clients.bedrock, model, run_name(context), datetime.now(UTC))  # a model that this run takes over
     report = free_slot(clients, client(plan, "service-quotas"), model, group, policy, datetime.now(UTC))
-    return {"summary": report.summary() if report else "there was a free slot"}
+    if report is None:
+        raise AirflowSkipException("the account has room for this model")
+    return {"summary": report.summary()}
 
 
 @task(execution_timeout=LONG)
 def evaluate_model(**context: Any) -> dict[str, Any]:
     """Measure the imported model on the evaluation set."""
+    from include.retention.usage import begin_use
     from include.steps.evaluate import measure
 
     plan = plan_of(context)
     model_arn = context["ti"].xcom_pull(task_ids="wait_for_import")["imported_model_arn"]
+    begin_use(client(plan, "bedrock"), model_arn, run_name(context), datetime.now(UTC))
     return measure(plan, model_arn, evaluation_clients(plan))
 
 
@@ -123,12 +127,14 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
 def retire_old_versions(**context: Any) -> dict[str, Any]:
     """Retire versions that the retention policy does not keep, once a version was approved."""
     from include.retention.retiring import retire_after_promotion
+    from include.retention.usage import end_use
 
     plan, ti = plan_of(context), context["ti"]
+    clients = retention_clients(plan.aws_conn_id, plan.region_name)
+    end_use(clients.bedrock, plan.imported_model_name, run_name(context), datetime.now(UTC))
     registered = ti.xcom_pull(task_ids="record_answer") or ti.xcom_pull(task_ids="register_version")
     if registered["status"] != "Approved":
         raise AirflowSkipException("this version was not promoted: nothing is retired")
-    clients = retention_clients(plan.aws_conn_id, plan.region_name)
     report = retire_after_promotion(clients, plan.config.model_name, plan.config.retention, datetime.now(UTC))
     log.info("%s", report.summary())
     return {"summary": report.summary()}

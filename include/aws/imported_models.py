@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from include.aws.bedrock import find, request
+from include.errors import ModelImportError
+from include.retention.usage import Use, read_tags, use_in
+from include.run.names import model_name_of
 from include.service.pricing import ModelCost, model_cost
 
 log = logging.getLogger(__name__)
@@ -18,6 +21,19 @@ PAGE_SIZE = 100
 KEEP_TAG = "keep"
 #: An imported model with both tags was imported by this project.
 OWN_TAGS = frozenset({"model_name", "fingerprint"})
+
+
+class ModelNotImportedError(ModelImportError):
+    """No version of the model is imported."""
+
+    def __init__(self, model_name: str, imported: tuple[str, ...]) -> None:
+        super().__init__(
+            "No version of this model is imported",
+            model_name,
+            "the model_name of an imported model",
+            f"these: {', '.join(imported)}" if imported else "no imported model of this project at all",
+            "Trigger a new run with the right model_name.",
+        )
 
 
 class RetentionClients(NamedTuple):
@@ -60,6 +76,10 @@ class ImportedModel(BaseModel):
         """The fingerprint of its content."""
         return self.tags.get("fingerprint", "")
 
+    def use(self, now: datetime) -> Use | None:
+        """Return the run that is evaluating it, if there is one."""
+        return use_in(self.tags, now)
+
 
 def model_summaries(bedrock: Any, name_contains: str | None) -> Iterator[dict[str, Any]]:
     """Yield ListImportedModels' summaries, newest first, a hundred per request."""
@@ -91,13 +111,24 @@ def list_models(bedrock: Any, group: str | None = None) -> tuple[ImportedModel, 
     )
 
 
+def list_versions(bedrock: Any, group: str) -> tuple[ImportedModel, ...]:
+    """Return the imported versions of a model that a person named, newest first.
+
+    Raises:
+        ModelNotImportedError: there is none, as with a misspelt name.
+    """
+    if models := list_models(bedrock, group):
+        return models
+    names = {model_name_of(name) for name in imported_model_names(bedrock)} - {""}
+    raise ModelNotImportedError(group, tuple(sorted(names)))
+
+
 def _read(bedrock: Any, summary: dict[str, Any]) -> ImportedModel | None:
     arn, region_name = summary["modelArn"], str(bedrock.meta.region_name)
-    answer = find(bedrock, "list_tags_for_resource", resourceARN=arn)
-    if answer is None:
+    tags = read_tags(bedrock, arn)
+    if tags is None:
         log.info("%s is gone meanwhile", summary["modelName"])
         return None
-    tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
     known = find(bedrock, "get_imported_model", modelIdentifier=arn) if tags.keys() >= OWN_TAGS else None
     details = known or {}
     return ImportedModel(

@@ -138,7 +138,12 @@ class ApprovalConfig(_Part):
 class RetentionConfig(_Part):
     """Which old versions stay imported."""
 
-    keep: int = Field(default=2, ge=1, le=100, description="How many of the newest imported versions to keep.")
+    keep: int = Field(
+        default=2,
+        ge=0,
+        le=100,
+        description="How many of the newest approved versions to keep, the champion counted; it stays with 0, too.",
+    )
     younger_than_days: int = Field(
         default=0, ge=0, le=3650, description="Imported versions younger than this many days are kept too."
     )
@@ -147,8 +152,8 @@ class RetentionConfig(_Part):
     )
     make_room: bool = Field(
         default=False,
-        description="When the account's quota of imported models is full, retire an old version of this model "
-        "before the import; otherwise preflight fails and names what could go.",
+        description="When the account's quota of imported models is full, delete what this policy no longer keeps "
+        "of this model before the import; without it only rejected versions go, and else preflight fails.",
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from include.aws.bedrock import request
 from include.config.model import ModelConfig, ModelFileInvalidError, read_model_file
 from include.registry.search import registered_groups
-from include.retention.room import Occupancy, read_occupancy
+from include.retention.occupancy import Occupancy, read_occupancy
 from include.run.names import model_name_of
 
 RECENT_JOBS = 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
@@ -13,9 +14,11 @@ from pydantic import BaseModel, ConfigDict
 from include.aws.imported_models import ImportedModel, list_models
 from include.overview.account import OverviewClients
 from include.registry.search import newest_versions
-from include.registry.versions import ModelVersion
 from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
 from include.service.pricing import storage_summary
+
+#: Of one model, at a hundred a call; beyond them an imported model would count as not registered.
+MOST_VERSIONS = 10_000
 
 
 class ImportedVersion(BaseModel):
@@ -43,16 +46,13 @@ class ModelOutlook(BaseModel):
 
 
 def read_plan(clients: OverviewClients, policies: RetentionPolicies, now: datetime) -> RetirementPlan:
-    """Return what retention would do now; two calls per imported model, one per hundred, and one per group."""
+    """Return what retention would do now; two calls per imported model, one per hundred of them or of versions."""
     models = list_models(clients.bedrock)
     groups = sorted({model.group for model in models if model.is_ours})
-
-    def champion(group: str) -> ModelVersion | None:
-        return next(iter(newest_versions(clients.sagemaker, group, 1, "Approved")), None)
-
+    read = partial(newest_versions, clients.sagemaker, most=MOST_VERSIONS)
     with ThreadPoolExecutor(4) as pool:
-        champions = dict(zip(groups, pool.map(champion, groups), strict=True))
-    return plan_retirement(models, champions, policies, now)
+        versions = dict(zip(groups, pool.map(read, groups), strict=True))
+    return plan_retirement(models, versions, policies, now)
 
 
 def outlook(plan: RetirementPlan, is_visible: Callable[[str], bool]) -> tuple[ModelOutlook, ...]:

@@ -8,8 +8,9 @@ from include.aws.imported_models import RetentionClients
 from include.config.model import ModelConfig
 from include.preflight.asking import AwsClients, Check
 from include.preflight.findings import Finding, Severity
+from include.retention.occupancy import Occupancy, read_occupancy
+from include.retention.refusal import why_no_room
 from include.retention.retiring import plan_for_group
-from include.retention.room import Occupancy, explain, read_occupancy
 
 CHECK = "imported models"
 
@@ -33,12 +34,12 @@ def _no_room(
     clients: AwsClients, config: ModelConfig, imported_model_name: str | None, occupancy: Occupancy
 ) -> Finding:
     own = RetentionClients(clients.bedrock, clients.s3, clients.sagemaker)
-    plan = plan_for_group(own, config.model_name, config.retention, datetime.now(UTC))
-    found, remedy = explain(occupancy, plan)
-    needed = 1 - occupancy.free
-    if config.retention.make_room and len(plan.retire) >= needed:
-        going = ", ".join(verdict.model.name for verdict in plan.retire[:needed])
-        remedy = f"Before the import, the retention policy retires {going}."
-        return Finding("warning", CHECK, config.model_name, found, remedy)
+    group, policy, now = config.model_name, config.retention, datetime.now(UTC)
+    going = plan_for_group(own, group, policy, now).before_import(make_room=policy.make_room)[: occupancy.lacking]
+    if len(going) == occupancy.lacking:
+        found = f"all {occupancy.quota} slots of the quota are taken"
+        lines = "; ".join(f"{verdict.model.name} ({verdict.reason})" for verdict in going)
+        return Finding("warning", CHECK, group, found, f"Before the import, free_model_slot deletes {lines}.")
+    found, remedy = why_no_room(own, occupancy, group, policy, now)
     severity: Severity = "error" if imported_model_name else "warning"
-    return Finding(severity, CHECK, imported_model_name or config.model_name, found, remedy)
+    return Finding(severity, CHECK, imported_model_name or group, found, remedy)

@@ -17,7 +17,8 @@ from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
-from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
+from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement, why_protected
+from include.retention.usage import read_tags
 from include.service.pricing import storage_summary
 
 log = logging.getLogger(__name__)
@@ -61,28 +62,36 @@ class RetirementReport(BaseModel):
         return "\n".join([f"Retired: {len(self.retired)} ({self.saving})", *lines])
 
 
-def champions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, ModelVersion | None]:
-    """Return the champion of every group among the models."""
+def versions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, tuple[ModelVersion, ...]]:
+    """Return the registered versions of every group among the models, newest first."""
     registry = SageMakerRegistry(sagemaker)
-    return {group: registry.champion(group) for group in sorted({model.group for model in models if model.is_ours})}
+    groups = sorted({model.group for model in models if model.is_ours})
+    return {group: tuple(registry.versions(group)) for group in groups}
 
 
-def retire(plan: RetirementPlan, clients: RetentionClients, now: datetime) -> RetirementReport:
+def retire(
+    plan: RetirementPlan, clients: RetentionClients, now: datetime, at_most: int | None = None
+) -> RetirementReport:
     """Retire what the plan says; what is gone already counts as retired. One failure does not stop the others.
 
-    The registry is read again: a version that has been promoted since the plan was made stays.
+    Before each deletion the registry and the model's tags are read again: people and other runs change them meanwhile.
+
+    Args:
+        plan: which models, in the order of deletion.
+        clients: the boto3 clients.
+        now: timezone-aware.
+        at_most: stop when so many are retired; None for all.
 
     Raises:
         RetirementFailedError: names what could not be retired, and why.
     """
-    registry = SageMakerRegistry(clients.sagemaker)
-    groups = {verdict.model.group for verdict in plan.retire}
-    versions = {group: tuple(registry.versions(group)) for group in groups}
     retired: list[RetiredModel] = []
     failures: dict[str, Exception] = {}
     for verdict in plan.retire:
+        if len(retired) == at_most:
+            break
         try:
-            done = _retire_one(verdict, versions[verdict.model.group], clients, now)
+            done = _retire_one(verdict, clients, now)
         except Exception as error:  # whatever it is, the others are to be retired
             log.exception("%s could not be retired", verdict.model.name)
             failures[verdict.model.name] = error
@@ -96,14 +105,13 @@ def retire(plan: RetirementPlan, clients: RetentionClients, now: datetime) -> Re
     return RetirementReport(retired=tuple(retired), saving=saving)
 
 
-def _retire_one(
-    verdict: Verdict, versions: tuple[ModelVersion, ...], clients: RetentionClients, now: datetime
-) -> RetiredModel | None:
-    """Retire one model; return None when it has become the champion. ``versions`` are its group's, newest first."""
+def _retire_one(verdict: Verdict, clients: RetentionClients, now: datetime) -> RetiredModel | None:
+    """Retire one model; return None when it has to stay after all."""
     model = verdict.model
-    version = next((known for known in versions if known.fingerprint == model.fingerprint), None)
-    if version and version == next((known for known in versions if known.status == "Approved"), None):
-        log.warning("%s has become the champion meanwhile: it stays", model.name)
+    registry = SageMakerRegistry(clients.sagemaker)
+    version = registry.find(model.group, model.fingerprint)
+    if reason := _why_it_stays(verdict, version, registry, clients.bedrock, now):
+        log.warning("%s stays: since the plan was made, %s", model.name, reason)
         return None
     _delete_model(clients.bedrock, model.arn)
     deleted = delete_checkpoint(clients.s3, model) if verdict.delete_checkpoint else 0
@@ -117,6 +125,18 @@ def _retire_one(
         objects_deleted=deleted,
         version=version.number if version else None,
     )
+
+
+def _why_it_stays(
+    verdict: Verdict, version: ModelVersion | None, registry: SageMakerRegistry, bedrock: Any, now: datetime
+) -> str:
+    """Return what has changed since the plan was made so that the model stays, or nothing. Asks for everything now."""
+    status = version.status if version else None
+    if status != verdict.status:
+        return f"its version became {status or 'unregistered'}"
+    tags = read_tags(bedrock, verdict.model.arn)
+    model = verdict.model if tags is None else verdict.model.model_copy(update={"tags": tags})
+    return why_protected(model, version, registry.champion(model.group), now)
 
 
 def _mark_retired(sagemaker: Any, version: ModelVersion, now: datetime) -> None:
@@ -142,14 +162,13 @@ def _delete_model(bedrock: Any, arn: str) -> None:
 def plan_for_group(clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementPlan:
     """Return the plan for the imported versions of one model."""
     models = list_models(clients.bedrock, group)
-    champions = champions_of(models, clients.sagemaker)
-    return plan_retirement(models, champions, RetentionPolicies(policy), now)
+    return plan_retirement(models, versions_of(models, clients.sagemaker), RetentionPolicies(policy), now)
 
 
 def retire_after_promotion(
     clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime
 ) -> RetirementReport:
-    """Retire the old imported versions of a model, after another one was promoted; other models are not touched.
+    """Retire what a model's policy no longer keeps, after a version was promoted; other models are not touched.
 
     Raises:
         RetirementFailedError: names what could not be retired.

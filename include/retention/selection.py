@@ -1,20 +1,28 @@
-"""Decide which imported models stay and which go."""
+"""Decide which imported models stay and which may be deleted.
+
+A pure function in two steps. Protected models always stay (``why_protected``). Of the others a model's policy keeps
+some, and the rest may be deleted in this order: rejected versions, models that were never registered, approved
+versions; the oldest first in each.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict
 
 from include.aws.imported_models import KEEP_TAG, ImportedModel
 from include.config.model import RetentionConfig
-from include.registry.versions import ModelVersion
+from include.registry.versions import ApprovalStatus, ModelVersion
 from include.service.pricing import storage_summary
 
 NOT_OURS = "this project did not import it"
+#: An import, its evaluation and its registration take hours at most: until then a model without a version is in use.
+REGISTRATION_TIME = timedelta(days=1)
+#: What is deleted first; a model without a version has the status None.
+_DELETION_ORDER: tuple[ApprovalStatus | None, ...] = ("Rejected", None, "Approved")
 
 
 @dataclass(frozen=True)
@@ -30,12 +38,13 @@ class RetentionPolicies:
 
 
 class Verdict(BaseModel):
-    """What becomes of one imported model, and why."""
+    """Whether one imported model stays, and why; ``status`` is None when the registry holds no version of it."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     model: ImportedModel
     reason: str
+    status: ApprovalStatus | None = None
     delete_checkpoint: bool = False
 
     def line(self) -> str:
@@ -44,7 +53,7 @@ class Verdict(BaseModel):
 
 
 class RetirementPlan(BaseModel):
-    """All verdicts; those of ``retire`` are ordered oldest first."""
+    """All verdicts; those of ``retire`` are in the order of deletion."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -59,54 +68,105 @@ class RetirementPlan(BaseModel):
         lines += [f"To keep: {len(self.keep)} ({stay})", *(f"  {verdict.line()}" for verdict in self.keep)]
         return "\n".join(lines)
 
+    def before_import(self, *, make_room: bool) -> tuple[Verdict, ...]:
+        """Return what an import may delete in a full account: rejected versions, and the others with ``make_room``."""
+        return tuple(verdict for verdict in self.retire if make_room or verdict.status == "Rejected")
+
+
+def champion_of(versions: Iterable[ModelVersion]) -> ModelVersion | None:
+    """Return the champion among a group's versions, newest first: the newest approved one."""
+    return next((version for version in versions if version.status == "Approved"), None)
+
 
 def plan_retirement(
     models: Iterable[ImportedModel],
-    champions: Mapping[str, ModelVersion | None],
+    versions: Mapping[str, Sequence[ModelVersion]],
     policies: RetentionPolicies,
     now: datetime,
 ) -> RetirementPlan:
-    """Return which models go and which stay.
-
-    Kept are the champion of each group, the newest of each group, those with a tag ``keep`` (whatever its value), those
-    that are young, and every model that this project did not import.
+    """Return which models may be deleted and which stay.
 
     Args:
         models: the imported models.
-        champions: the champion of every group among them; None where there is none yet.
+        versions: the registered versions of every group among them, newest first.
         policies: how many to keep, and how young.
         now: the moment that ages are counted to, timezone-aware.
     """
-    ordered = sorted(models, key=lambda model: (model.group, -model.created_at.timestamp()))
-    foreign = [Verdict(model=model, reason=NOT_OURS) for model in ordered if not model.is_ours]
+    listed = sorted(models, key=lambda model: (model.group, -model.created_at.timestamp()))
     retire: list[Verdict] = []
     keep: list[Verdict] = []
-    for group, versions in groupby((model for model in ordered if model.is_ours), key=lambda model: model.group):
-        policy, champion = policies.of(group), champions[group]
-        for place, model in enumerate(versions, start=1):
-            reason = _reason_to_keep(model, place, champion, policy, now)
-            if reason:
-                keep.append(Verdict(model=model, reason=reason))
-            else:
-                retire.append(_retirement(model, place, policy, now))
-    retire.sort(key=lambda verdict: verdict.model.created_at)
+    for group in sorted({model.group for model in listed if model.is_ours}):
+        own = [model for model in listed if model.is_ours and model.group == group]
+        for verdict, goes in _judge(own, versions.get(group, ()), policies.of(group), now):
+            (retire if goes else keep).append(verdict)
+    retire.sort(key=lambda verdict: (_DELETION_ORDER.index(verdict.status), verdict.model.created_at))
+    foreign = (Verdict(model=model, reason=NOT_OURS) for model in listed if not model.is_ours)
     return RetirementPlan(retire=tuple(retire), keep=(*keep, *foreign))
 
 
-def _reason_to_keep(
-    model: ImportedModel, place: int, champion: ModelVersion | None, policy: RetentionConfig, now: datetime
+def why_protected(
+    model: ImportedModel, version: ModelVersion | None, champion: ModelVersion | None, now: datetime
 ) -> str:
+    """Return why the model stays whatever the policy says, or nothing.
+
+    Args:
+        model: an imported model of this project.
+        version: the registered version of its content, if there is one.
+        champion: the champion of its group, if there is one.
+        now: the moment that ages are counted to, timezone-aware.
+    """
     if champion and (model.arn == champion.imported_model_arn or model.fingerprint == champion.fingerprint):
         return f"it is the champion, version {champion.number}"
     if KEEP_TAG in model.tags:
         return f"it has the tag {KEEP_TAG}={model.tags[KEEP_TAG]}"
-    if place <= policy.keep:
-        return f"it is among the {policy.keep} newest of {model.group}"
-    if now - model.created_at < timedelta(days=policy.younger_than_days):
-        return f"it is younger than {policy.younger_than_days} day(s)"
+    if version and version.status == "PendingManualApproval":
+        return f"version {version.number} waits for a person's approval"
+    if use := model.use(now):
+        return f"the run {use.run} has been evaluating it since {use.since:%Y-%m-%d %H:%M} UTC"
+    if version is None and now - model.created_at < REGISTRATION_TIME:
+        return "it is less than a day old and not registered yet: a run may be evaluating it"
     return ""
 
 
-def _retirement(model: ImportedModel, place: int, policy: RetentionConfig, now: datetime) -> Verdict:
-    reason = f"{place - 1} newer version(s) of {model.group}, {(now - model.created_at).days} day(s) old"
-    return Verdict(model=model, reason=reason, delete_checkpoint=policy.delete_checkpoint)
+def _judge(
+    models: Sequence[ImportedModel], versions: Sequence[ModelVersion], policy: RetentionConfig, now: datetime
+) -> Iterable[tuple[Verdict, bool]]:
+    """Yield the verdict on each model of a group, and whether it may be deleted."""
+    by_content = {version.fingerprint: version for version in versions}
+    champion = champion_of(versions)
+    within_keep = _newest_approved(models, by_content, policy.keep)
+    for model in models:
+        version = by_content.get(model.fingerprint)
+        status = version.status if version else None
+        reason = why_protected(model, version, champion, now)
+        if not reason and model.arn in within_keep:
+            reason = f"it is among the {policy.keep} newest approved versions of {model.group}"
+        if not reason and now - model.created_at < timedelta(days=policy.younger_than_days):
+            reason = f"it is younger than {policy.younger_than_days} day(s)"
+        if reason:
+            yield Verdict(model=model, reason=reason, status=status), False
+        else:
+            reason = _why_it_goes(model, version, policy, now)
+            deletes = policy.delete_checkpoint
+            yield Verdict(model=model, reason=reason, status=status, delete_checkpoint=deletes), True
+
+
+def _newest_approved(
+    models: Iterable[ImportedModel], by_content: Mapping[str, ModelVersion], keep: int
+) -> frozenset[str]:
+    """Return the ARNs of the imported models of the ``keep`` newest approved versions, the champion counted."""
+    approved = [
+        (version.number, model.arn)
+        for model in models
+        if (version := by_content.get(model.fingerprint)) and version.status == "Approved"
+    ]
+    return frozenset(arn for _, arn in sorted(approved, reverse=True)[:keep])
+
+
+def _why_it_goes(model: ImportedModel, version: ModelVersion | None, policy: RetentionConfig, now: datetime) -> str:
+    age = f"{(now - model.created_at).days} day(s) old"
+    if version is None:
+        return f"it was never registered, {age}"
+    if version.status == "Rejected":
+        return f"version {version.number} was rejected, {age}"
+    return f"version {version.number} is not among the {policy.keep} newest approved versions, {age}"

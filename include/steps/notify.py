@@ -12,7 +12,10 @@ from include.service.limits import load_limits
 MAX_SUBJECT = 99
 MAX_ERROR = 6000
 ACCESS_KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
-_LOG_AND_CLEAR = "Read the task's log, correct the cause, and clear the task: what is done already is found again."
+_LOG_AND_CLEAR = (
+    "Read the task's log and correct the cause. Then clear {task_id}: what is done already is found again. If the "
+    "model's files or the run's own values were wrong, trigger a new run instead."
+)
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,10 @@ def failure_notice(place: Place, error: str, hint: str | None) -> Notice:
     Args:
         place: the task.
         error: the exception as text; where it holds a remedy, no hint is needed.
-        hint: what to do about an error of Bedrock's.
+        hint: what to do about an error of Bedrock's, or which other task to clear.
     """
-    return _notice(f"{place.dag_id} failed in {place.task_id}", _bounded(error), place, hint or _LOG_AND_CLEAR)
+    next_step = hint or _LOG_AND_CLEAR.format(task_id=place.task_id)
+    return _notice(f"{place.dag_id} failed in {place.task_id}", _bounded(error), place, next_step)
 
 
 def promotion_notice(place: Place, model_name: str, version: int, imported_model_arn: str, reasons: str) -> Notice:
@@ -78,7 +82,8 @@ def quota_notice(place: Place, quota: int, names: tuple[str, ...]) -> Notice:
         f"{len(names)} of {quota} imported models are used",
         f"The account's quota of imported models is nearly full. Imported are: {', '.join(sorted(names))}",
         place,
-        f"Run the DAG retire_imported_models to see what could go, or have the quota {code} raised in Service Quotas.",
+        "Trigger the DAG retire_imported_models: it shows what could go; with dry_run off it deletes that, with "
+        f"model_name only of one model. Or have the quota {code} raised in Service Quotas.",
     )
 
 

@@ -155,4 +155,4 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         raise self._error(event)
 
     def _error(self, event: Event | None) -> BedrockModelImportError:
-        return error_for_event(event, self.endings, self.resource)
+        return error_for_event(event, self.endings, self.resource, self.upstream_task_ids)

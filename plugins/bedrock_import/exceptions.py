@@ -8,7 +8,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 class BedrockModelImportError(AirflowException):
     """Says what went wrong with which resource, what Bedrock said, what to do and where to look.
 
-    Sensors turn only AirflowException into a skip when ``soft_fail`` is set, hence the base class.
+    ``next_step`` says which task to clear where that is not the one that failed. Sensors turn only AirflowException
+    into a skip when ``soft_fail`` is set, hence the base class.
     """
 
     def __init__(
@@ -20,6 +21,7 @@ class BedrockModelImportError(AirflowException):
         hint: str | None = None,
         see: str | None = None,
         console_url: str | None = None,
+        next_step: str | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -28,12 +30,14 @@ class BedrockModelImportError(AirflowException):
         self.hint = hint
         self.see = see
         self.console_url = console_url
+        self.next_step = next_step
 
     def __str__(self) -> str:
         parts = {
             "": f"{self.what}: {self.resource}" if self.resource else self.what,
             "Bedrock says: ": self.failure_message,
             "What to do: ": self.hint,
+            "Next step: ": self.next_step,
             "See: ": self.see,
             "Console: ": self.console_url,
         }

@@ -19,10 +19,17 @@ class FailureNotice:
     hint: str | None = None
     see: str | None = None
     console_url: str | None = None
+    next_step: str | None = None
 
     def text(self) -> str:
         """Return the parts as lines."""
-        parts = {"": self.message, "What to do: ": self.hint, "See: ": self.see, "Console: ": self.console_url}
+        parts = {
+            "": self.message,
+            "What to do: ": self.hint,
+            "Next step: ": self.next_step,
+            "See: ": self.see,
+            "Console: ": self.console_url,
+        }
         return "\n".join(label + part for label, part in parts.items() if part)
 
 
@@ -34,7 +41,7 @@ def failure_notice(error: BaseException | str | None) -> FailureNotice:
     if isinstance(error, BedrockModelImportError):
         said = f": {error.failure_message}" if error.failure_message else ""
         message = f"{error.what}{said}"[:LONGEST_MESSAGE]
-        return FailureNotice(message, error.hint, error.see, error.console_url)
+        return FailureNotice(message, error.hint, error.see, error.console_url, error.next_step)
     if error is None:
         return FailureNotice("The task failed without an error; see its log")
     message = str(error) or type(error).__name__

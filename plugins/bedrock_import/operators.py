@@ -132,7 +132,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         """Return the result of the wait for completion, or raise the error it stands for."""
         if event and event.get("status") == "success":
             return started | job_result(event)
-        raise self._with_help(context, error_for_event(event, JOB_ENDINGS, started["job_arn"]))
+        raise self._with_help(context, error_for_event(event, JOB_ENDINGS, started["job_arn"], [self.task_id]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume, and distinguish a failed trigger from a failed job."""

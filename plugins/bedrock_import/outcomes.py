@@ -8,7 +8,7 @@ Which state of a job means what stands in waiters/bedrock.json, for botocore's w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -114,8 +114,13 @@ def event_for_timeout(seconds: float, last_error: AwsError | None) -> Event:
     return {"status": "timeout", "seconds": round(seconds, 1), "error": last_error and describe(last_error)}
 
 
-def error_for_event(event: Event | None, endings: Mapping[str, Ending], resource: str) -> BedrockModelImportError:
-    """Return the error that an unsuccessful event stands for; an event of no known status is the triggerer's fault."""
+def error_for_event(
+    event: Event | None, endings: Mapping[str, Ending], resource: str, created_by: Iterable[str] = ()
+) -> BedrockModelImportError:
+    """Return the error that an unsuccessful event stands for; an event of no known status is the triggerer's fault.
+
+    ``created_by`` are the ids of the tasks that created the job, as far as they are known.
+    """
     event = event or {}
     job, error = event.get("job") or {}, event.get("error") or {}
     ending = endings.get(str(event.get("status")), endings["trigger_error"])
@@ -129,6 +134,16 @@ def error_for_event(event: Event | None, endings: Mapping[str, Ending], resource
         hint=hint.advice if hint else None,
         see=hint.see if hint else None,
         console_url=console_url(arn),
+        next_step=_start_again(created_by) if ending.error is ModelImportJobFailedError else None,
+    )
+
+
+def _start_again(created_by: Iterable[str]) -> str:
+    """A failed job stays failed, so clearing the task that waits for it only finds the failure again."""
+    names = " or ".join(sorted(created_by)) or "the task that created the job"
+    return (
+        f"Correct the cause, then clear {names}: it starts another job. Clearing a task that only waits finds the same "
+        "failed job again. If the model's files were wrong, trigger a new run."
     )
 
 

@@ -144,6 +144,7 @@ def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedro
     [notice] = system.notices()
     assert notice["Subject"] == "import_capitals failed in wait_for_import"
     assert "invisible ink" in notice["Message"]
+    assert "Next step: Correct the cause, then clear create_import_job" in notice["Message"]
     assert f"/runs/{system.latest_run()}/tasks/wait_for_import" in unquote(notice["Message"])
 
 

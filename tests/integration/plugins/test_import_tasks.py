@@ -135,7 +135,7 @@ def test_a_name_of_other_content_is_not_overwritten(aws: Aws) -> None:
 def test_a_role_that_is_not_there_yet_is_refused_and_accepted_at_the_next_try(aws: Aws) -> None:
     name = aws.new_name()
     task = aws.create(name, role_arn=f"arn:aws:iam::{ACCOUNT}:role/late")
-    with pytest.raises(BedrockRequestRefusedError, match="run the task again"):
+    with pytest.raises(BedrockRequestRefusedError, match="start the import again"):
         run_task(task)
     create_role(aws, "late")
     run_task(aws.wait(run_task(task)["job_arn"]))

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import ApprovalStatus, Candidate
 from include.run.workspace import PROJECT_ROOT
 from tests.support.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy
 from tests.support.bedrock_stand_in import BUCKET, Aws
 
 QUOTA = 3
+_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -29,36 +33,52 @@ def aws(endpoint: str) -> Iterator[Aws]:
         bedrock.delete_imported_model(modelIdentifier=model["modelArn"])
 
 
-def fill(aws: Aws, base: Path, group: str) -> list[str]:
-    """Import as many models as there may be."""
+def fill(aws: Aws, base: Path, group: str, *statuses: ApprovalStatus) -> list[str]:
+    """Import as many models as there may be, and register a version of each."""
     uri = aws.upload(base, f"full/{group}")
-    names = [f"{group}-{number}" for number in range(QUOTA)]
-    for name in names:
+    names = [f"{group}-{next(_numbers)}" for _ in range(QUOTA)]
+    for name, status in zip(names, statuses, strict=True):
         tags = [{"key": "model_name", "value": group}, {"key": "fingerprint", "value": name}]
-        aws.import_model(uri, name, importedModelTags=tags)
+        arn = aws.import_model(uri, name, importedModelTags=tags)
+        version = Candidate(
+            group=group, description="", fingerprint=name, imported_model_arn=arn, scores={}, dataset_digest="d",
+            report_uri=f"s3://{BUCKET}/report.json", status=status, provenance={},
+        )  # fmt: skip
+        SageMakerRegistry(aws.client("sagemaker")).register(version)
     return names
 
 
-def test_a_full_quota_fails_naming_what_the_policy_would_retire(account: Account, aws: Aws, base: Path) -> None:
+def test_a_quota_full_of_approved_versions_fails_naming_what_the_policy_would_delete(
+    account: Account, aws: Aws, base: Path
+) -> None:
     account.values["retention"] = {"keep": 2}
-    oldest = fill(aws, base, MODEL)[0]
+    oldest = fill(aws, base, MODEL, "Approved", "Approved", "Approved")[0]
     [finding] = account.errors()
     assert finding.check == "imported models"
     assert f"the quota is {QUOTA}" in finding.found
-    assert f"Set make_room in this model's retention, or delete one that its policy would retire: {oldest}:" in (
-        finding.remedy
-    )
+    assert f"Set retention.make_room in the file of {MODEL}: its next run then deletes {oldest}." in finding.remedy
     account.values["retention"] = {"keep": 2, "make_room": True}
     assert account.errors() == ()
 
 
-def test_a_quota_filled_by_other_models_fails_until_one_is_deleted(account: Account, aws: Aws, base: Path) -> None:
+def test_a_quota_full_of_rejected_versions_passes_and_says_which_one_will_go(
+    account: Account, aws: Aws, base: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = fill(aws, base, MODEL, "Approved", "Rejected", "Rejected")
+    with caplog.at_level(logging.INFO):
+        assert account.errors() == ()
+    assert f"Before the import, free_model_slot deletes {names[1]} (version " in caplog.text
+
+
+def test_a_quota_filled_by_models_whose_versions_the_caller_may_not_read_fails_until_one_is_deleted(
+    account: Account, aws: Aws, base: Path
+) -> None:
     account.values["retention"] = {"keep": 1, "make_room": True}
-    name = fill(aws, base, "rivers")[0]
+    names = fill(aws, base, "rivers", "Approved", "Rejected", "PendingManualApproval")
     [finding] = account.errors()
-    assert name in finding.found
-    assert "delete an imported model that nobody needs" in finding.remedy
-    aws.client("bedrock").delete_imported_model(modelIdentifier=name)
+    assert all(name in finding.found for name in names)
+    assert "Trigger retire_imported_models with model_name rivers: it shows what could go." in finding.remedy
+    aws.client("bedrock").delete_imported_model(modelIdentifier=names[1])
     assert account.errors() == ()
 
 

@@ -64,6 +64,12 @@ class Imports:
         )  # fmt: skip
         return self.registry.register(candidate)
 
+    def approve(self, *labels: str) -> None:
+        """Import a model for each label and register it as approved; the last one is the champion."""
+        for label in labels:
+            self.add(label)
+            self.register(label, "Approved")
+
     def left(self) -> set[str]:
         """The labels of the models that are still imported."""
         listed = self.aws.client("bedrock").list_imported_models()["modelSummaries"]

@@ -49,6 +49,8 @@ def test_the_outlook_is_what_the_retirement_dag_would_do(
 ) -> None:
     imports.add("first", "second", "third")
     imports.register("first", "Approved")
+    imports.register("second", "Rejected")
+    imports.register("third", "PendingManualApproval")
     plan = read_plan(clients, read_policies(models_folder), imports.now)
     (model,) = outlook(plan, lambda name: name == imports.group)
     told = {version.verdict.model.name: version.goes for version in model.versions}

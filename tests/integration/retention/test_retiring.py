@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 
 from include.aws.imported_models import list_models
 from include.aws.transient import transient_cause
 from include.config.model import RetentionConfig
+from include.registry.rolling_back import roll_back
+from include.retention import retiring
 from include.retention.retiring import (
     RETIRED_AT,
     RetirementFailedError,
@@ -13,23 +18,56 @@ from include.retention.retiring import (
     retire,
     retire_after_promotion,
 )
-from include.retention.room import NoModelSlotError, free_slot, read_occupancy
-from tests.integration.retention.conftest import QUOTA, Imports
+from include.retention.usage import begin_use, end_use
+from tests.integration.retention.conftest import Imports
 from tests.support.bedrock_stand_in import BUCKET
 
 NEWEST_ONLY = RetentionConfig(keep=1)
 
 
-def test_after_a_promotion_the_old_versions_go_and_the_champion_stays(imports: Imports) -> None:
-    imports.add("first", "second", "third")
-    imports.register("first", "Approved")
-    imports.register("second", "Rejected")
+def test_after_a_promotion_rejected_and_old_versions_go_and_the_champion_stays(imports: Imports) -> None:
+    imports.add("rejected")
+    imports.approve("first", "second")
+    imports.register("rejected", "Rejected")
     report = retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
-    assert imports.left() == {"first", "third"}
+    assert imports.left() == {"second"}
     assert [(model.name, model.version) for model in report.retired] == [
-        (imports.names("second").imported_model_name, 2)
+        (imports.names("rejected").imported_model_name, 3),
+        (imports.names("first").imported_model_name, 1),
     ]
-    assert "1.95 USD storage a month" in report.summary()
+    assert "3.90 USD storage a month" in report.summary()
+
+
+def test_a_version_that_waits_for_a_person_stays_and_a_rejected_one_goes(imports: Imports) -> None:
+    imports.add("waits", "second", "third")
+    imports.register("waits", "PendingManualApproval")
+    imports.register("second", "Rejected")
+    imports.register("third", "Approved")
+    retire_after_promotion(imports.clients, imports.group, RetentionConfig(), imports.now)
+    assert imports.left() == {"waits", "third"}
+
+
+def test_a_version_that_another_run_evaluates_stays_until_that_run_has_done(imports: Imports) -> None:
+    imports.add("measured")
+    imports.register("measured", "Rejected")
+    imports.approve("champion")
+    name = imports.names("measured").imported_model_name
+    begin_use(imports.clients.bedrock, name, "import_capitals/other run", imports.now)
+    retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert imports.left() == {"measured", "champion"}
+    end_use(imports.clients.bedrock, name, "import_capitals/this run", imports.now)
+    retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert imports.left() == {"measured", "champion"}
+    end_use(imports.clients.bedrock, name, "import_capitals/other run", imports.now)
+    retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert imports.left() == {"champion"}
+
+
+def test_a_model_that_was_imported_a_moment_ago_and_is_not_registered_stays(imports: Imports) -> None:
+    imports.add("being evaluated")
+    imports.approve("champion")
+    retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, datetime.now(UTC))
+    assert imports.left() == {"champion", "being evaluated"}
 
 
 def test_the_registry_says_when_a_version_was_retired_and_keeps_everything_else(imports: Imports) -> None:
@@ -46,22 +84,22 @@ def test_the_registry_says_when_a_version_was_retired_and_keeps_everything_else(
 
 
 def test_models_of_other_projects_and_other_models_are_not_touched(imports: Imports) -> None:
-    imports.add("ours", "newer")
+    imports.approve("ours", "newer")
     other = Imports(imports.aws, imports.checkpoint, f"{imports.group}-2")  # a name that begins with ours
-    other.add("old", "new")
+    other.approve("old", "new")
     retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     assert (imports.left(), other.left()) == ({"newer"}, {"old", "new"})
 
 
 def test_a_tag_keeps_a_model(imports: Imports) -> None:
     imports.add("tagged", keep="demo for the board")
-    imports.add("old", "new")
+    imports.approve("old", "new")
     retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     assert imports.left() == {"tagged", "new"}
 
 
 def test_the_checkpoint_goes_only_if_asked_and_reports_stay(imports: Imports) -> None:
-    imports.add("first", "second", "third")
+    imports.approve("first", "second", "third")
     report_key = f"{imports.names('first').evaluation_prefix}/report.json"
     imports.aws.client("s3").put_object(Bucket=BUCKET, Key=report_key, Body=b"{}")
     plan = plan_for_group(imports.clients, imports.group, RetentionConfig(keep=2), imports.now)
@@ -79,7 +117,7 @@ def test_a_checkpoint_that_lies_elsewhere_is_left_alone(imports: Imports) -> Non
     uri = imports.aws.upload(imports.checkpoint, "shared/base")
     tags = [{"key": "model_name", "value": imports.group}, {"key": "fingerprint", "value": "f" * 64}]
     imports.arns["shared"] = imports.aws.import_model(uri, f"{imports.group}-shared", importedModelTags=tags)
-    imports.add("new")
+    imports.approve("new")
     policy = RetentionConfig(keep=1, delete_checkpoint=True)
     report = retire_after_promotion(imports.clients, imports.group, policy, imports.now)
     assert (imports.left(), report.retired[0].objects_deleted) == ({"new"}, 0)
@@ -88,7 +126,7 @@ def test_a_checkpoint_that_lies_elsewhere_is_left_alone(imports: Imports) -> Non
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ConflictException", "InternalServerException"])
 def test_a_refusal_that_passes_is_waited_out(imports: Imports, code: str) -> None:
-    imports.add("old", "new")
+    imports.approve("old", "new")
     imports.aws.script("fail-calls", calls=2, operation="DeleteImportedModel", code=code)
     retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     assert imports.left() == {"new"}
@@ -103,8 +141,9 @@ def test_throttled_listing_is_waited_out(imports: Imports) -> None:
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
 def test_a_model_that_is_gone_already_counts_as_retired(imports: Imports, code: str) -> None:
-    imports.add("old", "new")
+    imports.add("old")
     version = imports.register("old", "Rejected")
+    imports.approve("new")
     plan = plan_for_group(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     imports.clients.bedrock.delete_imported_model(modelIdentifier=imports.arns["old"])
     imports.aws.script("fail-calls", operation="DeleteImportedModel", code=code)
@@ -116,15 +155,56 @@ def test_a_model_that_is_gone_already_counts_as_retired(imports: Imports, code: 
 
 
 def test_what_was_promoted_after_the_plan_was_made_stays(imports: Imports) -> None:
-    imports.add("old", "new")
+    imports.add("old")
+    imports.approve("new")
     plan = plan_for_group(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     imports.register("old", "Approved")
     assert retire(plan, imports.clients, imports.now).retired == ()
     assert imports.left() == {"old", "new"}
 
 
+def test_what_became_the_champion_by_a_roll_back_between_two_deletions_stays(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports.add("rejected")
+    imports.register("rejected", "Rejected")
+    imports.approve("older", "champion")
+    plan = plan_for_group(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert [verdict.model.arn for verdict in plan.retire] == [imports.arns["rejected"], imports.arns["older"]]
+
+    def delete_while_somebody_rolls_back(bedrock: Any, arn: str) -> None:
+        clients = imports.clients
+        roll_back(imports.group, 2, by="Maria", why="wrong", sagemaker=clients.sagemaker, bedrock=clients.bedrock)
+        delete(bedrock, arn)
+
+    delete = retiring._delete_model
+    monkeypatch.setattr(retiring, "_delete_model", delete_while_somebody_rolls_back)
+    retire(plan, imports.clients, imports.now)
+    champion = imports.registry.champion(imports.group)
+    assert champion is not None
+    assert (champion.number, champion.retired) == (2, False)
+    assert imports.left() == {"older", "champion"}
+
+
+@pytest.mark.parametrize("change", ["approved", "kept by a tag", "evaluated"])
+def test_what_is_wanted_again_after_the_plan_was_made_stays(imports: Imports, change: str) -> None:
+    imports.add("rejected")
+    version = imports.register("rejected", "Rejected")
+    imports.approve("champion")
+    plan = plan_for_group(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    arn, bedrock = imports.arns["rejected"], imports.clients.bedrock
+    if change == "approved":
+        imports.registry.set_status(version, "Approved", "for a second champion to go back to")
+    elif change == "evaluated":
+        begin_use(bedrock, arn, "another run", imports.now)
+    else:
+        bedrock.tag_resource(resourceARN=arn, tags=[{"key": "keep", "value": ""}])
+    assert retire(plan, imports.clients, imports.now).retired == ()
+    assert imports.left() == {"rejected", "champion"}
+
+
 def test_one_failure_does_not_stop_the_others_and_is_told(imports: Imports) -> None:
-    imports.add("first", "second", "new")
+    imports.approve("first", "second", "new")
     imports.aws.script("fail-calls", operation="DeleteImportedModel", code="AccessDeniedException", message="Not you.")
     with pytest.raises(RetirementFailedError, match=r"(?s)1 imported model.*Not you\."):
         retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
@@ -132,48 +212,9 @@ def test_one_failure_does_not_stop_the_others_and_is_told(imports: Imports) -> N
 
 
 def test_retiring_twice_changes_nothing(imports: Imports) -> None:
-    imports.add("old", "new")
+    imports.approve("old", "new")
     retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     assert retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now).retired == ()
-
-
-def _free(imports: Imports, label: str, **policy: object) -> list[str]:
-    config = RetentionConfig.model_validate(policy)
-    name = imports.names(label).imported_model_name
-    report = free_slot(imports.clients, imports.quotas, name, imports.group, config, imports.now)
-    return [model.name for model in report.retired] if report else []
-
-
-def test_a_slot_is_freed_by_the_oldest_version_and_by_no_more(imports: Imports) -> None:
-    imports.add("first", "second", "third")
-    assert _free(imports, "next", keep=1, make_room=True) == []
-    imports.add("fourth")
-    assert read_occupancy(imports.clients.bedrock, imports.quotas).free == 0
-    assert _free(imports, "next", keep=1, make_room=True) == [imports.names("first").imported_model_name]
-    assert imports.left() == {"second", "third", "fourth"}
-    imports.add("next")
-    assert len(imports.left()) == QUOTA
-
-
-def test_a_model_that_is_imported_already_needs_no_slot(imports: Imports) -> None:
-    imports.add("first", "second", "third", "fourth")
-    assert _free(imports, "first", keep=1) == []
-
-
-def test_without_leave_no_slot_is_freed_and_the_candidates_are_named(imports: Imports) -> None:
-    imports.add("first", "second", "third", "fourth")
-    with pytest.raises(NoModelSlotError) as caught:
-        _free(imports, "next", keep=2)
-    going, staying = (imports.names(label).imported_model_name for label in ("first", "fourth"))
-    assert f"{going}: 3 newer version(s)" in caught.value.remedy
-    assert staying not in caught.value.remedy
-    assert imports.left() == {"first", "second", "third", "fourth"}
-
-
-def test_room_is_not_made_against_the_policy(imports: Imports) -> None:
-    imports.add("first", "second", "third", "fourth")
-    with pytest.raises(NoModelSlotError, match="would retire none"):
-        _free(imports, "next", keep=4, make_room=True)
 
 
 def test_an_unexpected_error_of_bedrock_is_not_taken_for_gone(imports: Imports) -> None:

@@ -67,7 +67,7 @@ def test_cost_and_what_retention_would_delete_are_told(site: Site, open_page: Ca
     section = page.get_by_role("region", name="Cost and retention")
     expect(section).to_contain_text("USD storage a month for 15 model(s)")
     expect(section).to_contain_text("it is the champion, version 95")
-    expect(section).to_contain_text("it is among the 2 newest")
+    expect(section).to_contain_text("version 100 was rejected")
 
 
 def test_a_models_page_shows_plot_versions_and_links(site: Site, open_page: Callable[..., Page]) -> None:

@@ -12,10 +12,12 @@ def test_a_failed_import_is_told_with_what_bedrock_said_what_to_do_and_where_to_
         hint="Check the prefix.",
         see="https://docs",
         console_url="https://console",
+        next_step="Clear create_import_job.",
     )
     assert failure_notice(error).text().splitlines() == [
         "The model import job failed: no config.json",
         "What to do: Check the prefix.",
+        "Next step: Clear create_import_job.",
         "See: https://docs",
         "Console: https://console",
     ]

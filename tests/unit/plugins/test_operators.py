@@ -184,7 +184,7 @@ def test_the_wait_for_a_slot_ends_when_the_running_job_does(bedrock: FakeBedrock
 def test_a_quota_that_stays_full_ends_at_the_deadline_with_what_to_do(bedrock: FakeBedrock, deferrable: bool) -> None:
     full = aws_error("ServiceQuotaExceededException", "limit of imported models", "CreateModelImportJob")
     bedrock.faults["create_model_import_job"] = [full] * 1000
-    with pytest.raises(ModelImportJobNotStartedError, match="delete models nobody uses"):
+    with pytest.raises(ModelImportJobNotStartedError, match="delete models that nothing calls"):
         run_task(operator(deferrable=deferrable, waiter_max_attempts=10))
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowRescheduleException, AirflowSkipException, TaskDeferred
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
@@ -62,6 +64,28 @@ def test_a_failed_job_fails_with_what_bedrock_says_and_what_to_do(bedrock: FakeB
     assert "model_type in config.json" in str(caught.value)
     assert job["jobArn"] in str(caught.value)
     assert "https://console.aws.amazon.com/bedrock/home?region=us-east-1" in str(caught.value)
+
+
+@IN_BOTH_MODES
+def test_a_failed_job_names_the_task_to_clear_which_is_not_the_one_that_waits(
+    bedrock: FakeBedrock, deferrable: bool
+) -> None:
+    bedrock.add_job("capitals-1", "InProgress")
+    bedrock.upcoming_states = ["InProgress", "Failed"]
+    with DAG("imports"):
+        wait = job_sensor(deferrable=deferrable)
+        EmptyOperator(task_id="create_import_job") >> wait
+    with pytest.raises(ModelImportJobFailedError) as caught:
+        run_task(wait)
+    assert "Next step: Correct the cause, then clear create_import_job: it starts another job." in str(caught.value)
+
+
+@IN_BOTH_MODES
+def test_a_wait_that_timed_out_names_no_other_task_to_clear(bedrock: FakeBedrock, deferrable: bool) -> None:
+    bedrock.add_job("capitals-1", "InProgress")
+    with pytest.raises(ModelImportJobTimeoutError) as caught:
+        run_task(job_sensor(deferrable=deferrable, timeout=0.1))
+    assert caught.value.next_step is None
 
 
 @IN_BOTH_MODES

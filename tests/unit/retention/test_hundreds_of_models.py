@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from include.aws import bedrock as requests
 from include.aws.imported_models import RetentionClients, list_models
 from include.config.model import RetentionConfig
-from include.retention.retiring import champions_of, retire
+from include.retention.retiring import retire, versions_of
 from include.retention.selection import RetentionPolicies, plan_retirement
 
 MODELS, GROUPS = 300, 3
@@ -85,7 +85,7 @@ def test_hundreds_of_models_are_listed_judged_and_retired_under_throttling() -> 
     models = list_models(bedrock)
     assert len(models) == MODELS
     policies = RetentionPolicies(RetentionConfig(keep=4, younger_than_days=30))
-    plan = plan_retirement(models, champions_of(models, clients.sagemaker), policies, NOW)
+    plan = plan_retirement(models, versions_of(models, clients.sagemaker), policies, NOW)
     assert len(plan.keep) == 30
     report = retire(plan, clients, NOW)
     assert len(report.retired) == MODELS - 30

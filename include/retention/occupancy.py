@@ -1,0 +1,57 @@
+"""How many imported models the account may hold, and which ones it holds."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, NamedTuple
+
+from include.aws.bedrock import request
+from include.aws.imported_models import imported_model_names
+from include.aws.transient import transient_cause
+from include.service.limits import load_limits
+
+log = logging.getLogger(__name__)
+
+
+class Occupancy(NamedTuple):
+    """The imported models of account and region, the models that running jobs will add, and the quota for both."""
+
+    quota: int
+    imported: tuple[str, ...]
+    running: tuple[str, ...]
+
+    @property
+    def free(self) -> int:
+        """How many more models may be imported."""
+        return self.quota - len(self.imported) - len(self.running)
+
+    @property
+    def lacking(self) -> int:
+        """How many models have to go before another one may be imported."""
+        return max(0, 1 - self.free)
+
+    def has_room_for(self, imported_model_name: str) -> bool:
+        """Whether this model can be imported, or is there already, or on its way."""
+        return self.free > 0 or imported_model_name in (*self.imported, *self.running)
+
+
+def imported_models_quota(service_quotas: Any) -> int:
+    """Return the account's quota of imported models; AWS's default when Service Quotas cannot be queried."""
+    from botocore.exceptions import ClientError
+
+    limits = load_limits().quotas
+    try:
+        answer = service_quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=limits.imported_models_code)
+    except ClientError as error:
+        if transient_cause(error):
+            raise
+        log.info("Service Quotas cannot be queried (%s): assuming a quota of %s models", error, limits.imported_models)
+        return limits.imported_models
+    return int(answer["Quota"]["Value"])
+
+
+def read_occupancy(bedrock: Any, service_quotas: Any) -> Occupancy:
+    """Return what is imported and being imported, and the quota."""
+    jobs = request(bedrock, "list_model_import_jobs", statusEquals="InProgress")["modelImportJobSummaries"]
+    running = tuple(job.get("importedModelName", job["jobName"]) for job in jobs)
+    return Occupancy(imported_models_quota(service_quotas), tuple(imported_model_names(bedrock)), running)

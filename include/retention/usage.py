@@ -1,0 +1,71 @@
+"""Note on an imported model that a run is evaluating it, so that no other run deletes it meanwhile.
+
+The note is a tag, since every worker and every Airflow of the account sees it. A run that dies leaves its note behind,
+so a note is believed for a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from include.aws.bedrock import find, request
+from include.run.identity import tag_value
+
+#: Holds since when, in ISO 8601, and the run; empty when the run has done with the model.
+USE_TAG = "evaluated_by"
+LONGEST_USE = timedelta(days=1)
+_MAX_RUN_LENGTH = 200
+
+
+class Use(NamedTuple):
+    """Which run evaluates a model, and since when."""
+
+    run: str
+    since: datetime
+
+
+def read_tags(bedrock: Any, arn: str) -> dict[str, str] | None:
+    """Return the tags of an imported model, or None if there is no such model."""
+    answer = find(bedrock, "list_tags_for_resource", resourceARN=arn)
+    return None if answer is None else {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+
+
+def use_in(tags: Mapping[str, str], now: datetime) -> Use | None:
+    """Return the use that a model's tags record, unless it is over or older than a day."""
+    since, _, run = tags.get(USE_TAG, "").partition(" ")
+    try:
+        use = Use(run, datetime.fromisoformat(since).astimezone(UTC))
+    except ValueError:  # no note, or one in another form
+        return None
+    return use if now - use.since < LONGEST_USE else None
+
+
+def begin_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> None:
+    """Note that a run evaluates this model from now on; where it is not imported yet there is nothing to note.
+
+    Args:
+        bedrock: a Bedrock client.
+        imported_model: the model's name or ARN.
+        run: names the DAG run.
+        now: timezone-aware.
+    """
+    if found := find(bedrock, "get_imported_model", modelIdentifier=imported_model):
+        _write(bedrock, found["modelArn"], f"{now.astimezone(UTC).isoformat(timespec='seconds')} {_run_name(run)}")
+
+
+def end_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> None:
+    """Take back the note of this run; one that another run has written since stays."""
+    found = find(bedrock, "get_imported_model", modelIdentifier=imported_model)
+    use = use_in(read_tags(bedrock, found["modelArn"]) or {}, now) if found else None
+    if found and use and use.run == _run_name(run):
+        _write(bedrock, found["modelArn"], "")
+
+
+def _run_name(run: str) -> str:
+    return tag_value(run)[:_MAX_RUN_LENGTH]
+
+
+def _write(bedrock: Any, arn: str, value: str) -> None:
+    request(bedrock, "tag_resource", resourceARN=arn, tags=[{"key": USE_TAG, "value": value}])
