@@ -87,7 +87,7 @@ def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]
         ModelNotImportedError: the one model that was named has no imported version.
     """
     from include.aws.imported_models import list_models as list_all
-    from include.aws.imported_models import list_versions
+    from include.retention.named_model import list_versions
 
     refuse_unknown_parameters(params or {}, _params())
     bedrock, model_name = _clients().bedrock, (params or {}).get("model_name")

@@ -98,8 +98,8 @@ def upload_checkpoint(**context: Any) -> dict[str, Any]:
 @task
 def free_model_slot(**context: Any) -> dict[str, Any]:
     """Retire a version of this model when the account has no room for another one."""
+    from include.aws.model_use import begin_use
     from include.retention.room import free_slot
-    from include.retention.usage import begin_use
 
     plan = plan_of(context)
     clients = retention_clients(plan.aws_conn_id, plan.region_name)
@@ -114,7 +114,7 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
 @task(execution_timeout=LONG)
 def evaluate_model(**context: Any) -> dict[str, Any]:
     """Measure the imported model on the evaluation set."""
-    from include.retention.usage import begin_use
+    from include.aws.model_use import begin_use
     from include.steps.evaluate import measure
 
     plan = plan_of(context)
@@ -126,8 +126,8 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="none_failed")
 def retire_old_versions(**context: Any) -> dict[str, Any]:
     """Retire versions that the retention policy does not keep, once a version was approved."""
+    from include.aws.model_use import end_use
     from include.retention.retiring import retire_after_promotion
-    from include.retention.usage import end_use
 
     plan, ti = plan_of(context), context["ti"]
     clients = retention_clients(plan.aws_conn_id, plan.region_name)

@@ -10,9 +10,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from include.aws.bedrock import find, request
-from include.errors import ModelImportError
-from include.retention.usage import Use, read_tags, use_in
-from include.run.names import model_name_of
+from include.aws.model_use import Use, read_tags, use_in
 from include.service.pricing import ModelCost, model_cost
 
 log = logging.getLogger(__name__)
@@ -21,19 +19,6 @@ PAGE_SIZE = 100
 KEEP_TAG = "keep"
 #: An imported model with both tags was imported by this project.
 OWN_TAGS = frozenset({"model_name", "fingerprint"})
-
-
-class ModelNotImportedError(ModelImportError):
-    """No version of the model is imported."""
-
-    def __init__(self, model_name: str, imported: tuple[str, ...]) -> None:
-        super().__init__(
-            "No version of this model is imported",
-            model_name,
-            "the model_name of an imported model",
-            f"these: {', '.join(imported)}" if imported else "no imported model of this project at all",
-            "Trigger a new run with the right model_name.",
-        )
 
 
 class RetentionClients(NamedTuple):
@@ -109,18 +94,6 @@ def list_models(bedrock: Any, group: str | None = None) -> tuple[ImportedModel, 
     return tuple(
         model for model in models if model is not None and (group is None or (model.is_ours and model.group == group))
     )
-
-
-def list_versions(bedrock: Any, group: str) -> tuple[ImportedModel, ...]:
-    """Return the imported versions of a model that a person named, newest first.
-
-    Raises:
-        ModelNotImportedError: there is none, as with a misspelt name.
-    """
-    if models := list_models(bedrock, group):
-        return models
-    names = {model_name_of(name) for name in imported_model_names(bedrock)} - {""}
-    raise ModelNotImportedError(group, tuple(sorted(names)))
 
 
 def _read(bedrock: Any, summary: dict[str, Any]) -> ImportedModel | None:

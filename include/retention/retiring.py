@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.aws.bedrock import NOT_FOUND_CODES, find, request
 from include.aws.imported_models import ImportedModel, RetentionClients, list_models
+from include.aws.model_use import read_tags
 from include.aws.transient import error_code, transient_cause
 from include.config.model import RetentionConfig
 from include.errors import ModelImportError
@@ -18,7 +19,6 @@ from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
 from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement, why_protected
-from include.retention.usage import read_tags
 from include.service.pricing import storage_summary
 
 log = logging.getLogger(__name__)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Any, NamedTuple
 
 #: In every name, so that all imports of one content are found by name.
 SHORT_FINGERPRINT_LENGTH = 12
 _RUN_LENGTH = 8
-
-#: What TagValue of botocore's bedrock model does not take.
-_NOT_IN_TAGS = re.compile(r"[^a-zA-Z0-9\s._:/=+@-]")
-_MAX_TAG_VALUE = 256
-_HEAD_OF_TAG = 100
-_CUT = "..."
 
 
 class ImportIdentity(NamedTuple):
@@ -63,11 +56,3 @@ def existing_identity(bedrock: Any, model_name: str, content: str) -> ImportIden
         if tags.get("content") == content and tags.get("model_name") == model_name:
             return ImportIdentity(content, tags["fingerprint"])
     return first
-
-
-def tag_value(text: str) -> str:
-    """Return ``text`` as a tag can hold it: other characters become ``_``, the middle of a long text is left out."""
-    value = _NOT_IN_TAGS.sub("_", text)
-    if len(value) <= _MAX_TAG_VALUE:
-        return value
-    return value[:_HEAD_OF_TAG] + _CUT + value[_HEAD_OF_TAG + len(_CUT) - _MAX_TAG_VALUE :]

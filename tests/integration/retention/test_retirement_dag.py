@@ -7,8 +7,8 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import ParamValidationError
 
-from include.aws.imported_models import ModelNotImportedError
 from include.registry.sagemaker import SageMakerRegistry
+from include.retention.named_model import ModelNotImportedError
 from model_import_dag.retirement import build_retirement_dag
 from tests.integration.retention.conftest import Imports
 from tests.support.bedrock_stand_in import CREDENTIALS, REGION

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from include.aws.imported_models import list_models
+from include.aws.model_use import begin_use, end_use
 from include.aws.transient import transient_cause
 from include.config.model import RetentionConfig
 from include.registry.rolling_back import roll_back
@@ -18,7 +19,6 @@ from include.retention.retiring import (
     retire,
     retire_after_promotion,
 )
-from include.retention.usage import begin_use, end_use
 from tests.integration.retention.conftest import Imports
 from tests.support.bedrock_stand_in import BUCKET
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.aws.imported_models import ImportedModel
+from include.aws.model_use import USE_TAG
 from include.config.model import RetentionConfig
 from include.registry.versions import ApprovalStatus, ModelVersion
 from include.retention.selection import NOT_OURS, RetentionPolicies, RetirementPlan, plan_retirement
-from include.retention.usage import USE_TAG
 from include.service.pricing import model_cost
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

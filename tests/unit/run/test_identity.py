@@ -8,7 +8,8 @@ import botocore.session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.run.identity import ImportIdentity, forced_identity, tag_value
+from include.aws.tags import tag_value
+from include.run.identity import ImportIdentity, forced_identity
 from include.run.names import import_names
 from include.run.plan import PROJECT_VERSION
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from include.aws.bedrock import find, request
-from include.run.identity import tag_value
+from include.aws.tags import tag_value
 
 #: Holds since when, in ISO 8601, and the run; empty when the run has done with the model.
 USE_TAG = "evaluated_by"

@@ -1,0 +1,34 @@
+"""The imported versions of the one model that a person named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.aws.imported_models import ImportedModel, imported_model_names, list_models
+from include.errors import ModelImportError
+from include.run.names import model_name_of
+
+
+class ModelNotImportedError(ModelImportError):
+    """No version of the model is imported."""
+
+    def __init__(self, model_name: str, imported: tuple[str, ...]) -> None:
+        super().__init__(
+            "No version of this model is imported",
+            model_name,
+            "the model_name of an imported model",
+            f"these: {', '.join(imported)}" if imported else "no imported model of this project at all",
+            "Trigger a new run with the right model_name.",
+        )
+
+
+def list_versions(bedrock: Any, group: str) -> tuple[ImportedModel, ...]:
+    """Return the imported versions of a model that a person named, newest first.
+
+    Raises:
+        ModelNotImportedError: there is none, as with a misspelt name.
+    """
+    if models := list_models(bedrock, group):
+        return models
+    names = {model_name_of(name) for name in imported_model_names(bedrock)} - {""}
+    raise ModelNotImportedError(group, tuple(sorted(names)))
