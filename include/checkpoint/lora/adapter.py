@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
 from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, Array, dtype_of
 from include.checkpoint.files.folder import whole
+from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import read_header
@@ -252,6 +253,8 @@ class _PickledWeights:
 def _unpickled(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
+    with path.open("rb") as file:
+        refuse_git_lfs_pointer(path.name, file.read(len(POINTER)))
     try:
         # weights_only: a pickle can run any code, this unpickler only builds tensors. The format of torch before 1.6 is
         # no zip file and cannot be mapped.

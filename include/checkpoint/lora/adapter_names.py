@@ -7,20 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from include.checkpoint.files.wrappers import ROOT_WRAPPER, ROOT_WRAPPER_ORIGIN, WRAPPERS
 from include.checkpoint.lora.errors import AdapterNamesAmbiguousError
 
 PREFIX = "base_model.model."
-# A wrapper's attribute in a name → what puts it there. None of these changes what the module computes.
-_WRAPPERS = {
-    "_orig_mod.": "torch.compile",
-    "_fsdp_wrapped_module.": "FSDP",
-    "_checkpoint_wrapped_module.": "activation checkpointing",
-    "_forward_module.": "DeepSpeed",
-    "module.": "DDP or DeepSpeed",
-}
-_WRAPPED = re.compile(rf"(?:^|(?<=\.))({'|'.join(map(re.escape, list(_WRAPPERS)[:-1]))})")
-# A model may have a part called "module"; only at the root of a name is it the wrapper's.
-_WRAPPED_ROOT = re.compile(r"^((?:base_model\.(?:model\.)?)?)(module\.)")
+_WRAPPED = re.compile(rf"(?:^|(?<=\.))({'|'.join(map(re.escape, WRAPPERS))})\.")
+_WRAPPED_ROOT = re.compile(rf"^((?:base_model\.(?:model\.)?)?)({ROOT_WRAPPER})\.")
 # peft's copy of a module of modules_to_save as it was before the training.
 _UNTRAINED_COPY = ".original_module."
 _ADAPTER_NAME = re.compile(
@@ -85,8 +77,8 @@ def read_names(names: Iterable[str]) -> TensorNames:
             raise AdapterNamesAmbiguousError(plain, f"{stored[plain]} and {name}")
         stored[plain] = name
     notes = [
-        f"{count} of {len(names)} tensor names of the adapter contain {wrapper!r}, which {_WRAPPERS[wrapper]} adds; "
-        "they were read without it."
+        f"{count} of {len(names)} tensor names of the adapter contain {wrapper!r}, which "
+        f"{WRAPPERS.get(wrapper, ROOT_WRAPPER_ORIGIN)} adds; they were read without it."
         for wrapper, count in wrappers.items()
     ]
     if copies:

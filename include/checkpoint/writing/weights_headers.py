@@ -9,15 +9,13 @@ from include.checkpoint.files.folder import SINGLE, is_hf_weights
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import Header, examine_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, slice_segments
+from include.checkpoint.files.wrappers import ROOT_WRAPPER, WRAPPERS
 from include.checkpoint.writing.layout import METADATA, PlacedTensor, lay_out
 from include.checkpoint.writing.overlay import Overlay
 
 _FORMATS = ("pt", "mlx")
 # Weights of other libraries; only of a single file does 4.51.3 take the name at its word, and converts it with them.
 _OTHER_FORMATS = ("tf", "flax")
-# What torch.compile, FSDP and activation checkpointing put into names, and DistributedDataParallel before them.
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-_OUTER_WRAPPER = "module"
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def unwrapped_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _unwrapped(name: str) -> str:
-    parts = [part for part in name.split(".") if part not in _WRAPPERS]
-    while parts[:1] == [_OUTER_WRAPPER]:
+    parts = [part for part in name.split(".") if part not in WRAPPERS]
+    while parts[:1] == [ROOT_WRAPPER]:
         del parts[0]
     return ".".join(parts)
