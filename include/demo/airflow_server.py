@@ -21,6 +21,9 @@ from include.run.workspace import PROJECT_ROOT
 
 USER = "admin"
 READY_TIMEOUT = 300.0
+#: The pool in which imports of models without a region of their own queue, as the DAGs name it.
+IMPORT_POOL = "bedrock_import"
+_SET_UP = (("db", "migrate"), ("pools", "set", "--include-deferred", IMPORT_POOL, "1", "Import jobs"))
 
 
 class AirflowNotReadyError(ModelImportError):
@@ -89,19 +92,21 @@ def airflow_components(port: int) -> dict[str, list[str]]:
 
 
 def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str:
-    """Create the metadata database, start the four components, and return the password of user ``admin``."""
+    """Create the metadata database and the pool for imports, start the components, and return ``admin``'s password."""
     home = Path(env["AIRFLOW_HOME"])
     home.mkdir(parents=True, exist_ok=True)
     password = secrets.token_urlsafe(12)
     passwords = home / "passwords.json"
     passwords.touch(mode=0o600)
     passwords.write_text(json.dumps({USER: password}))
-    migrate = [sys.executable, "-m", "airflow", "db", "migrate"]
-    migrated = subprocess.run(migrate, env=dict(env), capture_output=True, text=True, check=False)
-    if migrated.returncode:
-        raise AirflowNotReadyError("airflow db migrate", migrated.stderr[-2000:], home)
-    for name, command in airflow_components(port).items():
-        group.start(name, command, env)
+    for command in _SET_UP:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *command], env=dict(env), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise AirflowNotReadyError(f"airflow {' '.join(command)}", done.stderr[-2000:], home)
+    for name, component in airflow_components(port).items():
+        group.start(name, component, env)
     return password
 
 

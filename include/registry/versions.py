@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -123,16 +123,3 @@ class Candidate(BaseModel):
             "dataset_digest": self.dataset_digest,
             "report_uri": self.report_uri,
         }
-
-
-class Registry(Protocol):
-    """Where versions are kept; SageMaker Model Registry today."""
-
-    def champion(self, group: str) -> ModelVersion | None:
-        """Return the newest approved version of the group that names an imported model, if there is one."""
-
-    def find(self, group: str, fingerprint: str) -> ModelVersion | None:
-        """Return the version with this content, if it was registered."""
-
-    def register(self, candidate: Candidate, seen: ChampionSeen | None = None) -> ModelVersion:
-        """Return the candidate's version, made now or found; refuse it when another champion is there than seen."""

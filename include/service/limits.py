@@ -56,7 +56,6 @@ class CheckpointLimits(_DatedBlock):
 class Quotas(_DatedBlock):
     """Default service quotas per account and region, and the code under which Service Quotas knows the account's."""
 
-    running_import_jobs: int
     imported_models: int
     imported_models_code: str
 

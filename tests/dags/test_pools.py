@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from bedrock_import.pool_listener import on_starting
-from bedrock_import.pools import DEFAULT_POOL, IMPORT_REGIONS, POOLS, pool_name
+from bedrock_import.pools import DEFAULT_POOL
 from include.config.model import ModelConfig
-from include.service.limits import load_limits
+from include.demo.airflow_server import IMPORT_POOL
+from include.run.workspace import PROJECT_ROOT
 from model_import_dag.factory import WAIT_PRIORITY, build_import_dag
 
 QUEUE = ("create_import_job", "wait_for_import")
@@ -16,14 +16,16 @@ def config(region_name: str | None) -> ModelConfig:
     return ModelConfig.model_validate(values)
 
 
-def test_there_is_a_pool_for_every_region_in_which_models_are_imported() -> None:
-    assert load_limits().regions.names == IMPORT_REGIONS
-    assert {pool_name(region) for region in IMPORT_REGIONS} == set(POOLS) - {DEFAULT_POOL}
+def test_every_way_to_set_up_airflow_creates_the_default_pool() -> None:
+    command = f"airflow pools set --include-deferred {DEFAULT_POOL} 1 "
+    for document in ("docker-compose.yaml", "docs/deploy.md"):
+        assert command in (PROJECT_ROOT / document).read_text("utf-8")
+    assert IMPORT_POOL == DEFAULT_POOL
 
 
 @pytest.mark.parametrize(
     ("region_name", "pool"),
-    [(None, "bedrock_import"), ("eu-central-1", "bedrock_import_eu-central-1"), ("mars-north-1", "bedrock_import")],
+    [(None, "bedrock_import"), ("eu-central-1", "bedrock_import_eu-central-1")],
 )
 def test_an_import_queues_with_the_others_of_its_files_region(region_name: str | None, pool: str) -> None:
     dag = build_import_dag("import_a", config(region_name))
@@ -42,7 +44,3 @@ def test_who_waits_for_a_job_comes_before_who_wants_to_start_one() -> None:
     # Any other task weighs one and one more for each task after it.
     assert (wait.weight_rule, wait.priority_weight) == ("absolute", WAIT_PRIORITY)
     assert len(dag.tasks) < WAIT_PRIORITY
-
-
-def test_a_task_that_starts_makes_no_pools_for_it_has_no_database() -> None:
-    on_starting(component=object())

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 import requests
 
-from bedrock_import.pools import POOLS
+from include.demo.airflow_server import IMPORT_POOL
 from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
 from tests.support.airflow_system import DAG_ID, System
@@ -45,10 +45,9 @@ def test_a_run_imports_measures_promotes_and_registers_the_model(system: System,
     assert system.approved_versions() == [1]
 
 
-def test_the_pools_in_which_imports_queue_are_there_without_a_hand(system: System, finished: dict[str, object]) -> None:
-    pools = system.airflow().get("/pools")["pools"]
-    found = {pool["name"]: (pool["slots"], pool["include_deferred"]) for pool in pools}
-    assert {name: found[name] for name in POOLS} == dict.fromkeys(POOLS, (1, True))
+def test_imports_queue_in_a_pool_of_one_slot_that_counts_deferred_tasks(system: System) -> None:
+    pool = system.airflow().get(f"/pools/{IMPORT_POOL}")
+    assert (pool["slots"], pool["include_deferred"]) == (1, True)
 
 
 def test_the_promotion_is_told_with_where_and_what_next(system: System, finished: dict[str, object]) -> None:

@@ -51,7 +51,7 @@ def programs(service: dict[str, Any]) -> Iterator[list[str]]:
     test = service.get("healthcheck", {}).get("test", ["CMD"])
     for argv in (command, test[1:]):
         if argv[:2] in (["bash", "-c"], ["sh", "-c"]) or (argv is not command and test[0] == "CMD-SHELL"):
-            yield from (shlex.split(line) for line in re.split(r"&&|\|", argv[-1]))
+            yield from (shlex.split(line) for line in re.split(r"&&|\|+|[{;}]", argv[-1]) if line.strip())
         elif argv:
             yield argv
 

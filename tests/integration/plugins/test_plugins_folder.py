@@ -24,7 +24,6 @@ info = {plugin["name"]: plugin for plugin in plugins_manager.get_plugin_info()}
 print(json.dumps({
     "errors": errors, "apps": [app["url_prefix"] for app in apps],
     "views": [view["name"] for view in info["model_imports"]["external_views"]],
-    "listeners": info["import_pools"]["listeners"],
 }))
 """
 
@@ -45,7 +44,7 @@ def load_plugins(folder: Path) -> tuple[dict[str, Any], list[str]]:
 def test_without_the_include_folder_only_the_page_is_missing(tmp_path: Path) -> None:
     shutil.copytree(PLUGINS, tmp_path / "plugins")
     loaded, log = load_plugins(tmp_path)
-    assert loaded == {"errors": {}, "apps": [], "views": [], "listeners": ["bedrock_import.pool_listener"]}
+    assert loaded == {"errors": {}, "apps": [], "views": []}
     assert len(log) == 1
     assert "No module named 'include'" in log[0]
 
