@@ -41,7 +41,7 @@ class CountingRuntime:
         self._client, self._lock = client, threading.Lock()
         self._file = path.open("a")
 
-    def invoke_model(self, **request: Any) -> EvaluationResult:
+    def invoke_model(self, **request: Any) -> Any:
         with self._lock:
             self._file.write(json.loads(request["body"])["prompt"] + "\n")
             self._file.flush()
