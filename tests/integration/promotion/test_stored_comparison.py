@@ -11,9 +11,9 @@ import pytest
 from include.aws.s3_uri import S3Uri
 from include.evaluation.comparison import Comparison
 from include.evaluation.storage import read_comparison, store_comparison
-from include.steps.decide import decide, measure_champion
+from include.steps.decide import decide
 from include.steps.report import write_report
-from include.steps.results import Answer, DecisionResult
+from include.steps.results import Answer, ChampionResult
 from tests.support.promotion_runs import RUN_URL, Runs, early, finished, weak
 
 BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
@@ -86,21 +86,12 @@ def test_the_report_shows_the_stored_comparison(runs: Runs) -> None:
 def test_deciding_again_overwrites_the_comparison(runs: Runs) -> None:
     runs.run(runs.plan(), early)
     plan = runs.plan()
-    done = runs.run(plan, finished)
-    first = stored(runs, done)
-    store_comparison(runs.clients.s3, comparison_uri(done), first.model_copy(update={"fixed": ()}))
-    uri = done["evaluate_model"]["report_uri"]
-    other = runs.run(runs.plan(), early)
-    assert other["register_version"]["status"] == "Rejected"
-    champion = measure_champion(plan, uri, runs.clients)
-    assert champion.report_uri == ""  # this content is the champion by now: nothing to compare with
-    earlier = DecisionResult.model_validate(done["decide_promotion"])
-    before = champion.model_copy(
-        update={"champion": 1, "fingerprint": "other", "report_uri": earlier.champion_report_uri}
-    )
-    again = decide(plan, uri, before, runs.clients)
-    assert again.comparison_uri == earlier.comparison_uri
-    assert stored(runs, done) == first
+    decided = runs.decided(plan, finished)
+    first = stored(runs, decided)
+    store_comparison(runs.clients.s3, comparison_uri(decided), first.model_copy(update={"fixed": ()}))
+    champion = ChampionResult.model_validate(decided["evaluate_champion"])
+    decide(plan, decided["evaluate_model"]["report_uri"], champion, runs.clients)
+    assert stored(runs, decided) == first
 
 
 def test_a_decision_against_a_changed_champion_has_a_comparison_of_its_own(runs: Runs) -> None:
