@@ -9,8 +9,9 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.steps.results import Answer, EvaluationResult
 from model_import_dag.notifications import ApprovalNotifier
-from model_import_dag.runs import decision_of, plan_of, report_url
+from model_import_dag.runs import decision_of, plan_of, registration_of, report_url, result_of
 
 APPROVE, REJECT = "Approve", "Reject"
 COMMENT = "comment"
@@ -38,16 +39,13 @@ class PromotionApprovalOperator(HITLOperator):
         from include.steps.approval_request import approval_request
 
         plan, ti = plan_of(context), context["ti"]
-        decision = decision_of(ti)
-        if decision["status"] != "PendingManualApproval":
-            raise AirflowSkipException(f"no person need be asked: {decision['status']}")
-        registered = ti.xcom_pull(task_ids="register_version")
-        if registered["status"] != "PendingManualApproval":
-            raise AirflowSkipException(f"version {registered['version']} is {registered['status']} already")
-        request = approval_request(
-            plan, decision, ti.xcom_pull(task_ids="evaluate_model"), registered["version"], report_url(plan)
-        )
-        self.subject, self.body = request
+        decision, registered = decision_of(ti), registration_of(ti)
+        if decision.status != "PendingManualApproval":
+            raise AirflowSkipException(f"no person need be asked: {decision.status}")
+        if registered.status != "PendingManualApproval":
+            raise AirflowSkipException(f"version {registered.version} is {registered.status} already")
+        evaluation = result_of(ti, "evaluate_model", EvaluationResult)
+        self.subject, self.body = approval_request(plan, decision, evaluation, registered.version, report_url(plan))
         self.defaults = [_DEFAULTS[plan.config.approval.on_deadline]]
         self.response_timeout = timedelta(hours=plan.config.approval.hours)
         return super().execute(context)
@@ -56,12 +54,12 @@ class PromotionApprovalOperator(HITLOperator):
         """Return the answer: approved or not, by whom, when, and the comment."""
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"]
-        return {
-            "approved": answer["chosen_options"] == [APPROVE],
-            "by": user["name"] if user else "",
-            "at": answer["responded_at"].isoformat(),
-            "comment": str(answer["params_input"].get(COMMENT) or ""),
-        }
+        return Answer(
+            approved=answer["chosen_options"] == [APPROVE],
+            by=user["name"] if user else "",
+            at=answer["responded_at"],
+            comment=str(answer["params_input"].get(COMMENT) or ""),
+        ).model_dump(mode="json")
 
 
 def ask_for_approval() -> PromotionApprovalOperator:

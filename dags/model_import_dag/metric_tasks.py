@@ -7,11 +7,18 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.steps.results import (
+    EvaluationResult,
+    ImportResult,
+    MetricsResult,
+    Slots,
+    StartedImportResult,
+    WarmUpResult,
+)
 from model_import_dag.clients import service_client
 from model_import_dag.notifications import notify_quota
 from model_import_dag.params import run_account
-
-MEASURED = ("create_import_job", "wait_for_import", "warm_up", "evaluate_model")
+from model_import_dag.runs import result_if_any
 
 
 @task(trigger_rule="all_done", on_success_callback=notify_quota)
@@ -24,35 +31,40 @@ def put_metrics(**context: Any) -> dict[str, Any]:
         name: service_client(account.aws_conn_id, account.region_name, name)
         for name in ("bedrock", "service-quotas", "cloudwatch")
     }
-    return _put(context, account.metrics_namespace, clients)
+    return _put(context, account.metrics_namespace, clients).model_dump(mode="json")
 
 
-def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> dict[str, Any]:
+def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> MetricsResult:
     from include.retention.occupancy import read_occupancy
-    from include.steps.cloudwatch import run_failed, run_metrics, slot_metric
+    from include.steps.cloudwatch import RunMeasurements, run_failed, run_metrics, slot_metric
 
     ti, region = context["ti"], str(clients["bedrock"].meta.region_name)
-    results = {name: ti.xcom_pull(task_ids=name) for name in MEASURED}
+    measured = RunMeasurements(
+        result_if_any(ti, "create_import_job", StartedImportResult),
+        result_if_any(ti, "wait_for_import", ImportResult),
+        result_if_any(ti, "warm_up", WarmUpResult),
+        result_if_any(ti, "evaluate_model", EvaluationResult),
+    )
     occupancy = read_occupancy(clients["bedrock"], clients["service-quotas"])
     states = ti.get_task_states(ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
     failed = run_failed(states.values())
-    cost = _storage_cost(clients["bedrock"], results["wait_for_import"], region)
-    metrics = run_metrics(str(context["params"]["model_name"]), region, results, failed, cost)
+    cost = _storage_cost(clients["bedrock"], measured.imported, region)
+    metrics = run_metrics(str(context["params"]["model_name"]), region, measured, failed, cost)
     metrics.append(slot_metric(region, occupancy.free))
     if namespace:
         clients["cloudwatch"].put_metric_data(Namespace=namespace, MetricData=metrics)
-    slots = {"quota": occupancy.quota, "free": occupancy.free, "imported": list(occupancy.imported)}
-    return {"metrics": {metric["MetricName"]: metric["Value"] for metric in metrics}, "slots": slots}
+    slots = Slots(quota=occupancy.quota, free=occupancy.free, imported=occupancy.imported)
+    return MetricsResult(metrics={metric["MetricName"]: metric["Value"] for metric in metrics}, slots=slots)
 
 
-def _storage_cost(bedrock: Any, imported: dict[str, Any] | None, region: str) -> float | None:
+def _storage_cost(bedrock: Any, imported: ImportResult | None, region: str) -> float | None:
     """What the imported model costs a month; None when there is none, or no longer."""
     from include.service.pricing import model_cost
 
     if not imported:
         return None
     try:
-        model = bedrock.get_imported_model(modelIdentifier=imported["imported_model_arn"])
+        model = bedrock.get_imported_model(modelIdentifier=imported.imported_model_arn)
     except bedrock.exceptions.ResourceNotFoundException:
         return None
     return model_cost(model.get("customModelUnits"), region).storage_month_dollars

@@ -17,8 +17,9 @@ from airflow.sdk.log import redact  # type: ignore[attr-defined]  # public, but 
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
 from include.steps.notify import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
+from include.steps.results import ImportResult, MetricsResult, PromotionResult, StartedImportResult
 from model_import_dag.params import VARIABLE_PREFIX
-from model_import_dag.runs import decision_of
+from model_import_dag.runs import decision_of, registration_of, result_if_any, result_of
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,9 @@ def notify_failure(context: Context) -> None:
 def notify_promotion(context: Context) -> None:
     """Notify of a new champion; the callback of the task that announces it."""
     ti = context["ti"]
-    promoted = ti.xcom_pull(task_ids="announce_promotion")
-    reasons = _reasons(ti)
-    model_arn = promoted["imported_model_arn"]
-    _notify(context, promotion_notice(_place(context), promoted["model_name"], promoted["version"], model_arn, reasons))
+    champion = result_of(ti, "announce_promotion", PromotionResult)
+    model_name, version, model_arn = champion.model_name, champion.version, champion.imported_model_arn
+    _notify(context, promotion_notice(_place(context), model_name, version, model_arn, _reasons(ti)))
 
 
 class ApprovalNotifier(BaseNotifier):
@@ -47,21 +47,22 @@ class ApprovalNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Send the notification."""
         ti = context["ti"]
-        version, model_name = ti.xcom_pull(task_ids="register_version")["version"], str(context["params"]["model_name"])
+        version, model_name = registration_of(ti).version, str(context["params"]["model_name"])
         _notify(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
 
 
 def _reasons(ti: Any) -> str:
-    return "; ".join(decision_of(ti)["reasons"])
+    return "; ".join(decision_of(ti).reasons)
 
 
 def notify_quota(context: Context) -> None:
     """Notify that the quota of imported models is nearly used up, when this run used a slot; put_metrics' callback."""
     ti = context["ti"]
-    slots = (ti.xcom_pull(task_ids="put_metrics") or {}).get("slots")
-    started, imported = ti.xcom_pull(task_ids="create_import_job"), ti.xcom_pull(task_ids="wait_for_import")
-    if slots and imported and not started["adopted"] and slots["free"] <= NEARLY_FULL:
-        _notify(context, quota_notice(_place(context), slots["quota"], tuple(slots["imported"])))
+    put = result_if_any(ti, "put_metrics", MetricsResult)
+    started = result_if_any(ti, "create_import_job", StartedImportResult)
+    imported = result_if_any(ti, "wait_for_import", ImportResult)
+    if put and started and imported and not started.adopted and put.slots.free <= NEARLY_FULL:
+        _notify(context, quota_notice(_place(context), put.slots.quota, put.slots.imported))
 
 
 def _notify(context: Context, notice: Notice) -> None:

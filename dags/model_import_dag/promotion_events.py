@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias
+
+from include.steps.results import PromotionResult
 
 #: Assets are named when a promotion happens, since a form or a roll back may be of any model.
 PROMOTIONS = AssetAlias("imported-model-promotions")
@@ -16,8 +17,8 @@ def champion_asset(model_name: str) -> Asset:
     return Asset(f"champion-{model_name}")
 
 
-def announce(outlet_events: Any, model_name: str, champion: Mapping[str, Any]) -> dict[str, Any]:
+def announce(outlet_events: Any, promotion: PromotionResult) -> dict[str, Any]:
     """Update the model's champion asset; return the event's extra."""
-    extra = {"model_name": model_name, **champion}
-    outlet_events[PROMOTIONS].add(champion_asset(model_name), extra=extra)
+    extra = promotion.model_dump(mode="json")
+    outlet_events[PROMOTIONS].add(champion_asset(promotion.model_name), extra=extra)
     return extra

@@ -9,9 +9,27 @@ from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.run.plan import ImportPlan
+from include.steps.results import (
+    Answer,
+    ChampionResult,
+    DecisionResult,
+    EvaluationResult,
+    ImportResult,
+    PromotionResult,
+    WarmUpResult,
+)
 from model_import_dag.clients import client
 from model_import_dag.promotion_events import PROMOTIONS, announce
-from model_import_dag.runs import decision_of, link_to_registry, link_to_report, plan_of, run_url
+from model_import_dag.runs import (
+    decision_of,
+    final_version,
+    link_to_registry,
+    link_to_report,
+    plan_of,
+    registration_of,
+    result_of,
+    run_url,
+)
 from model_import_dag.timeouts import LONG
 
 log = logging.getLogger(__name__)
@@ -23,18 +41,8 @@ def _clients(plan: ImportPlan) -> Any:
     return Clients(*(client(plan, name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
 
 
-def _results(ti: Any, *task_ids: str) -> dict[str, Any]:
-    return {task_id: ti.xcom_pull(task_ids=task_id) for task_id in task_ids}
-
-
-def _decided(ti: Any, *task_ids: str) -> dict[str, Any]:
-    """Return what the tasks returned, and the decision with which the version was registered."""
-    return {**_results(ti, "register_version", *task_ids), "decide_promotion": decision_of(ti)}
-
-
-def _registered(ti: Any) -> dict[str, Any]:
-    """Return the version as the run left it: with a person's answer, if one was asked."""
-    return {**ti.xcom_pull(task_ids="register_version"), **(ti.xcom_pull(task_ids="record_answer") or {})}
+def _evaluation(ti: Any) -> EvaluationResult:
+    return result_of(ti, "evaluate_model", EvaluationResult)
 
 
 @task(execution_timeout=LONG)
@@ -43,10 +51,9 @@ def evaluate_champion(**context: Any) -> dict[str, Any]:
     from include.steps.decide import measure_champion
 
     plan = plan_of(context)
-    report_uri = context["ti"].xcom_pull(task_ids="evaluate_model")["report_uri"]
-    found = measure_champion(plan, report_uri, _clients(plan))
-    log.info("%s", found["summary"])
-    return found
+    found = measure_champion(plan, _evaluation(context["ti"]).report_uri, _clients(plan))
+    log.info("%s", found.summary)
+    return found.model_dump(mode="json")
 
 
 @task
@@ -54,30 +61,35 @@ def decide_promotion(**context: Any) -> dict[str, Any]:
     """Decide, from the scores and the comparison with the champion, which approval status the version gets."""
     from include.steps.decide import decide
 
-    plan, done = plan_of(context), _results(context["ti"], "evaluate_model", "evaluate_champion")
-    return decide(plan, done["evaluate_model"]["report_uri"], done["evaluate_champion"], _clients(plan))
+    plan, ti = plan_of(context), context["ti"]
+    champion = result_of(ti, "evaluate_champion", ChampionResult)
+    return decide(plan, _evaluation(ti).report_uri, champion, _clients(plan)).model_dump(mode="json")
 
 
 @task(execution_timeout=LONG)
 def register_version(**context: Any) -> dict[str, Any]:
     """Record the imported model as a version in the registry; decide again if the champion has changed."""
-    from include.steps.register import register
+    from include.steps.register import EvaluatedImport, register
 
     plan, ti = plan_of(context), context["ti"]
     link_to_registry(context, plan)
-    done = _results(ti, "wait_for_import", "warm_up", "evaluate_model", "decide_promotion")
-    return register(plan, done["decide_promotion"], done, run_url(context), _clients(plan))
+    model = EvaluatedImport(
+        result_of(ti, "wait_for_import", ImportResult), result_of(ti, "warm_up", WarmUpResult), _evaluation(ti)
+    )
+    decision = result_of(ti, "decide_promotion", DecisionResult)
+    return register(plan, decision, model, run_url(context), _clients(plan)).model_dump(mode="json")
 
 
 @task
 def write_report(**context: Any) -> dict[str, Any]:
     """Write the report of the version, one HTML page, beside its evaluations."""
+    from include.steps.report import ReportedVersion
     from include.steps.report import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
-    done = _decided(ti, "evaluate_champion")
+    version = ReportedVersion(registration_of(ti), decision_of(ti))
     link_to_report(context, plan)
-    return write(plan, done, run_url(context), client(plan, "s3"))
+    return write(plan, version, run_url(context), client(plan, "s3")).model_dump(mode="json")
 
 
 @task
@@ -86,24 +98,28 @@ def record_answer(**context: Any) -> dict[str, Any]:
 
     An approval fails when the imported model was deleted or the champion has changed since it was requested.
     """
-    from include.steps.register import Answer
     from include.steps.register import record_answer as record
+    from include.steps.report import ReportedVersion
     from include.steps.report import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
-    done = _decided(ti, "evaluate_champion", "approve_promotion")
-    answer = Answer.of(done["approve_promotion"])
-    answered = record(plan, answer, done["register_version"], done["decide_promotion"], _clients(plan))
+    registered, decision = registration_of(ti), decision_of(ti)
+    answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, _clients(plan))
     link_to_report(context, plan)
-    write(plan, {**done, "record_answer": answered}, run_url(context), client(plan, "s3"))
-    return answered
+    write(plan, ReportedVersion(registered, decision, answered), run_url(context), client(plan, "s3"))
+    return answered.model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed", outlets=[PROMOTIONS])
 def announce_promotion(**context: Any) -> dict[str, Any]:
     """Announce the model's new champion to other DAGs, by an event of its asset."""
-    plan, registered = plan_of(context), _registered(context["ti"])
-    if not registered["promoted"]:
-        raise AirflowSkipException(f"version {registered['version']} is not a new champion: {registered['status']}")
-    champion = {name: registered[name] for name in ("version", "imported_model_arn")}
-    return announce(context["outlet_events"], plan.config.model_name, {**champion, "fingerprint": plan.fingerprint})
+    plan, final = plan_of(context), final_version(context["ti"])
+    if not final.promoted:
+        raise AirflowSkipException(f"version {final.version} is not a new champion: {final.status}")
+    promotion = PromotionResult(
+        model_name=plan.config.model_name,
+        version=final.version,
+        imported_model_arn=final.imported_model_arn,
+        fingerprint=plan.fingerprint,
+    )
+    return announce(context["outlet_events"], promotion)

@@ -8,6 +8,7 @@ from airflow.sdk import DAG, Param, Variable, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
+from include.steps.results import PromotionResult
 from model_import_dag.clients import service_client
 from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
@@ -67,8 +68,7 @@ def announce_promotion(done: dict[str, Any], **context: Any) -> dict[str, Any]:
     """Announce the model's new champion to other DAGs, by an event of its asset."""
     if not done["changed"]:
         raise AirflowSkipException(f"version {done['champion']} was the champion already")
-    champion = {name: done[name] for name in ("imported_model_arn", "fingerprint")}
-    return announce(context["outlet_events"], done["model_name"], {"version": done["champion"], **champion})
+    return announce(context["outlet_events"], PromotionResult.model_validate({**done, "version": done["champion"]}))
 
 
 def build_roll_back_dag() -> DAG:

@@ -3,25 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from airflow.sdk import conf
+from pydantic import BaseModel
 
 from include.run.plan import ImportPlan
+from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, VersionResult
+
+R = TypeVar("R", bound=BaseModel)
 
 PREFLIGHT = "preflight"
 
 
 def plan_of(context: Mapping[str, Any]) -> ImportPlan:
     """Return the run's plan, which preflight made."""
-    return ImportPlan.model_validate(context["ti"].xcom_pull(task_ids=PREFLIGHT))
+    return result_of(context["ti"], PREFLIGHT, ImportPlan)
 
 
-def decision_of(ti: Any) -> dict[str, Any]:
+def result_of(ti: Any, task_id: str, model: type[R]) -> R:
+    """Return what a task of the run returned, which is in XCom as JSON."""
+    return model.model_validate(ti.xcom_pull(task_ids=task_id))
+
+
+def result_if_any(ti: Any, task_id: str, model: type[R]) -> R | None:
+    """Return what a task of the run returned; None when it was skipped or failed."""
+    found = ti.xcom_pull(task_ids=task_id)
+    return None if found is None else model.model_validate(found)
+
+
+def registration_of(ti: Any) -> RegistrationResult:
+    """Return the run's version as register_version registered it."""
+    return result_of(ti, "register_version", RegistrationResult)
+
+
+def decision_of(ti: Any) -> DecisionResult:
     """Return the decision with which the run's version was registered: decide_promotion's, or a later one."""
-    decided: dict[str, Any] = ti.xcom_pull(task_ids="decide_promotion")
-    return ti.xcom_pull(task_ids="register_version")["decided_again"] or decided
+    return registration_of(ti).decided_again or result_of(ti, "decide_promotion", DecisionResult)
+
+
+def final_version(ti: Any) -> VersionResult:
+    """Return the version as the run left it: with a person's answer, if one was asked."""
+    return result_if_any(ti, "record_answer", AnswerResult) or registration_of(ti)
 
 
 def provenance(context: Any) -> dict[str, str]:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.run.workspace import run_workspace
+from include.steps.results import ImportResult
 from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
 from model_import_dag.params import run_config
-from model_import_dag.runs import PREFLIGHT, link_to_s3, plan_of, provenance, run_name
+from model_import_dag.runs import PREFLIGHT, final_version, link_to_s3, plan_of, provenance, result_of, run_name
 from model_import_dag.schedules import landed_fine_tune
 from model_import_dag.timeouts import LONG
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from include.run.plan import ImportPlan
+
 log = logging.getLogger(__name__)
+R = TypeVar("R")
 
 
 @task
@@ -46,19 +53,26 @@ def decide_import(**context: Any) -> bool:
     return verdict.goes_on
 
 
+def _run_step(
+    context: Any, step: Callable[[ImportPlan, Any, Any], R], why_not: Callable[[ImportPlan, Any], str | None]
+) -> R:
+    """Return what the step returns; skip the task when there is a reason not to run the step."""
+    plan = plan_of(context)
+    s3 = client(plan, "s3")
+    if reason := why_not(plan, s3):
+        raise AirflowSkipException(reason)
+    return step(plan, s3, client(plan, "sagemaker"))
+
+
 @task(execution_timeout=LONG)
 def convert_to_hf(**context: Any) -> dict[str, Any]:
     """Fetch the base model where need be, and convert it to what Bedrock reads: Hugging Face, transformers 4.51.3."""
     from include.steps.prepare import prepare_base, why_no_preparation
 
-    plan = plan_of(context)
-    s3 = client(plan, "s3")
-    if reason := why_no_preparation(plan, s3):
-        raise AirflowSkipException(reason)
-    summary = prepare_base(plan, s3, client(plan, "sagemaker"))
-    if not summary["changed"]:
+    prepared = _run_step(context, prepare_base, why_no_preparation)
+    if not prepared.changed:
         raise AirflowSkipException("the base model is what Bedrock reads already")
-    return summary
+    return prepared.model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed", execution_timeout=LONG)
@@ -66,11 +80,7 @@ def merge_lora(**context: Any) -> dict[str, Any]:
     """Merge the adapter into the base model, writing only the tensors it changes."""
     from include.steps.prepare import merge, why_no_merge
 
-    plan = plan_of(context)
-    s3 = client(plan, "s3")
-    if reason := why_no_merge(plan, s3):
-        raise AirflowSkipException(reason)
-    return merge(plan, s3, client(plan, "sagemaker"))
+    return _run_step(context, merge, why_no_merge).model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed", execution_timeout=LONG)
@@ -78,21 +88,17 @@ def validate_checkpoint(**context: Any) -> dict[str, Any]:
     """Check the checkpoint against what Bedrock will read."""
     from include.steps.prepare import validate, why_no_preparation
 
-    plan = plan_of(context)
-    s3 = client(plan, "s3")
-    if reason := why_no_preparation(plan, s3):
-        raise AirflowSkipException(reason)
-    return validate(plan, s3, client(plan, "sagemaker"))
+    return _run_step(context, validate, why_no_preparation).model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed", execution_timeout=LONG)
 def upload_checkpoint(**context: Any) -> dict[str, Any]:
     """Deliver the checkpoint to its S3 prefix; what is there already is not sent again."""
-    from include.steps.prepare import deliver
+    from include.steps.deliver import deliver
 
     plan = plan_of(context)
     link_to_s3(context, plan)
-    return deliver(plan, client(plan, "s3"), client(plan, "sagemaker"))
+    return deliver(plan, client(plan, "s3"), client(plan, "sagemaker")).model_dump(mode="json")
 
 
 @task
@@ -118,9 +124,9 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
     from include.steps.evaluate import measure
 
     plan = plan_of(context)
-    model_arn = context["ti"].xcom_pull(task_ids="wait_for_import")["imported_model_arn"]
+    model_arn = result_of(context["ti"], "wait_for_import", ImportResult).imported_model_arn
     begin_use(client(plan, "bedrock"), model_arn, run_name(context), datetime.now(UTC))
-    return measure(plan, model_arn, evaluation_clients(plan))
+    return measure(plan, model_arn, evaluation_clients(plan)).model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed")
@@ -129,11 +135,10 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
     from include.aws.model_use import end_use
     from include.retention.retiring import retire_after_promotion
 
-    plan, ti = plan_of(context), context["ti"]
+    plan = plan_of(context)
     clients = retention_clients(plan.aws_conn_id, plan.region_name)
     end_use(clients.bedrock, plan.imported_model_name, run_name(context), datetime.now(UTC))
-    registered = ti.xcom_pull(task_ids="record_answer") or ti.xcom_pull(task_ids="register_version")
-    if registered["status"] != "Approved":
+    if final_version(context["ti"]).status != "Approved":
         raise AirflowSkipException("this version was not promoted: nothing is retired")
     report = retire_after_promotion(clients, plan.config.model_name, plan.config.retention, datetime.now(UTC))
     log.info("%s", report.summary())

@@ -16,8 +16,8 @@ from include.run.workspace import PROJECT_ROOT
 
 REGION = "us-east-1"
 STACK_NAME = "model-import"
-IMPORT_TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import.yaml"
-ALARMS_TEMPLATE = PROJECT_ROOT / "include" / "aws" / "model_import_alarms.yaml"
+IMPORT_TEMPLATE = PROJECT_ROOT / "include" / "cloudformation" / "model_import.yaml"
+ALARMS_TEMPLATE = PROJECT_ROOT / "include" / "cloudformation" / "model_import_alarms.yaml"
 #: How an output of the stack names the Airflow Variable that it fills.
 VARIABLE = "Airflow Variable model_import_"
 #: Airflow's own user: it may do what the stack's policies say and nothing else.

@@ -1,11 +1,13 @@
-"""Where an evaluation is kept: two objects in S3, the report as JSON and the results of its records as JSON Lines."""
+"""Where an evaluation is kept in S3: the report as JSON, the results of its records as JSON Lines, and comparisons."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from include.aws.s3_uri import S3Uri
+from include.evaluation.comparison import Comparison
 from include.evaluation.results import EvaluationReport, RecordResult
 
 
@@ -35,17 +37,39 @@ def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Se
 
 def read_report(s3: Any, report_uri: str) -> EvaluationReport | None:
     """Return the report at an ``s3://`` URI, or None when there is none."""
-    try:
-        body = s3.get_object(**S3Uri.parse(report_uri).arguments)["Body"].read()
-    except s3.exceptions.NoSuchKey:
-        return None
-    return EvaluationReport.model_validate_json(body)
+    body = _read(s3, report_uri)
+    return EvaluationReport.model_validate_json(body) if body is not None else None
 
 
 def read_records(s3: Any, records_uri: str) -> Iterator[RecordResult]:
     """Yield the results of the records at an ``s3://`` URI, in the data set's order."""
     for line in s3.get_object(**S3Uri.parse(records_uri).arguments)["Body"].iter_lines():
         yield RecordResult.model_validate_json(line)
+
+
+def comparison_uri(candidate_report_uri: str, champion_report_uri: str) -> str:
+    """Return where the comparison of two evaluations is kept: next to the candidate's records."""
+    champion = hashlib.sha256(champion_report_uri.encode()).hexdigest()[:12]
+    return f"{candidate_report_uri.removesuffix('.json')}.against-{champion}.json"
+
+
+def store_comparison(s3: Any, uri: str, comparison: Comparison) -> None:
+    """Write the comparison, or overwrite it."""
+    _put(s3, uri, comparison.model_dump_json(indent=1).encode(), "application/json")
+
+
+def read_comparison(s3: Any, uri: str) -> Comparison | None:
+    """Return the comparison at an ``s3://`` URI, or None when there is none."""
+    body = _read(s3, uri)
+    return Comparison.model_validate_json(body) if body is not None else None
+
+
+def _read(s3: Any, uri: str) -> bytes | None:
+    try:
+        body: bytes = s3.get_object(**S3Uri.parse(uri).arguments)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+    return body
 
 
 def _put(s3: Any, uri: str, body: bytes, content_type: str) -> None:

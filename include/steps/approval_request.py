@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from include.run.plan import ImportPlan
+from include.steps.results import DecisionResult, EvaluationResult
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 _MARKS = {"supports": "✓ supports", "asks": "? asks", "refuses": "✗ refuses"}
@@ -20,7 +21,7 @@ class ApprovalRequest(NamedTuple):
 
 
 def approval_request(
-    plan: ImportPlan, decision: Mapping[str, Any], evaluation: Mapping[str, Any], version: int, report_url: str
+    plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationResult, version: int, report_url: str
 ) -> ApprovalRequest:
     """Return the request: findings, scores with intervals, the report's address, and what happens without an answer.
 
@@ -35,21 +36,19 @@ def approval_request(
     return ApprovalRequest(subject, "\n".join(_lines(plan, decision, evaluation, report_url)))
 
 
-def _lines(
-    plan: ImportPlan, decision: Mapping[str, Any], evaluation: Mapping[str, Any], report_url: str
-) -> Iterator[str]:
+def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationResult, report_url: str) -> Iterator[str]:
     yield f"[**Open the report**]({report_url})"
     yield ""
-    for finding in decision["findings"]:
-        yield f"- **{_MARKS[finding['effect']]}**: {plain(finding['reason'])}"
+    for finding in decision.findings:
+        yield f"- **{_MARKS[finding.effect]}**: {plain(finding.reason)}"
     yield ""
     yield "| metric | this version | 95 % interval |"
     yield "| --- | ---: | ---: |"
-    for name in evaluation["scores"]:
-        one = evaluation["metrics"][name]
-        yield f"| {plain(name)} | {one['value']:.3f} | {one['low']:.3f} to {one['high']:.3f} |"
+    for name in evaluation.scores:
+        score = evaluation.metrics[name]
+        yield f"| {plain(name)} | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} |"
     yield ""
-    champion = f"version {decision['champion']} is the champion" if decision["champion"] else "there is no champion"
+    champion = f"version {decision.champion} is the champion" if decision.champion else "there is no champion"
     yield f"An approval counts only while {champion}."
     approval = plan.config.approval
     yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."

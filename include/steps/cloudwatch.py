@@ -6,8 +6,10 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricDa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from include.steps.results import EvaluationResult, ImportResult, StartedImportResult, WarmUpResult
 
 FAILED = frozenset({"failed", "upstream_failed"})
 SCORES = {
@@ -17,7 +19,15 @@ SCORES = {
     "precision": "Precision",
     "recall": "Recall",
 }
-Results = Mapping[str, Mapping[str, Any] | None]
+
+
+class RunMeasurements(NamedTuple):
+    """What a run has measured; None for what it did not reach."""
+
+    started: StartedImportResult | None = None
+    imported: ImportResult | None = None
+    warm_up: WarmUpResult | None = None
+    evaluation: EvaluationResult | None = None
 
 
 def run_failed(states: Iterable[str | None]) -> bool:
@@ -26,22 +36,21 @@ def run_failed(states: Iterable[str | None]) -> bool:
 
 
 def run_metrics(
-    model_name: str, region_name: str, results: Results, failed: bool, storage_month_dollars: float | None
+    model_name: str, region_name: str, measured: RunMeasurements, failed: bool, storage_month_dollars: float | None
 ) -> list[dict[str, Any]]:
     """Return the metrics of one run, in the form of PutMetricData.
 
     Args:
         model_name: what was imported.
         region_name: where.
-        results: what create_import_job, wait_for_import, warm_up and evaluate_model left, by task; None where they did
-            not get so far.
+        measured: what the run measured.
         failed: whether the run failed.
         storage_month_dollars: what keeping the imported model costs, where that is known.
     """
     values = {
         "RunFailed": (float(failed), "Count"),
         "RunSucceeded": (float(not failed), "Count"),
-        **_measured(results),
+        **_measured(measured),
     }
     if storage_month_dollars is not None:
         values["StorageDollarsPerMonth"] = (storage_month_dollars, "None")
@@ -54,17 +63,16 @@ def slot_metric(region_name: str, free: int) -> dict[str, Any]:
     return _datum("ModelSlotsFree", float(free), "Count", [{"Name": "Region", "Value": region_name}])
 
 
-def _measured(results: Results) -> dict[str, tuple[float, str]]:
-    """The metrics. The seconds of an import that this run adopted were reported by the run that started it."""
-    started, imported = results.get("create_import_job") or {}, results.get("wait_for_import") or {}
-    warm, evaluated = results.get("warm_up") or {}, results.get("evaluate_model") or {}
+def _measured(run: RunMeasurements) -> dict[str, tuple[float, str]]:
+    """Return the metrics. The seconds of an import that this run adopted were reported by the run that started it."""
     values: dict[str, tuple[float, str]] = {}
-    if imported.get("seconds") is not None and not started.get("adopted"):
-        values["ImportSeconds"] = (float(imported["seconds"]), "Seconds")
-    if warm.get("cold_start_seconds") is not None:
-        values["ColdStartSeconds"] = (float(warm["cold_start_seconds"]), "Seconds")
-    scores = evaluated.get("scores") or {}
-    values |= {SCORES[name]: (float(score), "None") for name, score in scores.items() if name in SCORES}
+    adopted = run.started is not None and run.started.adopted
+    if run.imported and run.imported.seconds is not None and not adopted:
+        values["ImportSeconds"] = (run.imported.seconds, "Seconds")
+    if run.warm_up and run.warm_up.cold_start_seconds is not None:
+        values["ColdStartSeconds"] = (run.warm_up.cold_start_seconds, "Seconds")
+    scores = run.evaluation.scores if run.evaluation else {}
+    values |= {SCORES[name]: (score, "None") for name, score in scores.items() if name in SCORES}
     return values
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from include.errors import ModelImportError
 from include.evaluation.comparison import Comparison, compare
 from include.evaluation.results import EvaluationReport, RecordResult
-from include.evaluation.storage import read_records, read_report
+from include.evaluation.storage import comparison_uri, read_comparison, read_records, read_report, store_comparison
 from include.promotion.decision import ChampionMeasured, compared_metrics, decide_promotion
 from include.registry.imported import is_imported
 from include.registry.sagemaker import SageMakerRegistry
 from include.run.plan import ImportPlan
 from include.steps.evaluate import EvaluationClients, measure
+from include.steps.results import ChampionResult, DecisionResult
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def unanswered(report: EvaluationReport) -> int:
     return report.records - report.statuses["answered"]
 
 
-def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clients) -> dict[str, Any]:
+def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clients) -> ChampionResult:
     """Return the champion's version number and the report of its answers to the questions the candidate was asked.
 
     Its earlier answers are taken when it was asked the same questions in the same way; otherwise its imported model is
@@ -57,22 +57,29 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clien
     """
     champion = SageMakerRegistry(clients.sagemaker).champion(plan.config.model_name)
     if champion is None:
-        return {"champion": None, "summary": "there is no champion yet"}
-    landed_at = champion.landed_at.isoformat() if champion.landed_at else None
-    found = {"champion": champion.number, "fingerprint": champion.fingerprint, "landed_at": landed_at, "report_uri": ""}
+        return ChampionResult(champion=None, summary="there is no champion yet")
+
+    def found(summary: str, report_uri: str = "") -> ChampionResult:
+        return ChampionResult(
+            champion=champion.number,
+            summary=summary,
+            fingerprint=champion.fingerprint,
+            landed_at=champion.landed_at,
+            report_uri=report_uri,
+        )
+
     if champion.fingerprint == plan.fingerprint:
-        return {**found, "summary": f"this content is the champion already, version {champion.number}"}
+        return found(f"this content is the champion already, version {champion.number}")
     candidate = stored_report(clients.s3, candidate_report_uri)
     earlier = read_report(clients.s3, champion.report_uri) if champion.report_uri else None
     if earlier and earlier.conditions_digest == candidate.conditions_digest and not unanswered(earlier):
-        summary = f"version {champion.number} has answered the same questions before"
-        return {**found, "report_uri": champion.report_uri, "summary": summary}
+        return found(f"version {champion.number} has answered the same questions before", champion.report_uri)
     if not is_imported(champion, clients.bedrock):
-        return {**found, "summary": f"the imported model of version {champion.number} is gone: it cannot be asked"}
+        return found(f"the imported model of version {champion.number} is gone: it cannot be asked")
     evaluation_clients = EvaluationClients(clients.runtime, clients.s3, clients.bedrock)
     asked = measure(plan, champion.imported_model_arn, evaluation_clients)
     summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
-    return {**found, "report_uri": asked["report_uri"], "summary": summary}
+    return found(summary, asked.report_uri)
 
 
 def records_of(s3: Any, report: EvaluationReport) -> list[RecordResult]:
@@ -92,22 +99,38 @@ def compare_with_champion(plan: ImportPlan, candidate_uri: str, champion_uri: st
     )
 
 
-def _champion(plan: ImportPlan, candidate_uri: str, measured: Mapping[str, Any], s3: Any) -> ChampionMeasured | None:
-    if measured["champion"] is None:
+def stored_comparison(plan: ImportPlan, candidate_uri: str, decision: DecisionResult, s3: Any) -> Comparison | None:
+    """Return the comparison that the decision is based on; None when there was none.
+
+    It is read from S3, where ``decide`` stored it, and made again only when it is missing there.
+    """
+    champion_uri = decision.champion_report_uri
+    if not champion_uri:
         return None
-    uri = measured["report_uri"]
+    stored = read_comparison(s3, decision.comparison_uri) if decision.comparison_uri else None
+    return stored or compare_with_champion(plan, candidate_uri, champion_uri, s3)
+
+
+def _champion(
+    plan: ImportPlan, measured: ChampionResult, comparison: Comparison | None, s3: Any
+) -> ChampionMeasured | None:
+    if measured.champion is None:
+        return None
+    uri = measured.report_uri
     return ChampionMeasured(
-        number=measured["champion"],
-        fingerprint=measured["fingerprint"],
-        landed_at=measured["landed_at"],
-        comparison=compare_with_champion(plan, candidate_uri, uri, s3) if uri else None,
+        number=measured.champion,
+        fingerprint=measured.fingerprint,
+        landed_at=measured.landed_at,
+        comparison=comparison,
         unanswered=unanswered(stored_report(s3, uri)) if uri else 0,
-        why_not="" if uri else measured["summary"],
+        why_not="" if uri else measured.summary,
     )
 
 
-def decide(plan: ImportPlan, candidate_uri: str, measured: Mapping[str, Any], clients: Clients) -> dict[str, Any]:
+def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clients: Clients) -> DecisionResult:
     """Return the approval status for the measured model, the reasons, and the champion it was compared with.
+
+    The comparison is stored in S3, next to the candidate's records; a later decision overwrites it.
 
     Args:
         plan: what is imported, and the rules of its promotion.
@@ -115,25 +138,31 @@ def decide(plan: ImportPlan, candidate_uri: str, measured: Mapping[str, Any], cl
         measured: what ``measure_champion`` returned.
         clients: S3 and SageMaker are asked.
     """
+    s3, comparison, uri = clients.s3, None, ""
+    if measured.report_uri:
+        comparison = compare_with_champion(plan, candidate_uri, measured.report_uri, s3)
+        uri = comparison_uri(candidate_uri, measured.report_uri)
+        store_comparison(s3, uri, comparison)
     decision = decide_promotion(
         plan.config,
         plan.fingerprint,
-        stored_report(clients.s3, candidate_uri),
-        _champion(plan, candidate_uri, measured, clients.s3),
+        stored_report(s3, candidate_uri),
+        _champion(plan, measured, comparison, s3),
         SageMakerRegistry(clients.sagemaker).find(plan.config.model_name, plan.fingerprint),
         plan.landed_at,
     )
     log.info("%s: %s", decision.status, "; ".join(decision.reasons))
-    return {
-        **decision.model_dump(mode="json"),
-        "reasons": list(decision.reasons),
-        "champion": measured["champion"],
-        "champion_report_uri": measured.get("report_uri", ""),
-    }
+    return DecisionResult(
+        status=decision.status,
+        findings=decision.findings,
+        champion=measured.champion,
+        champion_report_uri=measured.report_uri,
+        comparison_uri=uri,
+    )
 
 
-def decide_again(plan: ImportPlan, candidate_uri: str, clients: Clients) -> dict[str, Any]:
+def decide_again(plan: ImportPlan, candidate_uri: str, clients: Clients) -> DecisionResult:
     """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions."""
     measured = measure_champion(plan, candidate_uri, clients)
-    log.info("%s", measured["summary"])
+    log.info("%s", measured.summary)
     return decide(plan, candidate_uri, measured, clients)

@@ -17,6 +17,7 @@ from include.evaluation.storage import EvaluationPlace, read_records, read_repor
 from include.run.evaluation_set import prompt_settings, read_evaluation_set
 from include.run.plan import ImportPlan
 from include.service.pricing import ModelCost, expected_windows, model_cost, use_summary, used_windows
+from include.steps.results import EvaluationResult
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class EvaluationClients(NamedTuple):
     bedrock: Any
 
 
-def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> dict[str, Any]:
-    """Return the summary of the model's report, with ``scores``, ``report_uri`` and ``body_format``.
+def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> EvaluationResult:
+    """Return the model's evaluation.
 
     Records that were answered before are not asked again. Any imported model can be measured, the champion too: under
     the plan's prefix, on the plan's data set, asked the plan's way.
@@ -44,12 +45,7 @@ def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> dic
     else:
         report = _ask(plan, place, measured_on, dataset, clients, has_earlier=report is not None)
     log.info("Evaluation of %s:\n%s", model_arn, as_markdown(report))
-    return {
-        "scores": report.scores,
-        "report_uri": place.report_uri,
-        "body_format": report.prompt.body_format,
-        **report.summary(),
-    }
+    return EvaluationResult.of(report, place.report_uri)
 
 
 def _digest(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Prepare and deliver a checkpoint as a plan says; each step leaves a file for the next in the workspace."""
+"""Prepare a checkpoint as a plan says; each step leaves a file for the next in the workspace."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import logging
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -15,8 +13,10 @@ from include.checkpoint.writing.disk import named_when_full
 from include.errors import ModelImportError
 from include.run.inputs import RunInputs, describe_inputs, fetch
 from include.run.plan import ImportPlan
+from include.steps.results import MergeResult, PreparedResult
 
 if TYPE_CHECKING:
+    from include.checkpoint.checks.validation import ValidationReport
     from include.checkpoint.files.reading import RangeReader
     from include.checkpoint.files.segments import Checkpoint
     from include.sources.patient_reader import PatientReader
@@ -30,8 +30,6 @@ BASE = "base.json"
 MERGED = "merged.json"
 PROOF = "merge-proof.json"
 READ = "read-ranges.json"
-#: An upload without a new part for this long is considered abandoned, as in the bucket's lifecycle rule.
-ABANDONED_AFTER = timedelta(days=7)
 _DELIVERED = "this content is in S3 already"
 _MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
 
@@ -66,8 +64,8 @@ def _planned_inputs(plan: ImportPlan, s3: Any, sagemaker: Any) -> RunInputs:
 Step = Callable[Concatenate[ImportPlan, P], T]
 
 
-def _names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
-    """The step, with an error of our own where the workspace becomes full; then nothing half written is left."""
+def names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
+    """Return the step; on a full disk it raises an error that names the workspace, and leaves no half-written file."""
 
     @wraps(step)
     def run(plan: ImportPlan, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -85,12 +83,9 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
     return PatientReader(UriReader(s3), limit=RateLimit(plan.config.account.bytes_per_second))
 
 
-@_names_a_full_disk
-def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
-    """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be.
-
-    Returns a summary; ``changed`` says whether there was anything to convert or to normalise.
-    """
+@names_a_full_disk
+def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
+    """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be."""
     from include.checkpoint.files.folder import checkpoint_of_folder
     from include.checkpoint.inspection import inspect
     from include.checkpoint.normalising import normalise
@@ -102,8 +97,8 @@ def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
     prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)
     prepared.save(plan.workspace_file(BASE))
-    notes = [*found.notes, *prepared.notes]
-    return {"changed": raw or prepared != checkpoint, "bytes": prepared.size, "notes": notes}
+    notes = (*found.notes, *prepared.notes)
+    return PreparedResult(changed=raw or prepared != checkpoint, bytes=prepared.size, notes=notes)
 
 
 def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
@@ -124,9 +119,9 @@ def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: Rang
     return cast(checkpoint, overlay, plan.config.dtype, progress=LogProgress("Rounding"), reader=reader)
 
 
-@_names_a_full_disk
-def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
-    """Merge the adapter into the base, writing the changed tensors only; return a summary."""
+@names_a_full_disk
+def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
+    """Merge the adapter into the base, writing the changed tensors only."""
     from include.checkpoint.lora.merging import merge as merge_checkpoint
     from include.checkpoint.normalising import normalise
     from include.checkpoint.writing.progress import LogProgress
@@ -146,7 +141,7 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
     prepared.save(plan.workspace_file(MERGED))
     summary = {name: value for name, value in result.proof.items() if name != "tensors"}
-    return {"bytes": prepared.size, "proof": summary, "notes": list(prepared.notes)}
+    return MergeResult(bytes=prepared.size, proof=summary, notes=prepared.notes)
 
 
 def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
@@ -159,7 +154,8 @@ def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
     return Checkpoint.load(plan.workspace_file(BASE))
 
 
-def _prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
+def prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
+    """Return the checkpoint to import, made again when the workspace was cleared in between."""
     from include.checkpoint.files.segments import Checkpoint
 
     if plan.config.adapter is None:
@@ -170,66 +166,17 @@ def _prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoin
     return Checkpoint.load(plan.workspace_file(MERGED))
 
 
-def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
-    """Check the prepared checkpoint against what Bedrock reads; return a summary, raise on any error."""
+def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
+    """Check the prepared checkpoint against what Bedrock reads; raise on any error."""
     from include.checkpoint.checks.validation import raise_on_defects
     from include.checkpoint.checks.validation import validate as validate_checkpoint
 
-    report = validate_checkpoint(_prepared_checkpoint(plan, s3, sagemaker), _reader(plan, s3))
+    report = validate_checkpoint(prepared_checkpoint(plan, s3, sagemaker), _reader(plan, s3))
     for warning in report.warnings:
         log.warning("%s", warning.line())
     raise_on_defects(report)
     log.info("%s", report.summary)
-    return report.model_dump(mode="json")
-
-
-@_names_a_full_disk
-def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> dict[str, Any]:
-    """Bring the checkpoint to its prefix, or find it there; return what was sent."""
-    from include.checkpoint.writing.progress import LogProgress
-    from include.delivery.earlier import earlier_deliveries
-    from include.delivery.transfer import TransferSettings
-    from include.delivery.upload import upload
-    from include.sources.read_ledger import load_ranges
-
-    if _is_delivered(plan, s3):
-        log.info("%s holds this content already: nothing is sent", plan.s3_uri)
-        return {"s3_uri": plan.s3_uri, "bytes_sent": 0}
-    model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
-    proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
-    report = upload(
-        s3,
-        _prepared_checkpoint(plan, s3, sagemaker),
-        plan.bucket,
-        plan.prefix,
-        manifest_key=plan.manifest_key,
-        fingerprint=plan.fingerprint,
-        proof=json.loads(proof.read_text()) if proof.exists() else None,
-        progress=LogProgress("Uploading"),
-        earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
-        read_ranges=load_ranges(ranges) if ranges.exists() else (),
-        kms_key_id=plan.config.account.kms_key_id,
-        settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
-    )
-    _abort_abandoned(s3, plan.bucket, model_prefix)
-    return asdict(report)
-
-
-def _abort_abandoned(s3: Any, bucket: str, model_prefix: str) -> None:
-    """Free the parts that earlier runs of this model left and no run came back to; a failure is no run's failure."""
-    from include.aws.errors import S3RequestError
-    from include.delivery.destination import Destination
-    from include.delivery.open_uploads import abort_abandoned
-
-    try:
-        aborted = abort_abandoned(
-            Destination(s3, bucket, model_prefix.rstrip("/")), datetime.now(UTC) - ABANDONED_AFTER
-        )
-    except S3RequestError as error:
-        log.warning("Abandoned uploads under s3://%s/%s stay: %s", bucket, model_prefix, error)
-        return
-    for upload in aborted:
-        log.info("Aborted an upload of %s that was abandoned on %s", upload.name, upload.initiated.date())
+    return report
 
 
 def clear(plan: ImportPlan) -> None:
@@ -237,7 +184,7 @@ def clear(plan: ImportPlan) -> None:
     shutil.rmtree(plan.workspace, ignore_errors=True)
 
 
-def _is_delivered(plan: ImportPlan, s3: Any) -> bool:
+def is_delivered(plan: ImportPlan, s3: Any) -> bool:
     """Whether the content is in S3, since before the run or through it."""
     from include.delivery.manifest import find_delivered
 
@@ -246,7 +193,7 @@ def _is_delivered(plan: ImportPlan, s3: Any) -> bool:
 
 def why_no_preparation(plan: ImportPlan, s3: Any) -> str | None:
     """Return why nothing need be prepared, or None."""
-    return _DELIVERED if _is_delivered(plan, s3) else None
+    return _DELIVERED if is_delivered(plan, s3) else None
 
 
 def why_no_merge(plan: ImportPlan, s3: Any) -> str | None:

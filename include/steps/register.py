@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any, NamedTuple
 
-from include.promotion.decision import PromotionDecision
 from include.registry.errors import ChampionChangedError, VersionUnknownError
 from include.registry.imported import check_imported
 from include.registry.model_card import model_card
@@ -26,45 +25,35 @@ from include.run.plan import ImportPlan
 from include.run.report_place import report_html_uri
 from include.service.pricing import model_cost
 from include.steps.decide import Clients, decide_again, stored_report
+from include.steps.results import (
+    Answer,
+    AnswerResult,
+    DecisionResult,
+    EvaluationResult,
+    ImportResult,
+    RegistrationResult,
+    WarmUpResult,
+)
 from include.steps.usual_duration import CHECKPOINT_BYTES, IMPORT_SECONDS
 
 log = logging.getLogger(__name__)
 
-Results = Mapping[str, Mapping[str, Any] | None]
-"""What the run's tasks returned, by task; None for a task that was skipped."""
+
+class EvaluatedImport(NamedTuple):
+    """An imported model: its import, its first answer and its evaluation."""
+
+    imported: ImportResult
+    warm_up: WarmUpResult
+    evaluation: EvaluationResult
 
 
-class Answer(NamedTuple):
-    """What was answered to the question whether to promote; ``by`` is empty when the deadline answered."""
-
-    approved: bool
-    by: str
-    at: datetime
-    comment: str = ""
-
-    @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Answer:
-        """Return what the task approve_promotion left."""
-        at = datetime.fromisoformat(answer["at"])
-        return cls(approved=answer["approved"], by=answer["by"], at=at, comment=answer["comment"])
-
-    @property
-    def reason(self) -> str:
-        """The answer as a sentence."""
-        done = "approved" if self.approved else "rejected"
-        when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        if not self.by:
-            return f"there was no answer before the deadline, {when}: {done}"
-        return f"{done} by {self.by}, {when}" + (f": {self.comment}" if self.comment else "")
-
-
-def _provenance(plan: ImportPlan, results: Results, run_url: str) -> dict[str, str]:
-    imported, warm, evaluation = (results[name] or {} for name in ("wait_for_import", "warm_up", "evaluate_model"))
+def _provenance(plan: ImportPlan, model: EvaluatedImport, run_url: str) -> dict[str, str]:
+    imported, warm_up, evaluation = model
     return {
         **plan.tags,
         "dag_run_url": run_url,
-        "job_arn": imported["job_arn"],
-        "imported_model_name": imported["imported_model_name"],
+        "job_arn": imported.job_arn,
+        "imported_model_name": imported.imported_model_name,
         "s3_uri": plan.s3_uri,
         REPORT_HTML_URI: report_html_uri(plan.bucket, plan.evaluation_prefix),
         "base": plan.config.base,
@@ -72,10 +61,10 @@ def _provenance(plan: ImportPlan, results: Results, run_url: str) -> dict[str, s
         "licence": plan.config.licence,
         LANDED_AT: plan.landed_at.isoformat() if plan.landed_at else "",
         "dataset": plan.config.evaluation.dataset,
-        "body_format": evaluation["body_format"],
-        "answers_in": warm["body_format"] or "",
-        "converse": str(warm["converse"]).lower(),
-        IMPORT_SECONDS: str(imported["seconds"] or ""),
+        "body_format": evaluation.body_format,
+        "answers_in": warm_up.body_format or "",
+        "converse": str(warm_up.converse).lower(),
+        IMPORT_SECONDS: str(imported.seconds or ""),
         CHECKPOINT_BYTES: str(plan.checkpoint_bytes),
         "region_name": plan.region_name,
     }
@@ -107,18 +96,18 @@ def served_as(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[s
 
 
 def _candidate(
-    plan: ImportPlan, decision: PromotionDecision, results: Results, details: Mapping[str, str], s3: Any
+    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, details: Mapping[str, str], s3: Any
 ) -> Candidate:
-    evaluation = results["evaluate_model"] or {}
-    report = stored_report(s3, evaluation["report_uri"])
+    report_uri = model.evaluation.report_uri
+    report = stored_report(s3, report_uri)
     return Candidate(
         group=plan.config.model_name,
         description=plan.config.description,
         fingerprint=plan.fingerprint,
-        imported_model_arn=(results["wait_for_import"] or {})["imported_model_arn"],
+        imported_model_arn=model.imported.imported_model_arn,
         scores=report.scores,
         dataset_digest=report.dataset_digest,
-        report_uri=evaluation["report_uri"],
+        report_uri=report_uri,
         status=decision.status,
         provenance={**details, "decision": "; ".join(decision.reasons)},
         approval_description="; ".join(decision.reasons),
@@ -127,8 +116,8 @@ def _candidate(
 
 
 def register(
-    plan: ImportPlan, decision: Mapping[str, Any], results: Results, run_url: str, clients: Clients
-) -> dict[str, Any]:
+    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, run_url: str, clients: Clients
+) -> RegistrationResult:
     """Record the imported model as a version, or find it; return its number, ARN, status, cost and the champion now.
 
     A decision holds against the champion with which it compared: when another version has become the champion since,
@@ -138,36 +127,34 @@ def register(
     Args:
         plan: what was imported.
         decision: what ``decide`` returned.
-        results: what wait_for_import, warm_up and evaluate_model returned, by task.
+        model: the imported model, and what was measured of it.
         run_url: the page of this run.
         clients: S3, SageMaker and Bedrock are asked, and the champion's model if it has changed.
     """
-    arn = (results["wait_for_import"] or {})["imported_model_arn"]
-    served = served_as(arn, plan.region_name, clients.bedrock)
+    served = served_as(model.imported.imported_model_arn, plan.region_name, clients.bedrock)
     log.info("%s", served["cost"])
-    report_uri = (results["evaluate_model"] or {})["report_uri"]
-    details = {**_provenance(plan, results, run_url), **served, "merge_proof": merge_proof(plan, clients.s3)}
-    version, final = _register_as_decided(plan, decision, results, details, clients)
-    return {
-        **_registered(version, final["champion"], SageMakerRegistry(clients.sagemaker), plan.config.model_name),
-        **served,
-        "report_uri": report_uri,
-        "decided_again": None if final is decision else final,
-    }
+    details = {**_provenance(plan, model, run_url), **served, "merge_proof": merge_proof(plan, clients.s3)}
+    version, final = _register_as_decided(plan, decision, model, details, clients)
+    registry = SageMakerRegistry(clients.sagemaker)
+    return RegistrationResult(
+        **_registered(version, final.champion, registry, plan.config.model_name) | served,
+        report_uri=model.evaluation.report_uri,
+        decided_again=None if final is decision else final,
+    )
 
 
 def _register_as_decided(
-    plan: ImportPlan, decision: Mapping[str, Any], results: Results, details: Mapping[str, str], clients: Clients
-) -> tuple[ModelVersion, Mapping[str, Any]]:
+    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, details: Mapping[str, str], clients: Clients
+) -> tuple[ModelVersion, DecisionResult]:
     """Return the registered version and the decision that it was registered with.
 
     Every further round is due to another version that became the champion meanwhile, so the rounds end.
     """
     registry = SageMakerRegistry(clients.sagemaker)
     while True:
-        candidate = _candidate(plan, PromotionDecision.model_validate(decision), results, details, clients.s3)
+        candidate = _candidate(plan, decision, model, details, clients.s3)
         try:
-            return registry.register(candidate, ChampionSeen(decision["champion"])), decision
+            return registry.register(candidate, ChampionSeen(decision.champion)), decision
         except ChampionChangedError as error:
             log.warning("%s, expected %s; found %s: decide again", error.what, error.expected, error.found)
         decision = decide_again(plan, candidate.report_uri, clients)
@@ -192,9 +179,9 @@ def _registered(
 
 
 def record_answer(
-    plan: ImportPlan, answer: Answer, registered: Mapping[str, Any], decision: Mapping[str, Any], clients: Clients
-) -> dict[str, Any]:
-    """Give the version the status that a person, or the deadline, chose; return what ``register`` returns.
+    plan: ImportPlan, answer: Answer, registered: RegistrationResult, decision: DecisionResult, clients: Clients
+) -> AnswerResult:
+    """Give the version the status that a person, or the deadline, chose.
 
     Only a person's answer is kept against later runs: what the deadline decided, the next run decides again.
 
@@ -213,12 +200,12 @@ def record_answer(
     group, registry = plan.config.model_name, SageMakerRegistry(clients.sagemaker)
     version = registry.find(group, plan.fingerprint)
     if version is None:
-        raise VersionUnknownError(group, f"version {registered['version']}", ())
+        raise VersionUnknownError(group, f"version {registered.version}", ())
     if answer.by or version.status == "PendingManualApproval":
-        version = _answered(group, version, answer, ChampionSeen(decision["champion"]), clients)
+        version = _answered(group, version, answer, ChampionSeen(decision.champion), clients)
     else:
         log.warning("version %s is %s by now: the deadline changes nothing", version.number, version.status)
-    return {**_registered(version, decision["champion"], registry, group), "reason": answer.reason}
+    return AnswerResult(**_registered(version, decision.champion, registry, group), reason=answer.reason)
 
 
 def _answered(group: str, version: ModelVersion, answer: Answer, seen: ChampionSeen, clients: Clients) -> ModelVersion:

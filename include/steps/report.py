@@ -3,61 +3,65 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from include.aws.s3_uri import S3Uri
 from include.evaluation.results import EvaluationReport
-from include.promotion.decision import PromotionDecision, compared_metrics
+from include.promotion.decision import compared_metrics
 from include.reporting.content import Measured, ReportContent, build_content
 from include.reporting.page import render
 from include.run.plan import ImportPlan
 from include.run.report_place import report_html_uri
-from include.steps.decide import compare_with_champion, records_of, stored_report
+from include.steps.decide import records_of, stored_comparison, stored_report
 from include.steps.register import merge_proof
+from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
 
 log = logging.getLogger(__name__)
 
-Done = Mapping[str, Mapping[str, Any] | None]
-"""What the run's tasks returned, by task."""
+
+class ReportedVersion(NamedTuple):
+    """A registered version, the decision with which it was registered, and the answer if a person was asked."""
+
+    registered: RegistrationResult
+    decision: DecisionResult
+    answered: AnswerResult | None = None
 
 
-def write_report(plan: ImportPlan, done: Done, run_url: str, s3: Any) -> dict[str, Any]:
+def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any) -> ReportResult:
     """Write the page, or overwrite it, and return its URI.
 
     Args:
         plan: what was imported.
-        done: what decide_promotion and register_version returned, and record_answer if a person was asked.
+        version: the version, and what was decided about it.
         run_url: the page of the DAG run.
         s3: an S3 client.
     """
     uri = report_html_uri(plan.bucket, plan.evaluation_prefix)
-    page = render(report_content(plan, done, run_url, s3)).encode()
+    page = render(report_content(plan, version, run_url, s3)).encode()
     s3.put_object(**S3Uri.parse(uri).arguments, Body=page, ContentType="text/html; charset=utf-8")
     log.info("The report is at %s", uri)
-    return {"report_html_uri": uri, "bytes": len(page)}
+    return ReportResult(report_html_uri=uri, bytes=len(page))
 
 
-def report_content(plan: ImportPlan, done: Done, run_url: str, s3: Any) -> ReportContent:
-    """Return what the page says; both evaluations are read from S3."""
-    decision, registered = dict(done["decide_promotion"] or {}), dict(done["register_version"] or {})
-    answered = done.get("record_answer") or {}
-    candidate = _measured("this version", registered["report_uri"], s3)
+def report_content(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any) -> ReportContent:
+    """Return what the page says; both evaluations and the comparison are read from S3."""
+    registered, decision, answered = version
+    candidate = _measured("this version", registered.report_uri, s3)
     champion = None
-    if uri := decision["champion_report_uri"]:
-        champion = _measured(f"champion version {decision['champion']}", uri, s3)
-    comparison = compare_with_champion(plan, registered["report_uri"], uri, s3) if champion else None
+    if uri := decision.champion_report_uri:
+        champion = _measured(f"champion version {decision.champion}", uri, s3)
+    comparison = stored_comparison(plan, registered.report_uri, decision, s3)
     facts = {
         "model_name": plan.config.model_name,
         "description": plan.config.description,
-        "version": registered["version"],
-        "status": {**registered, **answered}["status"],
-        "answer": answered.get("reason", ""),
+        "version": registered.version,
+        "status": (answered or registered).status,
+        "answer": answered.reason if answered else "",
         "compared": compared_metrics(plan.config)[0],
-        "costs": tuple(filter(None, (registered["cost"], candidate.report.cost_summary))),
+        "costs": tuple(filter(None, (registered.cost, candidate.report.cost_summary))),
         "provenance": _provenance(plan, registered, candidate.report, run_url, merge_proof(plan, s3)),
     }
-    return build_content(candidate, champion, comparison, PromotionDecision.model_validate(decision), facts)
+    return build_content(candidate, champion, comparison, decision, facts)
 
 
 def _measured(name: str, uri: str, s3: Any) -> Measured:
@@ -66,7 +70,7 @@ def _measured(name: str, uri: str, s3: Any) -> Measured:
 
 
 def _provenance(
-    plan: ImportPlan, registered: Mapping[str, Any], report: EvaluationReport, run_url: str, proof: str
+    plan: ImportPlan, registered: RegistrationResult, report: EvaluationReport, run_url: str, proof: str
 ) -> tuple[tuple[str, str], ...]:
     prompt = report.prompt
     facts = {
@@ -76,8 +80,8 @@ def _provenance(
         "Fingerprint": plan.fingerprint,
         "Merge": proof,
         "Checkpoint": plan.s3_uri,
-        "Imported model": registered["imported_model_arn"],
-        "Version in the registry": registered["arn"],
+        "Imported model": registered.imported_model_arn,
+        "Version in the registry": registered.arn,
         "DAG run": run_url,
         "Data set": f"{report.dataset_uri}, SHA-256 {report.dataset_digest}",
         "Results of all records": report.records_uri,

@@ -14,8 +14,17 @@ from include.registry.sagemaker import SageMakerRegistry
 from include.run.plan import ImportPlan
 from include.run.report_place import read_html_report
 from include.steps.decide import Clients, decide, measure_champion
-from include.steps.register import Answer, record_answer, register
-from include.steps.report import write_report
+from include.steps.register import EvaluatedImport, record_answer, register
+from include.steps.report import ReportedVersion, write_report
+from include.steps.results import (
+    Answer,
+    AnswerResult,
+    DecisionResult,
+    EvaluationResult,
+    ImportResult,
+    RegistrationResult,
+    WarmUpResult,
+)
 from tests.support.bedrock_stand_in import BUCKET
 from tests.support.pages import Right, answers, measured
 
@@ -74,17 +83,18 @@ class Runs:
             tags={"fingerprint": fingerprint},
         )
 
-    def evaluated(self, plan: ImportPlan, right: Right) -> str:
+    def evaluated(self, plan: ImportPlan, right: Right) -> EvaluationResult:
         results = answers(right, 0.2)
         place = EvaluationPlace(plan.bucket, f"{plan.evaluation_prefix}/one")
         report = measured("", results).report.model_copy(update={"records_uri": place.records_uri})
         store(self.clients.s3, place, report, results)
-        return place.report_uri
+        return EvaluationResult.of(report, place.report_uri)
 
     def decided(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
-        """What the tasks from evaluate_champion to decide_promotion leave, and those before them."""
-        uri = self.evaluated(plan, right)
-        champion = measure_champion(plan, uri, self.clients)
+        """What the tasks from evaluate_champion to decide_promotion leave in XCom, and those before them."""
+        evaluation = self.evaluated(plan, right)
+        champion = measure_champion(plan, evaluation.report_uri, self.clients)
+        decision = decide(plan, evaluation.report_uri, champion, self.clients)
         return {
             "wait_for_import": {
                 "imported_model_arn": model_arn or self.model_arn,
@@ -93,18 +103,24 @@ class Runs:
                 "seconds": 1.0,
             },
             "warm_up": {"body_format": "OpenAICompletion", "converse": True},
-            "evaluate_model": {"report_uri": uri, "body_format": "OpenAICompletion"},
-            "evaluate_champion": champion,
-            "decide_promotion": decide(plan, uri, champion, self.clients),
+            "evaluate_model": evaluation.model_dump(mode="json"),
+            "evaluate_champion": champion.model_dump(mode="json"),
+            "decide_promotion": decision.model_dump(mode="json"),
         }
 
     def registered(self, plan: ImportPlan, done: dict[str, Any]) -> dict[str, Any]:
         """What register_version and write_report make of that."""
-        registered = register(plan, done["decide_promotion"], done, RUN_URL, self.clients)
-        decision = registered["decided_again"] or done["decide_promotion"]
-        done = {**done, "register_version": registered, "decide_promotion": decision}
-        write_report(plan, done, RUN_URL, self.clients.s3)
-        return done
+        model = EvaluatedImport(
+            ImportResult.model_validate(done["wait_for_import"]),
+            WarmUpResult.model_validate(done["warm_up"]),
+            EvaluationResult.model_validate(done["evaluate_model"]),
+        )
+        decision = DecisionResult.model_validate(done["decide_promotion"])
+        registered = register(plan, decision, model, RUN_URL, self.clients)
+        final = registered.decided_again or decision
+        write_report(plan, ReportedVersion(registered, final), RUN_URL, self.clients.s3)
+        dumped = {"register_version": registered, "decide_promotion": final}
+        return done | {name: result.model_dump(mode="json") for name, result in dumped.items()}
 
     def run(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
         """What the tasks from evaluate_champion to write_report leave."""
@@ -112,7 +128,17 @@ class Runs:
 
     def answer(self, plan: ImportPlan, done: dict[str, Any], answer: Answer) -> dict[str, Any]:
         """What record_answer leaves."""
-        return record_answer(plan, answer, done["register_version"], done["decide_promotion"], self.clients)
+        version = self.reported(done)
+        return record_answer(plan, answer, version.registered, version.decision, self.clients).model_dump(mode="json")
+
+    @staticmethod
+    def reported(done: dict[str, Any]) -> ReportedVersion:
+        """What the report of these results is about: the version, the decision, and the answer if there is one."""
+        return ReportedVersion(
+            RegistrationResult.model_validate(done["register_version"]),
+            DecisionResult.model_validate(done["decide_promotion"]),
+            AnswerResult.model_validate(done["record_answer"]) if "record_answer" in done else None,
+        )
 
     def champion(self) -> int | None:
         version = SageMakerRegistry(self.clients.sagemaker).champion(self.group)

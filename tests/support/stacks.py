@@ -15,7 +15,9 @@ from include.run.workspace import PROJECT_ROOT
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ADMIN = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-IMPORT, ALARMS = (PROJECT_ROOT / "include/aws" / name for name in ("model_import.yaml", "model_import_alarms.yaml"))
+IMPORT, ALARMS = (
+    PROJECT_ROOT / "include/cloudformation" / name for name in ("model_import.yaml", "model_import_alarms.yaml")
+)
 Statement = dict[str, Any]
 
 

@@ -17,6 +17,7 @@ from include.evaluation.results import RecordResult
 from include.evaluation.storage import read_records
 from include.run.plan import ImportPlan
 from include.steps.evaluate import EvaluationClients, measure
+from include.steps.results import EvaluationResult
 from tests.integration.evaluation.conftest import plan_in
 from tests.support.bedrock_stand_in import Aws
 from tests.support.local_aws_process import ROOT
@@ -47,7 +48,7 @@ class CountingRuntime:
         return self._client.invoke_model(**request)
 
 
-def measure_counted(aws: Aws, model: str, folder: Path, dataset: str) -> Any:
+def measure_counted(aws: Aws, model: str, folder: Path, dataset: str) -> EvaluationResult:
     from tests.integration.evaluation.conftest import RUNTIME
 
     runtime = CountingRuntime(aws.client("bedrock-runtime", config=RUNTIME), folder / "asked")
@@ -68,9 +69,9 @@ def write_dataset(folder: Path, count: int) -> str:
     return str(path)
 
 
-def settled(aws: Aws, summary: Any) -> list[RecordResult]:
+def settled(aws: Aws, summary: EvaluationResult) -> list[RecordResult]:
     """The record results without what the clock gave."""
-    found = read_records(aws.client("s3"), summary["records_uri"])
+    found = read_records(aws.client("s3"), summary.records_uri)
     return [result.model_copy(update={"latency_seconds": None, "answered_at": None}) for result in found]
 
 
@@ -101,9 +102,9 @@ def test_after_kill_9_amid_500_questions_the_rest_is_asked_once_and_the_result_i
     reference = measure_counted(aws, model, undisturbed, dataset)
     assert Counter(asked(undisturbed)) == Counter(everything)
     assert settled(aws, resumed) == settled(aws, reference)
-    assert resumed["scores"] == reference["scores"]
-    assert resumed["metrics"]["f1"] == reference["metrics"]["f1"]
-    assert 0.6 < resumed["scores"]["exact_match"] < 0.7
+    assert resumed.scores == reference.scores
+    assert resumed.metrics["f1"] == reference.metrics["f1"]
+    assert 0.6 < resumed.scores["exact_match"] < 0.7
 
 
 def test_with_every_second_call_throttled_no_record_is_lost_and_the_time_is_less_than_twice_as_long(
@@ -117,9 +118,9 @@ def test_with_every_second_call_throttled_no_record_is_lost_and_the_time_is_less
         aws.script("fail-calls", seconds=600, every=2, operation="InvokeModel")
         throttled = measure(plan_for(**settings, max_tokens=most_tokens + 1), model, clients)
         aws.script("clear-faults")
-        assert throttled["statuses"]["answered"] == 96
-        assert throttled["scores"] == calm["scores"]
-        ratios.append(throttled["seconds"] / calm["seconds"])
+        assert throttled.statuses["answered"] == 96
+        assert throttled.scores == calm.scores
+        ratios.append(throttled.seconds / calm.seconds)
         if ratios[-1] < 2:  # it is 1.5 to 1.7; more where something else took the processor in between
             break
     assert min(ratios) < 2
@@ -132,8 +133,8 @@ def test_a_model_that_goes_cold_amid_the_evaluation_is_waited_for(
     aws.script("cold", seconds=1.5)
     settings = {"dataset": write_dataset(tmp_path, 20), "prompt_template": "{question}"}
     summary = measure(plan_for(**settings), model, clients)
-    assert summary["statuses"]["answered"] == 20
-    assert summary["seconds"] > 1.4
+    assert summary.statuses["answered"] == 20
+    assert summary.seconds > 1.4
 
 
 def test_answers_that_are_lost_on_the_way_are_asked_for_again(
@@ -142,4 +143,4 @@ def test_answers_that_are_lost_on_the_way_are_asked_for_again(
     aws.script("fixed-answer", text="{prompt}")
     aws.script("fail-calls", calls=5, operation="InvokeModel", connection="drop_after")
     settings = {"dataset": write_dataset(tmp_path, 20), "prompt_template": "{question}"}
-    assert measure(plan_for(**settings), model, clients)["statuses"]["answered"] == 20
+    assert measure(plan_for(**settings), model, clients).statuses["answered"] == 20

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load
 
 from include.run.plan import ImportPlan
+from include.steps.deliver import deliver
 from include.steps.plan_run import make_plan
-from include.steps.prepare import deliver, merge, prepare_base, validate
+from include.steps.prepare import merge, prepare_base, validate
 from tests.support.account import Account
 
 DTYPES = {"keep": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

@@ -11,7 +11,7 @@ from include.registry.errors import ChampionChangedError, VersionNotImportedErro
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ModelVersion
 from include.steps.decide import measure_champion
-from include.steps.register import Answer
+from include.steps.results import Answer
 from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.promotion_runs import Runs, early, finished, weak
 
@@ -128,5 +128,5 @@ def test_a_version_that_other_software_approved_in_the_group_is_passed_over(runs
     sagemaker.create_model_package_group(ModelPackageGroupName=runs.group)
     sagemaker.create_model_package(ModelPackageGroupName=runs.group, ModelApprovalStatus="Approved")
     plan = runs.plan()
-    assert measure_champion(plan, runs.evaluated(plan, finished), runs.clients)["champion"] is None
+    assert measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients).champion is None
     assert runs.run(plan, finished)["register_version"]["promoted"]

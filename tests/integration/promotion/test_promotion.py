@@ -13,8 +13,8 @@ import pytest
 from include.registry.errors import VersionNotImportedError
 from include.registry.versions import REPORT_HTML_URI
 from include.steps.decide import measure_champion
-from include.steps.register import Answer
 from include.steps.report import write_report
+from include.steps.results import Answer
 from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.promotion_runs import RUN_URL, Runs, early, finished, forgetful
 from tests.support.registering import register_one
@@ -84,10 +84,10 @@ def test_a_champion_that_answered_other_questions_is_asked_these(runs: Runs, aws
     runs.clients.s3.put_object(Bucket=BUCKET, Key=report_key, Body=other)
     aws.script("fixed-answer", text="Nairobi")
     plan = runs.plan()
-    found = measure_champion(plan, runs.evaluated(plan, finished), runs.clients)
+    found = measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients)
     aws.script("fixed-answer")
-    assert "was asked the same questions" in found["summary"]
-    assert found["report_uri"].startswith(f"s3://{BUCKET}/{plan.evaluation_prefix}/")
+    assert "was asked the same questions" in found.summary
+    assert found.report_uri.startswith(f"s3://{BUCKET}/{plan.evaluation_prefix}/")
 
 
 def test_a_champion_whose_model_is_gone_leaves_the_decision_to_a_person_and_says_so(runs: Runs, aws: Aws) -> None:
@@ -110,9 +110,9 @@ def test_a_persons_answer_is_recorded_and_stays(runs: Runs, approved: bool, cham
     plan = runs.plan(promotion="manual")
     done = runs.run(plan, finished)
     assert runs.champion() == 1
-    answer = Answer(approved, "Maria", datetime(2026, 11, 22, 10, 0, tzinfo=UTC), "looks right")
+    answer = Answer(approved=approved, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC), comment="looks right")
     answered = runs.answer(plan, done, answer)
-    write_report(plan, {**done, "record_answer": answered}, RUN_URL, runs.clients.s3)
+    write_report(plan, runs.reported({**done, "record_answer": answered}), RUN_URL, runs.clients.s3)
     assert runs.champion() == champion
     assert answered["promoted"] is approved
     assert "by Maria, 2026-11-22 10:00 UTC: looks right" in runs.page(plan)
@@ -127,7 +127,7 @@ def test_what_the_deadline_answered_is_asked_again_by_the_next_run(runs: Runs) -
     answer = Answer(approved=False, by="", at=datetime.now(UTC))
     answered = runs.answer(plan, done, answer)
     assert answered["status"] == "Rejected"
-    assert "nobody answered before the deadline" in answered["reason"]
+    assert "there was no answer before the deadline" in answered["reason"]
     assert runs.run(plan, finished)["register_version"]["status"] == "PendingManualApproval"
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import pyarrow
 import pytest
@@ -19,14 +18,15 @@ from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import read_records, read_report
 from include.run.plan import ImportPlan
 from include.steps.evaluate import EvaluationClients, measure
+from include.steps.results import EvaluationResult
 from tests.integration.evaluation.conftest import DEMO, plan_in
 from tests.support.bedrock_stand_in import BUCKET, Aws
 
 Plans = Callable[..., ImportPlan]
 
 
-def stored(clients: EvaluationClients, summary: Any) -> tuple[EvaluationReport, list[RecordResult]]:
-    report = read_report(clients.s3, summary["report_uri"])
+def stored(clients: EvaluationClients, summary: EvaluationResult) -> tuple[EvaluationReport, list[RecordResult]]:
+    report = read_report(clients.s3, summary.report_uri)
     assert report is not None
     return report, list(read_records(clients.s3, report.records_uri))
 
@@ -101,8 +101,8 @@ def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(
     aws.script("fixed-answer", text="Nowhere")
     assert measure(plan_for(sample=20), model, clients) == first
     other = measure(plan_for(sample=20, prompt_template="{question}"), model, clients)
-    assert other["scores"]["f1"] == 0.0
-    assert other["conditions_digest"] != first["conditions_digest"]
+    assert other.scores["f1"] == 0.0
+    assert other.conditions_digest != first.conditions_digest
     assert measure(plan_for(sample=20, concurrency=2), model, clients) == first
 
 
@@ -111,7 +111,7 @@ def test_records_that_failed_are_asked_again_and_only_they(
 ) -> None:
     aws.script("fail-calls", calls=6, operation="InvokeModel", code="ValidationException")
     first = measure(plan_for(sample=20), model, clients)
-    assert (first["statuses"]["error"], first["scores"]["answer_rate"]) == (6, pytest.approx(14 / 20))
+    assert (first.statuses["error"], first.scores["answer_rate"]) == (6, pytest.approx(14 / 20))
     (tmp_path / "answers.jsonl").unlink()
     aws.script("clear-faults")
     aws.script("fixed-answer", text="Cairo")
@@ -130,7 +130,7 @@ def test_every_way_of_asking_brings_the_same_answers(
     summary = measure(plan_for(body_format=body_format, prompt_template=template, sample=12), model, clients)
     report, results = stored(clients, summary)
     assert (report.records, report.dataset_records, report.sampled) == (12, 120, True)
-    assert summary["body_format"] == body_format
+    assert summary.body_format == body_format
     reference = stored(clients, measure(plan_for(sample=12), model, clients))[1]
     assert [result.answer for result in results] == [result.answer for result in reference]
 
@@ -158,9 +158,9 @@ def test_a_data_set_in_s3_is_measured_as_a_file_is(
     places = {"question_location": "q.text", "answer_location": "right", "category_location": "region"}
     in_s3 = measure(plan_for(sample=20, dataset=f"s3://{BUCKET}/sets/capitals.parquet", **places), model, clients)
     local = measure(plan_for(sample=20), model, clients)
-    assert in_s3["scores"] == local["scores"]
-    assert in_s3["conditions_digest"] == local["conditions_digest"]
-    assert in_s3["dataset_digest"] != local["dataset_digest"]
+    assert in_s3.scores == local.scores
+    assert in_s3.conditions_digest == local.conditions_digest
+    assert in_s3.dataset_digest != local.dataset_digest
 
 
 def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(

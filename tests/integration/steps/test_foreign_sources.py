@@ -99,7 +99,7 @@ def test_what_kms_encrypts_is_known_by_its_checksum_though_its_etag_is_no_md5(cl
     plan = _plan(cloud, tmp_path, spec, str(DEMO / "adapters" / "finished"))
     assert plan.fingerprint == _plan(cloud, tmp_path, str(DEMO / "base"), plan.config.adapter).fingerprint
     report, bodies = _deliver(cloud, plan)
-    assert report["bytes_copied"] + report["bytes_sent"] == sum(map(len, bodies.values()))
+    assert report.bytes_copied + report.bytes_sent == sum(map(len, bodies.values()))
 
 
 def test_a_source_that_its_owner_denies_is_named_with_what_to_do(cloud: Cloud, tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_a_base_behind_a_bad_network_is_merged_all_the_same(
     plan = _plan(far, tmp_path, f"s3://{BUCKET}/sources/base", str(DEMO / "adapters" / "finished"))
     proxy.rule = lambda request: fault if request.kind == "GetObject" and request.number % 3 == 0 else None
     prepare_base(plan, far.s3, far.sagemaker)
-    assert merge(plan, far.s3, far.sagemaker)["proof"]["changed_tensors"]
-    assert validate(plan, far.s3, far.sagemaker)["errors"] == []
+    assert merge(plan, far.s3, far.sagemaker).proof["changed_tensors"]
+    assert validate(plan, far.s3, far.sagemaker).errors == ()
 
 
 def test_a_source_that_goes_on_refusing_fails_so_that_the_task_is_tried_again(

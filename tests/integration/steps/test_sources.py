@@ -21,7 +21,9 @@ from include.config.model import parse_model_config
 from include.run.inputs import describe_inputs
 from include.run.plan import ImportPlan
 from include.run.workspace import PROJECT_ROOT
-from include.steps.prepare import InputsChangedError, clear, deliver, merge, prepare_base, validate, why_no_preparation
+from include.steps.deliver import deliver
+from include.steps.prepare import InputsChangedError, clear, merge, prepare_base, validate, why_no_preparation
+from include.steps.results import DeliveryResult
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.raw_mistral import save_raw
 
@@ -101,11 +103,11 @@ def _plan(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: 
     )
 
 
-def _deliver(cloud: Cloud, plan: ImportPlan) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _deliver(cloud: Cloud, plan: ImportPlan) -> tuple[DeliveryResult, dict[str, bytes]]:
     prepare_base(plan, cloud.s3, cloud.sagemaker)
     if plan.config.adapter:
         merge(plan, cloud.s3, cloud.sagemaker)
-    assert validate(plan, cloud.s3, cloud.sagemaker)["errors"] == []
+    assert validate(plan, cloud.s3, cloud.sagemaker).errors == ()
     report = deliver(plan, cloud.s3, cloud.sagemaker)
     return report, _objects(cloud, plan)
 
@@ -134,13 +136,13 @@ def test_what_a_cleared_workspace_no_longer_holds_is_made_again(
     cloud: Cloud, tmp_path: Path, from_folders: tuple[ImportPlan, dict[str, bytes]]
 ) -> None:
     plan = _plan(cloud, tmp_path, str(DEMO / "base"), str(DEMO / "adapters" / "finished"))
-    assert validate(plan, cloud.s3, cloud.sagemaker)["errors"] == []
+    assert validate(plan, cloud.s3, cloud.sagemaker).errors == ()
     clear(plan)
     deliver(plan, cloud.s3, cloud.sagemaker)
     assert _objects(cloud, plan) == from_folders[1]
     clear(plan)
     assert "is in S3 already" in str(why_no_preparation(plan, cloud.s3))
-    assert deliver(plan, cloud.s3, cloud.sagemaker)["bytes_sent"] == 0
+    assert deliver(plan, cloud.s3, cloud.sagemaker).bytes_sent == 0
 
 
 def test_a_raw_mistral_base_with_an_adapter_gives_the_same_weights(
@@ -180,7 +182,7 @@ def test_an_adapter_from_a_training_job_gives_the_same_checkpoint(
 def test_a_base_in_s3_is_imported_as_it_is_by_copies_inside_s3(cloud: Cloud, tmp_path: Path) -> None:
     report, bodies = _deliver(cloud, _plan(cloud, tmp_path, f"s3://{BUCKET}/sources/base", None))
     assert bodies["model.safetensors"] == (DEMO / "base" / "model.safetensors").read_bytes()
-    assert report["bytes_sent"] + report["bytes_copied"] == sum(map(len, bodies.values()))
+    assert report.bytes_sent + report.bytes_copied == sum(map(len, bodies.values()))
 
 
 def test_a_source_that_changed_since_preflight_is_refused(cloud: Cloud, tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def test_a_delivery_aborts_the_uploads_that_earlier_runs_of_the_model_abandoned(
     model_prefix = plan.manifest_key.rsplit("/", 2)[0]
     for key in (f"{model_prefix}/0123456789ab/checkpoint/model.safetensors", "models/other/model.safetensors"):
         cloud.s3.create_multipart_upload(Bucket=BUCKET, Key=key)
-    monkeypatch.setattr("include.steps.prepare.ABANDONED_AFTER", timedelta(seconds=-5))
+    monkeypatch.setattr("include.steps.deliver.ABANDONED_AFTER", timedelta(seconds=-5))
     _deliver(cloud, plan)
     left = [upload["Key"] for upload in cloud.s3.list_multipart_uploads(Bucket=BUCKET)["Uploads"]]
     assert left == ["models/other/model.safetensors"]

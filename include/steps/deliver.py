@@ -1,0 +1,67 @@
+"""Deliver the prepared checkpoint to S3."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from include.run.plan import ImportPlan
+from include.steps.prepare import PROOF, READ, is_delivered, names_a_full_disk, prepared_checkpoint
+from include.steps.results import DeliveryResult
+
+log = logging.getLogger(__name__)
+
+#: An upload without a new part for this long is considered abandoned, as in the bucket's lifecycle rule.
+ABANDONED_AFTER = timedelta(days=7)
+
+
+@names_a_full_disk
+def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
+    """Bring the checkpoint to its prefix, or find it there; return what was sent."""
+    from include.checkpoint.writing.progress import LogProgress
+    from include.delivery.earlier import earlier_deliveries
+    from include.delivery.transfer import TransferSettings
+    from include.delivery.upload import upload
+    from include.sources.read_ledger import load_ranges
+
+    if is_delivered(plan, s3):
+        log.info("%s holds this content already: nothing is sent", plan.s3_uri)
+        return DeliveryResult(s3_uri=plan.s3_uri)
+    model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
+    proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
+    report = upload(
+        s3,
+        prepared_checkpoint(plan, s3, sagemaker),
+        plan.bucket,
+        plan.prefix,
+        manifest_key=plan.manifest_key,
+        fingerprint=plan.fingerprint,
+        proof=json.loads(proof.read_text()) if proof.exists() else None,
+        progress=LogProgress("Uploading"),
+        earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
+        read_ranges=load_ranges(ranges) if ranges.exists() else (),
+        kms_key_id=plan.config.account.kms_key_id,
+        settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
+    )
+    _abort_abandoned(s3, plan.bucket, model_prefix)
+    return DeliveryResult(**asdict(report))
+
+
+def _abort_abandoned(s3: Any, bucket: str, model_prefix: str) -> None:
+    """Free the parts that earlier runs of this model left and no run came back to; a failure is no run's failure."""
+    from include.aws.errors import S3RequestError
+    from include.delivery.destination import Destination
+    from include.delivery.open_uploads import abort_abandoned
+
+    try:
+        aborted = abort_abandoned(
+            Destination(s3, bucket, model_prefix.rstrip("/")), datetime.now(UTC) - ABANDONED_AFTER
+        )
+    except S3RequestError as error:
+        log.warning("Abandoned uploads under s3://%s/%s stay: %s", bucket, model_prefix, error)
+        return
+    for upload in aborted:
+        log.info("Aborted an upload of %s that was abandoned on %s", upload.name, upload.initiated.date())

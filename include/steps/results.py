@@ -1,0 +1,209 @@
+"""What the steps of a run return. Between tasks they travel through XCom as small, plain JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, computed_field
+
+from include.evaluation.results import EvaluationReport
+from include.promotion.decision import PromotionDecision
+from include.registry.versions import ApprovalStatus
+
+_CONFIG = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class _Result(BaseModel):
+    model_config = _CONFIG
+
+
+class PreparedResult(_Result):
+    """The base model as Bedrock reads it; ``changed`` says whether it was converted or normalised."""
+
+    changed: bool
+    bytes: int
+    notes: tuple[str, ...] = ()
+
+
+class MergeResult(_Result):
+    """The merged checkpoint; ``proof`` is the proof of the merge without its part on single tensors."""
+
+    bytes: int
+    proof: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class DeliveryResult(_Result):
+    """Where the checkpoint is, and what was done to bring it there; all zero when it was there before."""
+
+    s3_uri: str
+    files: int = 0
+    bytes_sent: int = 0
+    bytes_copied: int = 0
+    bytes_reused: int = 0
+    seconds: float = 0.0
+
+
+class StartedImportResult(_Result):
+    """What BedrockCreateModelImportJobOperator returns; ``adopted`` is an import that an earlier run started."""
+
+    job_arn: str
+    job_name: str
+    imported_model_name: str
+    adopted: bool
+
+
+class ImportResult(_Result):
+    """What BedrockModelImportJobCompletedSensor returns; ``seconds`` is the duration of the job."""
+
+    imported_model_arn: str
+    imported_model_name: str
+    job_arn: str
+    seconds: float | None = None
+
+
+class WarmUpResult(_Result):
+    """What BedrockImportedModelReadySensor returns: seconds to the first answer, and how the model can be asked."""
+
+    cold_start_seconds: float | None = None
+    answer: str | None = None
+    body_format: str | None = None
+    converse: bool = False
+
+
+class EvaluationResult(EvaluationReport):
+    """The evaluation report at ``report_uri``, as small JSON."""
+
+    model_config = _CONFIG
+
+    report_uri: str
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy does not know decorators of properties
+    @property
+    def scores(self) -> dict[str, float]:
+        """The value of each metric between 0 and 1."""
+        return super().scores
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def body_format(self) -> str:
+        """The body format of the requests."""
+        return self.prompt.body_format
+
+    @classmethod
+    def of(cls, report: EvaluationReport, report_uri: str) -> EvaluationResult:
+        """Return the result for the report stored at ``report_uri``."""
+        return cls.model_validate({**report.summary(), "report_uri": report_uri})
+
+
+class ChampionResult(_Result):
+    """The champion and the report of its answers to the candidate's questions.
+
+    ``champion`` is the version number, None without a champion. ``report_uri`` is empty when there is nothing to
+    compare with; ``summary`` says why.
+    """
+
+    champion: int | None
+    summary: str
+    fingerprint: str = ""
+    landed_at: AwareDatetime | None = None
+    report_uri: str = ""
+
+
+class DecisionResult(PromotionDecision):
+    """A decision and the champion it was made against.
+
+    ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers and ``comparison_uri``
+    the stored comparison with them; both are empty when there was no comparison.
+    """
+
+    champion: int | None
+    champion_report_uri: str = ""
+    comparison_uri: str = ""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The findings that led to the status."""
+        return super().reasons
+
+
+class VersionResult(_Result):
+    """A version in the registry, and the champion's number after this run.
+
+    ``promoted`` says whether this run made the version the champion.
+    """
+
+    version: int
+    arn: str
+    status: ApprovalStatus
+    imported_model_arn: str
+    champion: int | None
+    promoted: bool
+
+
+class RegistrationResult(VersionResult):
+    """The version as it was registered; ``decided_again`` is the decision made against a champion that had changed."""
+
+    architecture: str = ""
+    custom_model_units: str = ""
+    cost: str
+    report_uri: str
+    decided_again: DecisionResult | None = None
+
+
+class Answer(_Result):
+    """The answer to the question whether to promote; ``by`` is empty when the deadline answered."""
+
+    approved: bool
+    by: str
+    at: AwareDatetime
+    comment: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The answer as a sentence."""
+        done = "approved" if self.approved else "rejected"
+        when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        if not self.by:
+            return f"there was no answer before the deadline, {when}: {done}"
+        return f"{done} by {self.by}, {when}" + (f": {self.comment}" if self.comment else "")
+
+
+class AnswerResult(VersionResult):
+    """The version after the answer; ``reason`` is the answer as a sentence."""
+
+    reason: str
+
+
+class ReportResult(_Result):
+    """The S3 URI of the HTML report, and its size."""
+
+    report_html_uri: str
+    bytes: int
+
+
+class PromotionResult(_Result):
+    """A new champion; also the extra of its asset event."""
+
+    model_name: str
+    version: int
+    imported_model_arn: str
+    fingerprint: str
+
+
+class Slots(_Result):
+    """The account's quota of imported models, how many are free, and the names of those imported."""
+
+    quota: int
+    free: int
+    imported: tuple[str, ...]
+
+
+class MetricsResult(_Result):
+    """The values put into CloudWatch, by metric, and the use of the quota."""
+
+    metrics: Mapping[str, float]
+    slots: Slots

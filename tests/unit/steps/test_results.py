@@ -1,0 +1,119 @@
+"""What the steps return is plain JSON in XCom, and what comes back from there is the same."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from include.promotion.decision import Finding
+from include.steps import results
+from include.steps.results import (
+    Answer,
+    AnswerResult,
+    ChampionResult,
+    DecisionResult,
+    DeliveryResult,
+    EvaluationResult,
+    ImportResult,
+    MergeResult,
+    MetricsResult,
+    PreparedResult,
+    PromotionResult,
+    RegistrationResult,
+    ReportResult,
+    Slots,
+    StartedImportResult,
+    VersionResult,
+    WarmUpResult,
+)
+from tests.support.pages import answers, measured
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SLOTS = Slots(quota=3, free=1, imported=("capitals-0123456789ab",))
+DECISION = DecisionResult(
+    status="Rejected",
+    findings=(
+        Finding(effect="supports", reason="f1 is fine"),
+        Finding(effect="refuses", reason="f1 in Oceania is not"),
+    ),
+    champion=2,
+    champion_report_uri="s3://bucket/evaluations/champion.json",
+    comparison_uri="s3://bucket/evaluations/candidate.against-0123456789ab.json",
+)
+VERSION: dict[str, Any] = {
+    "version": 3,
+    "arn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/capitals/3",
+    "status": "Approved",
+    "imported_model_arn": "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl",
+    "champion": 3,
+    "promoted": True,
+}
+
+
+def evaluation() -> EvaluationResult:
+    report = measured("this version", answers(lambda index, _: index % 3 > 0, 0.2)).report
+    return EvaluationResult.of(report, "s3://bucket/evaluations/candidate.json")
+
+
+RESULTS: tuple[BaseModel, ...] = (
+    PreparedResult(changed=True, bytes=7, notes=("dtype rounded",)),
+    MergeResult(bytes=7, proof={"changed_tensors": 2, "largest_deviation": 0.25}),
+    DeliveryResult(s3_uri="s3://bucket/checkpoint/", files=2, bytes_sent=7, seconds=0.1),
+    StartedImportResult(job_arn="arn", job_name="capitals", imported_model_name="capitals", adopted=False),
+    ImportResult(imported_model_arn="arn", imported_model_name="capitals", job_arn="arn", seconds=1.5),
+    WarmUpResult(cold_start_seconds=2.5, answer=None, body_format=None, converse=False),
+    evaluation(),
+    ChampionResult(champion=2, summary="asked", fingerprint="f", landed_at=NOON, report_uri="s3://bucket/r.json"),
+    ChampionResult(champion=None, summary="there is no champion yet"),
+    DECISION,
+    VersionResult(**VERSION),
+    RegistrationResult(**VERSION, cost="1 unit", report_uri="s3://bucket/r.json", decided_again=DECISION),
+    Answer(approved=True, by="Maria", at=NOON, comment="looks right"),
+    AnswerResult(**VERSION, reason="approved by Maria"),
+    ReportResult(report_html_uri="s3://bucket/report.html", bytes=7),
+    PromotionResult(model_name="capitals", version=3, imported_model_arn="arn", fingerprint="f"),
+    SLOTS,
+    MetricsResult(metrics={"F1": 0.5}, slots=SLOTS),
+)
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+def test_a_result_comes_back_from_xcom_as_it_was(result: BaseModel) -> None:
+    stored = json.dumps(result.model_dump(mode="json"))
+    assert type(result).model_validate(json.loads(stored)) == result
+    assert len(stored) < 48_000  # larger values do not fit every metadata database and make the UI slow
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+def test_a_result_is_not_changed_after_it_was_made(result: BaseModel) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(result, next(iter(type(result).model_fields)), None)
+
+
+def test_every_result_is_among_those_that_come_back_as_they_were() -> None:
+    public = {item for name, item in vars(results).items() if name in dir(results) and isinstance(item, type)}
+    made_here = {item for item in public if item.__module__ == results.__name__ and not item.__name__.startswith("_")}
+    assert made_here == {type(result) for result in RESULTS}
+
+
+def test_xcom_shows_the_scores_the_way_of_asking_and_the_reasons() -> None:
+    shown = evaluation().model_dump(mode="json")
+    assert shown["scores"]["f1"] == shown["metrics"]["f1"]["value"]
+    assert shown["body_format"] == "OpenAICompletion"
+    assert DECISION.model_dump(mode="json")["reasons"] == ["f1 in Oceania is not"]
+
+
+def test_a_decision_of_a_run_from_before_an_upgrade_is_read() -> None:
+    earlier = {
+        "status": "PendingManualApproval",
+        "findings": [{"effect": "asks", "reason": "promotion is set to manual"}],
+        "reasons": ["promotion is set to manual"],
+        "champion": 1,
+        "champion_report_uri": "s3://bucket/r.json",
+    }
+    decision = DecisionResult.model_validate(earlier)
+    assert (decision.reasons, decision.comparison_uri) == (("promotion is set to manual",), "")
