@@ -1,1 +1,1 @@
-"""What the page of imported models shows: read from AWS in few calls, remembered for some minutes."""
+"""What the page of imported models shows: read from AWS in few calls, kept for seconds."""

@@ -15,8 +15,6 @@ from include.errors import ModelImportError
 log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
-#: AWS is not queried about the same thing more often than this, in seconds, however often data is requested.
-LEAST_AGE = 5.0
 MOST_READERS = 8
 #: How long a reader waits for one that reads already, in seconds.
 PATIENCE = 30.0
@@ -30,15 +28,11 @@ class AwsBusyError(ModelImportError):
 
 
 class Reading(NamedTuple, Generic[Value]):
-    """What was read and when; if ``value`` is an old one, ``error`` says why it could not be read again.
-
-    ``old`` says that it was taken as it was remembered, and that it is time to read it anew.
-    """
+    """What was read and when; if ``value`` is an old one, ``error`` says why it could not be read again."""
 
     value: Value
     read_at: datetime
     error: str = ""
-    old: bool = False
 
 
 class _Entry:
@@ -72,7 +66,7 @@ class Memory:
         if not entry.lock.acquire(timeout=PATIENCE):
             raise AwsBusyError
         try:
-            if entry.reading is None or self._clock() - entry.at > max(max_age, LEAST_AGE):
+            if entry.reading is None or self._clock() - entry.at > max_age:
                 self._renew(entry, ask)
             reading: Reading[Value] | None = entry.reading
         finally:
@@ -80,15 +74,6 @@ class Memory:
         if reading is None:
             raise AwsBusyError
         return reading
-
-    def known(self, key: Hashable, max_age: float) -> Reading[Any] | None:
-        """Return what was read last, however long ago that is, without asking or waiting; None when nothing was."""
-        with self._lock:
-            entry = self._entries.get(key)
-            reading = entry.reading if entry else None
-        if entry is None or reading is None:
-            return None
-        return reading._replace(old=self._clock() - entry.at > max_age)
 
     def _entry(self, key: Hashable) -> _Entry:
         with self._lock:

@@ -1,12 +1,12 @@
-"""Everything that the page reads from AWS, each thing remembered for as long as it is worth showing."""
+"""Everything that the page reads from AWS, each kind of reading kept for a time to live."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from include.overview.account import Account, OverviewClients, read_account
 from include.overview.memory import Memory, Reading
@@ -18,85 +18,73 @@ from include.retention.selection import RetirementPlan
 Value = TypeVar("Value")
 #: Of a model in the list, and of a model on its own page.
 ROW_VERSIONS, PAGE_VERSIONS = 30, 500
-#: Seconds for which something may be shown: jobs move, registered versions seldom do.
-ACCOUNT_AGE, STANDING_AGE, PLAN_AGE, CLIENTS_AGE = 60.0, 300.0, 600.0, 600.0
+#: Times to live in seconds. A finished run shows in all of them: the longer they are, the longer they contradict each
+#: other. The plan takes two calls per imported model.
+ACCOUNT_TTL, STANDING_TTL, PLAN_TTL, CLIENTS_TTL = 15.0, 15.0, 60.0, 600.0
+#: A refresh asks AWS again when the reading is older than this, in seconds, whoever asked for it.
+REFRESH_AGE = 5.0
 #: A row holds 30 versions, a page 500: some 60 kB and 1 MB.
 MOST_ROWS, MOST_PAGES = 300, 20
-
-
-#: How many rows a server reads before anybody asks: more than a screen shows.
-FIRST_ROWS = 24
-
-
-class Wish(NamedTuple):
-    """How fresh something has to be: at most ``max_age`` seconds old, or, if ``known``, as it was read last."""
-
-    max_age: float | None = None
-    known: bool = False
-
-
-USUAL = Wish()
-KNOWN = Wish(known=True)
 
 
 class OverviewReader:
     """Reads with the clients that ``connect`` creates; they are recreated now and then, since credentials change."""
 
-    def __init__(self, connect: Callable[[], OverviewClients], models_folder: Path) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], OverviewClients],
+        models_folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._connect = connect
         self._models_folder = models_folder
-        self._clients = Memory(most=1)
-        self._rows = Memory(most=MOST_ROWS)
-        self._pages = Memory(most=MOST_PAGES)
+        self._clients = Memory(1, clock)
+        self._rows = Memory(MOST_ROWS, clock)
+        self._pages = Memory(MOST_PAGES, clock)
 
     def clients(self) -> OverviewClients:
         """Return the clients."""
-        return self._clients.read("clients", CLIENTS_AGE, self._connect).value
+        return self._clients.read("clients", CLIENTS_TTL, self._connect).value
 
-    def account(self, wish: Wish = USUAL) -> Reading[Account]:
+    def account(self, refresh: bool = False) -> Reading[Account]:
         """Return what the account holds."""
-        ask = partial(self._with_clients, lambda clients: read_account(clients, self._models_folder))
-        return _read(self._rows, "account", ACCOUNT_AGE, wish, ask)
 
-    def known_account(self) -> Reading[Account] | None:
-        """Return what ``account`` returns if that takes no question, or None; it may be ``old``."""
-        return self._rows.known("account", ACCOUNT_AGE)
+        def ask(clients: OverviewClients) -> Account:
+            return read_account(clients, self._models_folder)
 
-    def row(self, group: str, wish: Wish = USUAL) -> Reading[Standing]:
+        return self._read(self._rows, "account", _age(ACCOUNT_TTL, refresh), ask)
+
+    def row(self, group: str, refresh: bool = False) -> Reading[Standing]:
         """Return a model's newest versions and champion."""
-        ask = partial(self._with_clients, lambda clients: read_standing(clients.sagemaker, group, ROW_VERSIONS))
-        return _read(self._rows, ("row", group), STANDING_AGE, wish, ask)
+        return self._read(
+            self._rows,
+            ("row", group),
+            _age(STANDING_TTL, refresh),
+            lambda clients: read_standing(clients.sagemaker, group, ROW_VERSIONS),
+        )
 
-    def known_row(self, group: str, wish: Wish = USUAL) -> Reading[Standing] | None:
-        """Return what ``row`` returns if that takes no question, or None; it may be ``old``."""
-        return self._rows.known(("row", group), _age(wish, STANDING_AGE))
-
-    def page(self, group: str, wish: Wish = USUAL) -> Reading[Standing]:
+    def page(self, group: str, refresh: bool = False) -> Reading[Standing]:
         """Return more of a model's versions, and its champion."""
-        ask = partial(self._with_clients, lambda clients: read_standing(clients.sagemaker, group, PAGE_VERSIONS))
-        return _read(self._pages, ("page", group), STANDING_AGE, wish, ask)
+        return self._read(
+            self._pages,
+            group,
+            _age(STANDING_TTL, refresh),
+            lambda clients: read_standing(clients.sagemaker, group, PAGE_VERSIONS),
+        )
 
-    def plan(self, wish: Wish = USUAL) -> Reading[RetirementPlan]:
+    def plan(self, refresh: bool = False) -> Reading[RetirementPlan]:
         """Return what retention would do, by the models' files."""
 
         def ask(clients: OverviewClients) -> RetirementPlan:
             return read_plan(clients, read_policies(self._models_folder), datetime.now(UTC))
 
-        return _read(self._rows, "plan", PLAN_AGE, wish, partial(self._with_clients, ask))
+        return self._read(self._rows, "plan", _age(PLAN_TTL, refresh), ask)
 
-    def read_ahead(self) -> None:
-        """Read what the first visitor will see first, one thing after the other."""
-        for name in self.account().value.model_names[:FIRST_ROWS]:
-            self.row(name)
-
-    def _with_clients(self, ask: Callable[[OverviewClients], Value]) -> Value:
-        return ask(self.clients())
+    def _read(
+        self, memory: Memory, key: Hashable, max_age: float, ask: Callable[[OverviewClients], Value]
+    ) -> Reading[Value]:
+        return memory.read(key, max_age, lambda: ask(self.clients()))
 
 
-def _read(memory: Memory, key: Hashable, usual: float, wish: Wish, ask: Callable[[], Value]) -> Reading[Value]:
-    last: Reading[Value] | None = memory.known(key, usual) if wish.known else None
-    return last or memory.read(key, _age(wish, usual), ask)
-
-
-def _age(wish: Wish, usual: float) -> float:
-    return usual if wish.max_age is None else min(wish.max_age, usual)
+def _age(ttl: float, refresh: bool) -> float:
+    return REFRESH_AGE if refresh else ttl

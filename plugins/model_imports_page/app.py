@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from threading import Thread
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.sdk.exceptions import AirflowException
@@ -18,8 +15,8 @@ from include.errors import ModelImportError
 from include.run.report_place import ReportNotFoundError
 from model_imports_page.access import MAY_READ_RUNS
 from model_imports_page.headers import add_security_headers
-from model_imports_page.presentation import FOLDER, compile_templates, render
-from model_imports_page.routes import reader, router
+from model_imports_page.presentation import FOLDER, render
+from model_imports_page.routes import router
 
 log = logging.getLogger(__name__)
 
@@ -43,24 +40,9 @@ def explain(request: Request, error: Exception) -> Response:
     return render("error.html", request, status_code, message=f"{kind}{error}"[:MOST_ERROR_TEXT])
 
 
-def _read_ahead() -> None:
-    compile_templates()
-    try:
-        reader.read_ahead()
-    except Exception:  # the first visitor gets the error
-        log.info("AWS could not be read ahead", exc_info=True)
-
-
-@asynccontextmanager
-async def read_ahead(app: FastAPI) -> AsyncIterator[None]:
-    """Let a server that starts read what its first visitor will see; boto3's descriptions alone take a second."""
-    Thread(target=_read_ahead, name="model-imports-read-ahead", daemon=True).start()
-    yield
-
-
 def build_app() -> FastAPI:
     """Return the app."""
-    app = FastAPI(title="Imported models", lifespan=read_ahead, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Imported models", docs_url=None, redoc_url=None, openapi_url=None)
     app.middleware("http")(add_security_headers)
     app.add_exception_handler(HTTPException, refuse)  # type: ignore[arg-type]
     for kind in READING_ERRORS:

@@ -67,12 +67,6 @@ def _templates() -> Environment:
     return environment
 
 
-def compile_templates() -> None:
-    """Compile all templates, so that no visitor waits for it."""
-    for name in _templates().list_templates():
-        _templates().get_template(name)
-
-
 def render(template: str, request: Request, status_code: int = 200, **values: Any) -> HTMLResponse:
     """Return a template's HTML. ``here`` is the app's own address in it, ``airflow`` that of Airflow's UI."""
     here = str(request.scope.get("root_path", ""))

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from include.config.model import ModelConfig
-from include.overview.account import Account
-from include.overview.memory import Reading
 from include.overview.outlook import monthly, outlook
-from include.overview.reader import KNOWN, OverviewReader, Wish
-from include.overview.standing import Plot, Standing, deciding_metric, plot_scores, threshold
+from include.overview.reader import OverviewReader
+from include.overview.standing import deciding_metric, plot_scores, threshold
 from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
 from include.run.report_place import read_html_report
 from include.run.workspace import PROJECT_ROOT
-from model_imports_page.access import Viewer, ViewerDep, VisibleModel
+from model_imports_page.access import ViewerDep, VisibleModel
 from model_imports_page.board import read_board
 from model_imports_page.connection import connect
 from model_imports_page.headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
@@ -29,59 +26,33 @@ router = APIRouter()
 reader = OverviewReader(connect, PROJECT_ROOT / "dags" / "models")
 
 
-def _wish(max_age: Annotated[float | None, Query(ge=0)] = None, known: bool = False) -> Wish:
-    return Wish(max_age, known)
-
-
-WishDep = Annotated[Wish, Depends(_wish)]
-
-
-class Row(NamedTuple):
-    """What the registry says about a model in the list."""
-
-    reading: Reading[Standing]
-    metric: str
-    plot: Plot
-
-
-def _row(reading: Reading[Standing], config: ModelConfig | None) -> Row:
-    metric = deciding_metric(config)
-    return Row(reading, metric, plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric)))
-
-
-def _list(reading: Reading[Account], viewer: Viewer, wish: Wish) -> dict[str, Any]:
-    """Return what the template of the list shows: the board, and those rows that are known."""
-    account, board = reading.value, read_board(reading.value, viewer)
-    known = {line.name: reader.known_row(line.name, wish) for line in board.lines}
-    rows = {name: _row(row, account.configs.get(name)) for name, row in known.items() if row}
-    return {"reading": reading, "account": account, "board": board, "rows": rows}
-
-
 @router.get("/")
-def index(request: Request, viewer: ViewerDep) -> HTMLResponse:
-    """Return the page, with the list in it if that is known; what it shows else is loaded by it, piece by piece."""
-    known = reader.known_account()
-    return render("index.html", request, known=known, **(_list(known, viewer, KNOWN) if known else {}))
+def index(request: Request) -> HTMLResponse:
+    """Return the page, which loads what it shows piece by piece."""
+    return render("index.html", request)
 
 
 @router.get("/overview")
-def overview(request: Request, viewer: ViewerDep, wish: WishDep) -> HTMLResponse:
+def overview(request: Request, viewer: ViewerDep, refresh: bool = False) -> HTMLResponse:
     """Return quota, jobs, what waits, and the list of models."""
-    return render("overview.html", request, **_list(reader.account(wish), viewer, wish))
+    reading = reader.account(refresh)
+    board = read_board(reading.value, viewer)
+    return render("overview.html", request, reading=reading, account=reading.value, board=board)
 
 
 @router.get("/rows/{model_name}")
-def row(request: Request, model_name: VisibleModel, wish: WishDep) -> HTMLResponse:
+def row(request: Request, model_name: VisibleModel, refresh: bool = False) -> HTMLResponse:
     """Return the cells of a model's row that need the registry."""
-    reading = reader.row(model_name, wish)
-    config = reader.account(KNOWN).value.configs.get(model_name)
-    return render("row.html", request, row=_row(reading, config))
+    reading, config = reader.row(model_name, refresh), reader.account().value.configs.get(model_name)
+    metric = deciding_metric(config)
+    plot = plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric))
+    return render("row.html", request, reading=reading, standing=reading.value, metric=metric, plot=plot)
 
 
 @router.get("/outlook")
-def all_outlook(request: Request, viewer: ViewerDep, wish: WishDep) -> HTMLResponse:
+def all_outlook(request: Request, viewer: ViewerDep, refresh: bool = False) -> HTMLResponse:
     """Return what storage costs and what retention would delete."""
-    return _outlook(request, wish, viewer.may_see)
+    return _outlook(request, refresh, viewer.may_see)
 
 
 @router.get("/models/{model_name}")
@@ -93,9 +64,9 @@ def model(
 
 
 @router.get("/models/{model_name}/outlook")
-def model_outlook(request: Request, model_name: VisibleModel, wish: WishDep) -> HTMLResponse:
+def model_outlook(request: Request, model_name: VisibleModel, refresh: bool = False) -> HTMLResponse:
     """Return what one model costs and what retention would delete of it."""
-    return _outlook(request, wish, lambda name: name == model_name)
+    return _outlook(request, refresh, lambda name: name == model_name)
 
 
 @router.get("/models/{model_name}/standing")
@@ -103,12 +74,12 @@ def standing(
     request: Request,
     viewer: ViewerDep,
     model_name: VisibleModel,
-    wish: WishDep,
+    refresh: bool = False,
     page: Annotated[int, Query(ge=1)] = 1,
     metric: str | None = None,
 ) -> HTMLResponse:
     """Return a model's champion, plot and versions."""
-    reading, account = reader.page(model_name, wish), reader.account(KNOWN).value
+    reading, account = reader.page(model_name, refresh), reader.account().value
     config = account.configs.get(model_name)
     shown = metric if metric in reading.value.metrics else deciding_metric(config)
     least = threshold(config, shown)
@@ -131,8 +102,8 @@ def report(model_name: VisibleModel, fingerprint: str) -> Response:
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
 
 
-def _outlook(request: Request, wish: Wish, is_visible: Any) -> HTMLResponse:
-    reading = reader.plan(wish)
+def _outlook(request: Request, refresh: bool, is_visible: Any) -> HTMLResponse:
+    reading = reader.plan(refresh)
     models = outlook(reading.value, is_visible)
     versions = [version for model in models for version in model.versions]
     total = monthly(version.verdict.model for version in versions)

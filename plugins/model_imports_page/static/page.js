@@ -1,13 +1,9 @@
 "use strict";
 (() => {
-  const FRESH = 5; // seconds; the server asks AWS no more often
-  const REFRESHING = 10000;
   const root = document.documentElement;
   const status = document.getElementById("status");
   const loading = new Set();
-  const waiting = new Map(); // what was not yet seen
-  const remembered = new Set(); // what is shown as the server remembers it, and read anew once the page is ready
-  let maxAge = null;
+  const waiting = new WeakMap(); // what was not yet seen, and whether a refresh wants it
 
   // Airflow shows this page in a frame of its own origin, and its theme is that of the frame's parent.
   function followTheme() {
@@ -49,10 +45,6 @@
     if (!loading.size && !root.dataset.ready) {
       root.dataset.ready = "true";
       performance.mark("ready");
-      const within = (holder) => [...remembered].some((other) => other !== holder && other.contains(holder));
-      const outermost = [...remembered].filter((holder) => !within(holder));
-      remembered.clear();
-      outermost.forEach(load);
     }
     const text = age();
     if (status.textContent !== text) status.textContent = text;
@@ -88,17 +80,16 @@
     fill(holder, box.outerHTML);
   }
 
-  async function load(holder) {
+  async function load(holder, refresh = false) {
     loading.add(holder);
     holder.setAttribute("aria-busy", "true");
     const url = new URL(holder.dataset.src, location.href);
-    if (maxAge !== null) url.searchParams.set("max_age", maxAge);
-    else if (!root.dataset.ready) url.searchParams.set("known", "true");
+    if (refresh) url.searchParams.set("refresh", "true");
     try {
       const answer = await fetch(url, { headers: { Accept: "text/html" } });
       const text = await answer.text();
       const ours = (answer.headers.get("Content-Type") || "").startsWith("text/html");
-      if (answer.ok) { fill(holder, text); watch(holder); renewIfOld(holder); }
+      if (answer.ok) { fill(holder, text); watch(holder, refresh); }
       else if (answer.status === 401) failed(holder, "Your session has ended. Log in to Airflow and reload the page.");
       else failed(holder, `Airflow answered ${answer.status}: ${text.slice(0, 200)}`, ours && text);
     } catch {
@@ -112,38 +103,28 @@
   const seen = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (!entry.isIntersecting || !waiting.has(entry.target)) continue;
+      const refresh = waiting.get(entry.target);
       seen.unobserve(entry.target);
       waiting.delete(entry.target);
-      load(entry.target);
+      load(entry.target, refresh);
     }
   });
 
-  const holds = (holder, what) => holder.querySelector(`:scope > [${what}]`) !== null;
-
-  function renewIfOld(holder) {
-    if (!holds(holder, "data-old")) return;
-    if (root.dataset.ready) load(holder);
-    else remembered.add(holder);
-  }
-
-  // What is on the screen is loaded at once, the rest when it comes into sight; a row may come filled already.
-  function watch(within) {
+  // What is on the screen is loaded at once, the rest when it comes into sight.
+  function watch(within, refresh = false) {
     for (const holder of within.querySelectorAll("[data-src]")) {
-      const filled = holds(holder, "data-read-at");
-      if (filled && !holds(holder, "data-old")) continue;
       const box = holder.getBoundingClientRect();
-      if (box.top >= window.innerHeight || box.bottom <= 0) { waiting.set(holder, true); seen.observe(holder); }
-      else if (filled) renewIfOld(holder);
-      else load(holder);
+      if (box.top < window.innerHeight && box.bottom > 0) load(holder, refresh);
+      else { waiting.set(holder, refresh); seen.observe(holder); }
     }
   }
 
+  // The server asks AWS again, but no more often than every few seconds for all viewers together.
   function refresh() {
     if (loading.size) return;
-    maxAge = FRESH;
-    setTimeout(() => { maxAge = null; }, REFRESHING);
     for (const holder of document.querySelectorAll("main > [data-src], main > section > [data-src]")) {
-      if (!waiting.has(holder)) load(holder);
+      if (waiting.has(holder)) waiting.set(holder, true);
+      else load(holder, true);
     }
     settle();
   }

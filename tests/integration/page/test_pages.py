@@ -141,12 +141,14 @@ def test_script_and_style_sheet_may_be_kept_by_the_address_that_they_have_in_the
         assert visit(address.partition("?")[0]).headers["Cache-Control"] == "no-store"
 
 
-def test_the_page_itself_holds_the_list_and_the_rows_that_are_known(visit: Visit) -> None:
-    visit("overview")
-    visit("rows/capitals")
-    text = visit("").text
-    assert 'data-name="secret"' in text
-    assert "version 1, f1 0.875" in text
+def test_refresh_shows_a_version_that_was_registered_a_moment_ago(
+    visit: Visit, local_aws: LocalAwsProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.overview.reader.REFRESH_AGE", 0.0)
+    assert "none registered" in visit("rows/refreshed").text
+    register(local_aws, "refreshed")
+    assert "version 1, f1 0.875" in visit("rows/refreshed?refresh=true").text
+    assert "version 1, f1 0.875" in visit("rows/refreshed").text
 
 
 @pytest.mark.parametrize("path", PATHS)

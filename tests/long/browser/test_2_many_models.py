@@ -29,7 +29,7 @@ def many_models(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     register_versions(site.local_aws.endpoint_url, MODELS, VERSIONS)
     import_models(site.local_aws.endpoint_url, tmp_path_factory.mktemp("checkpoint"), IMPORTED, VERSIONS)
     for piece in ("overview", "outlook"):  # the empty account of before is forgotten
-        assert site.app.client("viewer").get(f"{PAGE}{piece}?max_age=0").is_success
+        assert site.app.client("viewer").get(f"{PAGE}{piece}?refresh=true").is_success
 
 
 def test_rows_out_of_sight_are_loaded_when_they_come_into_sight(site: Site, open_page: Callable[..., Page]) -> None:
@@ -91,7 +91,7 @@ def test_refresh_shows_what_changed(site: Site, open_page: Callable[..., Page]) 
     open_ready(page, site.page)
     expect(page.get_by_role("status").first).to_contain_text("Read")
     page.wait_for_timeout(6000)  # AWS is asked at most every five seconds
-    with page.expect_response(lambda answer: "overview?max_age=5" in answer.url) as answered:
+    with page.expect_response(lambda answer: "overview?refresh=true" in answer.url) as answered:
         page.get_by_role("button", name="Refresh").click()
     assert answered.value.ok
     expect(page.get_by_role("status").first).to_contain_text("Read less than a minute ago")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+
+from include.overview import reader as module
+from include.overview.account import OverviewClients
+from include.overview.reader import OverviewReader
+from include.overview.standing import Standing
+
+#: By what is read: the function that asks AWS, and for how many seconds at most the reading is shown.
+KINDS = {"account": ("read_account", 60), "row": ("read_standing", 60), "page": ("read_standing", 60)}
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def build_reader(function: str, monkeypatch: pytest.MonkeyPatch) -> tuple[OverviewReader, Clock, Any]:
+    asked = create_autospec(getattr(module, function), return_value=Standing(versions=(), champion=None))
+    monkeypatch.setattr(module, function, asked)
+    clock = Clock()
+    return OverviewReader(lambda: OverviewClients(None, None, None, None), Path(), clock), clock, asked
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_state_after_a_run_is_shown_within_a_minute(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, longest = KINDS[kind]
+    reader, clock, asked = build_reader(function, monkeypatch)
+    names = () if kind == "account" else ("capitals",)
+    getattr(reader, kind)(*names)
+    getattr(reader, kind)(*names)
+    assert asked.call_count == 1
+    clock.now = longest
+    getattr(reader, kind)(*names)
+    assert asked.call_count == 2
+
+
+def test_a_refresh_asks_again_but_not_all_the_time_however_many_viewers_refresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, clock, asked = build_reader("read_standing", monkeypatch)
+    for _ in range(100):
+        reader.row("capitals", refresh=True)
+    assert asked.call_count == 1
+    clock.now = module.REFRESH_AGE + 0.1
+    for _ in range(100):
+        reader.row("capitals", refresh=True)
+    assert asked.call_count == 2
