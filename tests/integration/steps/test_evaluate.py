@@ -19,8 +19,10 @@ from include.evaluation.storage import read_records, read_report
 from include.run.plan import ImportPlan
 from include.steps.evaluate import EvaluationClients, measure
 from include.steps.results import EvaluationResult
-from tests.integration.evaluation.conftest import DEMO, plan_in
+from tests.integration.evaluation.conftest import DEMO, _no_faults, aws, clients, model, plan_for, plan_in
 from tests.support.bedrock_stand_in import BUCKET, Aws
+
+__all__ = ["_no_faults", "aws", "clients", "model", "plan_for"]
 
 Plans = Callable[..., ImportPlan]
 
