@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 Client = Any
-TEMPLATE = Path(__file__).resolve().parents[3] / "include" / "aws" / "model_import.yaml"
+TEMPLATE = Path(__file__).resolve().parents[3] / "include" / "cloudformation" / "model_import.yaml"
 DENY_WITHOUT_TLS = {
     "Version": "2012-10-17",
     "Statement": [
