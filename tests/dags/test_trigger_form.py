@@ -87,7 +87,7 @@ def test_prompts_are_fields_of_several_lines() -> None:
         (build_import_dag("import_model", None), {"evaluation_temperature": 1.5}),
         (build_import_dag("import_model", None), {"force": "yes"}),
         (build_import_dag("import_model", None), {"force": None}),
-        (build_retirement_dag(), {"keep": 0}),
+        (build_retirement_dag(), {"keep": -1}),
         (build_retirement_dag(), {"dry_run": None}),
         (build_roll_back_dag(), {"version": 0}),
     ],

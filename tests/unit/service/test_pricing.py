@@ -33,7 +33,7 @@ def test_an_unknown_price_is_none_and_said_to_be_unknown(units: dict[str, object
 def test_a_model_without_units_has_no_price(units: dict[str, object] | None) -> None:
     cost = model_cost(units, "us-east-1")
     assert cost.window_dollars is None
-    assert "Bedrock has not told" in cost.summary()
+    assert "Bedrock did not report" in cost.summary()
 
 
 def test_the_prices_carry_their_date() -> None:

@@ -36,7 +36,7 @@ def fail(task_id: str, error: Exception) -> None:
     ti.task_id = task_id
     params = {"topic_arn": "arn:aws:sns:us-east-1:123456789012:notices", "aws_conn_id": "aws_default"}
     context: Any = {"ti": ti, "params": params, "exception": error}
-    notifications.tell_failure(context)
+    notifications.notify_failure(context)
 
 
 def test_after_a_failed_import_the_notice_names_the_task_that_starts_another_job(told: list[str]) -> None:
