@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.aws.imported_models import KEEP_TAG, ImportedModel
 from include.config.model import RetentionConfig
-from include.registry.versions import ApprovalStatus, ModelVersion
+from include.registry.versions import ApprovalStatus, ModelVersion, champion_of
 from include.service.pricing import storage_summary
 
 NOT_OURS = "this project did not import it"
@@ -71,11 +71,6 @@ class RetirementPlan(BaseModel):
     def before_import(self, *, make_room: bool) -> tuple[Verdict, ...]:
         """Return what an import may delete in a full account: rejected versions, and the others with ``make_room``."""
         return tuple(verdict for verdict in self.retire if make_room or verdict.status == "Rejected")
-
-
-def champion_of(versions: Iterable[ModelVersion]) -> ModelVersion | None:
-    """Return the champion among a group's versions, newest first: the newest approved one."""
-    return next((version for version in versions if version.status == "Approved"), None)
 
 
 def plan_retirement(
