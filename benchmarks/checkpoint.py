@@ -39,21 +39,19 @@ make_adapter(work / "qv", {layers}, {qv!r}, 16); make_adapter(work / "seven", {l
 OUR_START = "import sys; sys.path.insert(0, {root!r}); from pathlib import Path\n"
 MERGE = """
 from include.checkpoint.files.folder import checkpoint_of_folder
-from include.checkpoint.crc_memory import with_crcs
 from include.checkpoint.lora.merging import merge
-base = with_crcs(checkpoint_of_folder({base!r}), {crcs!r})
+base = checkpoint_of_folder({base!r})
 result = merge(base, {adapter!r}, {out!r}, out_dir={out_dir})
 result.checkpoint.save({out!r} + "/checkpoint.json")
 """
 OUR_IMPORTS = """
-import include.checkpoint.crc_memory, include.checkpoint.lora.merging
+import include.checkpoint.lora.merging
 from include.checkpoint.lora.torch_kernels import kernels
 kernels()
 """
 CONVERT = """
 from include.checkpoint.mistral.conversion import convert
-from include.checkpoint.crc_memory import with_crcs
-checkpoint = with_crcs(convert({raw!r}, {out!r}, durable={durable}), {crcs!r})
+checkpoint = convert({raw!r}, {out!r}, durable={durable})
 checkpoint.save({out!r} + "/checkpoint.json")
 """
 MATERIALIZE = """
@@ -116,7 +114,7 @@ class Bench:
 
     def __init__(self, work: Path, layers: int) -> None:
         self.work, self.out, self.layers = work, work / "out", layers
-        self.base, self.raw, self.crcs = work / "base", work / "raw", work / "crcs"
+        self.base, self.raw = work / "base", work / "raw"
         # In a process of its own: a child's peak memory counts what its parent had when it was started.
         measure(python(MAKE.format(root=str(ROOT), work=str(work), layers=layers, qv=QV)))
 
@@ -125,7 +123,7 @@ class Bench:
         to_folder = "materialize(" in code
         code = code.replace("{durable}", str(not to_folder))
         code = code.replace("{out_dir}", f"Path({str(self.out / 'model')!r})" if to_folder else "None")
-        parts = {"base": self.base, "raw": self.raw, "crcs": self.crcs, "adapter": self.work / adapter, "out": self.out}
+        parts = {"base": self.base, "raw": self.raw, "adapter": self.work / adapter, "out": self.out}
         for name, path in parts.items():
             code = code.replace(f"{{{name}!r}}", repr(str(path)))
         return OUR_START.format(root=str(ROOT)) + code
