@@ -9,9 +9,8 @@ import numpy as np
 from include.checkpoint.errors import AdapterEmptyError, MergeUnprovenError
 from include.checkpoint.files.arrays import Array
 from include.checkpoint.lora.adapter import Adapter
-from include.checkpoint.lora.changed_blocks import ChangedTensor
 from include.checkpoint.lora.merge_plan import ChangeKind, TensorChange
-from include.checkpoint.lora.tensor_changes import RowReader
+from include.checkpoint.lora.tensor_changes import ChangedTensor, RowReader
 
 SAMPLED_ROWS = 4
 # Unit roundoff of a dtype, and the spacing below which it has no smaller numbers.

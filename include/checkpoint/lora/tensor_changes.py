@@ -32,6 +32,23 @@ from include.checkpoint.lora.torch_kernels import converted
 RowReader = Callable[[int, int], Array]
 
 
+class ChangedTensor:
+    """How to compute the blocks of a tensor, and how many of its elements are others than the base's so far."""
+
+    def __init__(self, change: TensorChange, apply: BlockChange, base: RowReader) -> None:
+        self.change, self.apply, self.base = change, apply, base
+        self.elements, self.changed = math.prod(change.shape), 0
+
+    def merge(self, start: int, rows: int) -> tuple[Array, int]:
+        """These rows merged, and how many of their elements changed; raises NonFiniteError."""
+        before = self.base(start, rows)
+        merged = Array.empty(before.dtype, before.shape)
+        self.apply(before, start, merged)
+        if not merged.is_finite():
+            raise NonFiniteError(self.change.name, f"NaN or infinity in rows {start} to {start + rows}")
+        return merged, int(np.count_nonzero(merged.bits() != before.bits()))
+
+
 def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
     """What is done to each block of rows; the adapter's part is in memory from here on."""
     module = change.module

@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_meanwhile_is_named_and_nothing_is_left(
     def full(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("include.checkpoint.writing.growing_file.lay_out_blocks", full)
+    monkeypatch.setattr("include.checkpoint.writing.overlay.lay_out_blocks", full)
     with pytest.raises(errors.DiskFullError), overlay(tmp_path / "x.overlay", 10):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["x.overlay.lock"]
