@@ -11,13 +11,14 @@ from typing import BinaryIO
 
 from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import OutputDamagedError, OutputExistsError
-from include.checkpoint.files.atomic import lay_out_blocks, partial_of, sync
+from include.checkpoint.files.atomic import lay_out_blocks, partial_of, start_write_back, sync
 from include.checkpoint.files.reading import LOCAL, RangeReader, chunks, verify_pins
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.checkpoint.writing.disk import room_for
 from include.checkpoint.writing.progress import Progress, no_progress
 
 FILES_AT_ONCE = 2
+COPY_BYTES = 32 * 2**20
 # From one file system to another, and on one that does not offer it.
 _CANNOT_COPY = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS)
 
@@ -95,9 +96,8 @@ def _copy_within_system(run: Segment, out: BinaryIO) -> bool:
         done = 0
         while done < run.length:
             try:
-                copied = os.copy_file_range(
-                    source.fileno(), out.fileno(), run.length - done, run.offset + done, start + done
-                )
+                wanted = min(run.length - done, COPY_BYTES)
+                copied = os.copy_file_range(source.fileno(), out.fileno(), wanted, run.offset + done, start + done)
             except OSError as error:
                 if done or error.errno not in _CANNOT_COPY:
                     raise
@@ -105,5 +105,6 @@ def _copy_within_system(run: Segment, out: BinaryIO) -> bool:
             if not copied:
                 raise OutputDamagedError(run.uri, f"{run.length} bytes from {run.offset}", f"{done}")
             done += copied
+            start_write_back(out.fileno())
     out.seek(start + done)
     return True

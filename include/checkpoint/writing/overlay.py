@@ -13,7 +13,7 @@ from typing import BinaryIO
 from awscrt.checksums import crc64nvme
 
 from include.checkpoint.errors import OverlayInUseError
-from include.checkpoint.files.atomic import lay_out_blocks, partial_file
+from include.checkpoint.files.atomic import lay_out_blocks, partial_file, start_write_back
 from include.checkpoint.files.reading import LOCAL
 from include.checkpoint.files.segments import CheckpointFile, Pin, Segment
 from include.checkpoint.writing.disk import room_for
@@ -22,9 +22,10 @@ from include.checkpoint.writing.disk import room_for
 class Overlay:
     """Grows at the end of an overlay file; what is added becomes a Segment under the file's final name."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, *, durable: bool) -> None:
         self._path = path
         self._file = file
+        self._durable = durable
         self._sha256 = hashlib.sha256()
         self.size = 0
 
@@ -40,6 +41,8 @@ class Overlay:
             self._sha256.update(piece)
             crc = crc64nvme(piece, crc)
             self.size += len(piece)
+        if self._durable:
+            start_write_back(self._file.fileno())
         return Segment(uri=str(self._path), offset=offset, length=self.size - offset, crc64nvme=crc)
 
     def file(self, name: str, data: bytes) -> CheckpointFile:
@@ -72,7 +75,7 @@ def overlay(path: Path, expected_size: int, *, durable: bool = True) -> Iterator
         partial.open("w+b") as file,
     ):
         lay_out_blocks(file.fileno(), expected_size)
-        out = Overlay(path, file)
+        out = Overlay(path, file, durable=durable)
         yield out
         file.truncate(out.size)
 
