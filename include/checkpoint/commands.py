@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from include.aws.s3_uri import is_s3_uri
-from include.checkpoint.casting import cast
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.inspection import inspect
-from include.checkpoint.lora.merging import merge
 from include.checkpoint.mistral.conversion import convert
 from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
@@ -57,6 +55,8 @@ def run_convert(arguments: argparse.Namespace) -> Outcome:
 
 def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
+    from include.checkpoint.lora.merging import merge  # imports torch, which takes seconds
+
     with _work_dir(arguments.out) as work:
         base = _hf_checkpoint(arguments.base, work)
         progress = LogProgress("Merging", "tensors")
@@ -67,6 +67,8 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
 
 def run_normalise(arguments: argparse.Namespace) -> Outcome:
     """Write a Hugging Face model with metadata that transformers 4.51.3 reads."""
+    from include.checkpoint.casting import cast  # imports torch, which takes seconds
+
     with _work_dir(arguments.out) as work:
         checkpoint = _hf_checkpoint(arguments.source, work)
         if arguments.dtype != "keep":

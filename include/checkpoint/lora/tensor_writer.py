@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+import torch
+
+from include.checkpoint.files.arrays import to_bytes
 from include.checkpoint.files.concurrency import in_order
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.safetensors_header import DTYPE_BYTES
@@ -23,7 +27,6 @@ from include.checkpoint.lora.tensor_changes import (
     stored_rows,
 )
 from include.checkpoint.lora.token_rows import write_token_rows
-from include.checkpoint.lora.torch_kernels import one_torch_thread
 from include.checkpoint.writing.overlay import Overlay
 from include.checkpoint.writing.progress import Progress
 
@@ -90,7 +93,18 @@ def _blocks(tensor: ChangedTensor, pool: ThreadPoolExecutor) -> Iterator[memoryv
     merges = (pool.submit(tensor.merge, start, rows) for start, rows in row_blocks(tensor.change.shape))
     for block, changed in in_order(merges, BLOCKS_AT_ONCE):
         tensor.changed += changed
-        yield block.bytes()
+        yield to_bytes(block)
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let torch compute in the thread that calls it, as blocks are computed side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def size_of(change: TensorChange) -> int:

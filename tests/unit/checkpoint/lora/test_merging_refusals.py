@@ -16,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 from include.checkpoint import errors
 from include.checkpoint.checks.validation import validate
-from include.checkpoint.files.arrays import Array
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.segments import Segment
 from include.checkpoint.lora.errors import AdapterTensorUnusedError
@@ -213,8 +212,8 @@ def test_the_proof_counts_what_changed_and_the_rest_is_the_bases_own_bytes(
 def test_a_merge_that_came_out_wrong_is_not_accepted(
     base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def twice_the_delta(change: LinearDelta, base: Array, start: int, out: Array) -> None:
-        right(replace(change, scaling=2 * change.scaling), base, start, out)
+    def twice_the_delta(change: LinearDelta, base: torch.Tensor, start: int) -> torch.Tensor:
+        return right(replace(change, scaling=2 * change.scaling), base, start)
 
     right = LinearDelta.__call__
     monkeypatch.setattr(LinearDelta, "__call__", twice_the_delta)
