@@ -6,11 +6,13 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from include.aws.s3_uri import is_s3_uri
+from include.checkpoint.checks.oracle import load_transformers
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
 from include.checkpoint.files.folder import checkpoint_of_folder
@@ -87,7 +89,9 @@ def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
 def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:
     """Normalise, write the folder, and say what validation finds in it."""
     checkpoint = normalise(checkpoint, work)
-    materialize(checkpoint, out, progress=LogProgress("Writing files"))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(load_transformers)
+        materialize(checkpoint, out, progress=LogProgress("Writing files"))
     shutil.rmtree(work, ignore_errors=True)
     report = validate(checkpoint_of_folder(out))
     said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}
