@@ -45,7 +45,7 @@ def merge(
     reader: RangeReader = LOCAL,
     durable: bool = True,
 ) -> MergeResult:
-    """The base with the adapter merged in, equal to peft's ``merge_and_unload()`` bit for bit where peft is right.
+    """The base with the adapter merged in: within one rounding of peft's ``merge_and_unload()``, where peft is right.
 
     Writes ``merge.overlay`` in ``overlay_dir``, synced if ``durable``. Memory stays at a few blocks of a tensor and one
     pair of LoRA matrices.
