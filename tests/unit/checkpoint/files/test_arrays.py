@@ -6,19 +6,29 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from include.checkpoint.files.arrays import count_changed, from_bytes, is_finite, to_bytes
+from include.checkpoint.files.arrays import count_changed, dtype_of, from_bytes, is_finite, to_bytes
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (7,), (), (0, 4)], ids=str)
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("F64", torch.float64), ("F32", torch.float32), ("F16", torch.float16), ("BF16", torch.bfloat16)],
+    [
+        ("F64", torch.float64),
+        ("F32", torch.float32),
+        ("F16", torch.float16),
+        ("BF16", torch.bfloat16),
+        ("I64", torch.int64),
+        ("I8", torch.int8),
+        ("U8", torch.uint8),
+        ("BOOL", torch.bool),
+    ],
 )
 def test_the_bytes_are_those_of_safetensors(name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     tensor = torch.randn(shape).to(dtype)
     saved = save({"t": tensor})
     data = saved[len(saved) - tensor.nbytes :]
 
+    assert dtype_of(tensor) == name
     assert bytes(to_bytes(tensor)) == data
     assert torch.equal(from_bytes(data, name, shape), tensor)
 
