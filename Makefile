@@ -34,8 +34,8 @@ test: $(STAMP) ## Run all tests: unit, dags, integration, and end to end through
 	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --ignore tests/long --ignore tests/faults
 
 test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and uploads at random moments: half an hour
-	$(BIN)/python -m benchmarks.checkpoint_endurance fuzz --count 100000
-	$(BIN)/python -m benchmarks.checkpoint_endurance kill --count 50
+	$(BIN)/python -m tests.support.checkpoint_endurance fuzz --count 100000
+	$(BIN)/python -m tests.support.checkpoint_endurance kill --count 50
 	$(BIN)/python -m pytest -m slow tests/integration/delivery/test_kill.py
 
 test-policies: $(STAMP) ## Take each permission from runner and import role in turn, and see what is refused: some minutes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from include.checkpoint.errors import NonFiniteError
+from include.checkpoint.files.arrays import is_finite, to_bytes, torch_dtype
 from include.checkpoint.files.folder import INDEX, is_hf_weights
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
@@ -16,7 +17,6 @@ from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.checkpoint.lora.lora_math import row_blocks
 from include.checkpoint.lora.merge_plan import FLOATS
 from include.checkpoint.lora.tensor_changes import stored_rows
-from include.checkpoint.lora.torch_kernels import converted
 from include.checkpoint.writing.layout import PlacedTensor, lay_out
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
@@ -88,10 +88,10 @@ def _placed(stored: StoredTensor, is_chosen: bool, target: str, out: Overlay, re
 
     def blocks() -> Iterator[memoryview]:
         for start, rows in row_blocks(entry.shape):
-            rounded = converted(rows_of(start, rows), target)
-            if not rounded.is_finite():
+            rounded = rows_of(start, rows).to(torch_dtype(target))
+            if not is_finite(rounded):
                 raise NonFiniteError(entry.name, f"values too large for {target} in rows {start} to {start + rows}")
-            yield rounded.bytes()
+            yield to_bytes(rounded)
 
     return PlacedTensor(entry.name, target, entry.shape, (out.append_all(blocks()),))
 

@@ -6,23 +6,22 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from include.aws.s3_uri import is_s3_uri
-from include.checkpoint.casting import cast
+from include.checkpoint.checks.oracle import load_transformers
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
-from include.checkpoint.files.atomic import partial_of
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.inspection import inspect
-from include.checkpoint.lora.merging import merge
 from include.checkpoint.mistral.conversion import convert
 from include.checkpoint.normalising import normalise
-from include.checkpoint.writing.disk import named_when_full
+from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
 from include.checkpoint.writing.progress import LogProgress
 
@@ -58,15 +57,20 @@ def run_convert(arguments: argparse.Namespace) -> Outcome:
 
 def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
+    from include.checkpoint.lora.merging import merge  # imports torch, which takes seconds
+
     with _work_dir(arguments.out) as work:
         base = _hf_checkpoint(arguments.base, work)
         progress = LogProgress("Merging", "tensors")
-        result = merge(base, arguments.adapter, work, progress=progress, out_dir=arguments.out)
+        with room_for(work.parent, base.size):  # The folder comes last, a disk too small for it is known before.
+            result = merge(base, arguments.adapter, work, progress=progress, durable=False)
         return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
 
 
 def run_normalise(arguments: argparse.Namespace) -> Outcome:
     """Write a Hugging Face model with metadata that transformers 4.51.3 reads."""
+    from include.checkpoint.casting import cast  # imports torch, which takes seconds
+
     with _work_dir(arguments.out) as work:
         checkpoint = _hf_checkpoint(arguments.source, work)
         if arguments.dtype != "keep":
@@ -78,17 +82,16 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
     if inspect(location).kind == "raw_mistral":
         return convert(location, work, progress=LogProgress("Converting", "tensors"), durable=False)
-    # Before anything else, so that a merge finds its tensors' places in files whose headers stay as they are.
+    # Before anything else: an adapter names tensors without a wrapper's prefix, and stale shards hold tensors twice.
     return normalise(checkpoint_of_folder(location), work / "source")
 
 
 def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:
     """Normalise, write the folder, and say what validation finds in it."""
-    try:
-        checkpoint = normalise(checkpoint, work)
+    checkpoint = normalise(checkpoint, work)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(load_transformers)
         materialize(checkpoint, out, progress=LogProgress("Writing files"))
-    finally:
-        shutil.rmtree(partial_of(out.absolute()), ignore_errors=True)  # that a merge began
     shutil.rmtree(work, ignore_errors=True)
     report = validate(checkpoint_of_folder(out))
     said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -27,18 +26,6 @@ class _Chunk(NamedTuple):
     end: int
 
 
-# https://sourceware.org/glibc/manual/latest/html_node/Malloc-Tunable-Parameters.html
-_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3
-
-
-def _give_memory_back() -> None:
-    """Let glibc return freed blocks to the system at once; else each thread keeps those that it ever had."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, CHUNK_SIZE // 8)
-
-
 @contextmanager
 def read_ahead(checkpoint: Checkpoint, reader: RangeReader) -> Iterator[RangeReader]:
     """A reader for those who read whole tensors of the checkpoint from their start to their end, in blocks.
@@ -47,7 +34,6 @@ def read_ahead(checkpoint: Checkpoint, reader: RangeReader) -> Iterator[RangeRea
     its end, so no byte is read that is not asked for. Everything else goes to ``reader`` as it is. Safe to read from
     several threads.
     """
-    _give_memory_back()
     segments = [segment for tensor in stored_tensors(checkpoint, reader).values() for segment in tensor.segments()]
     with ThreadPoolExecutor(CHUNKS_AHEAD, thread_name_prefix="read-ahead") as pool:
         try:

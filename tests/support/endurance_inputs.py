@@ -12,7 +12,6 @@ import torch
 from peft import LoraConfig
 from transformers import MistralConfig, MistralForCausalLM
 
-from benchmarks.checkpoint_kills import KillCase, digest_of
 from include.checkpoint.__main__ import UNUSABLE, main
 from include.checkpoint.commands import WORK_SUFFIX
 from include.checkpoint.files.atomic import PARTIAL_SUFFIX
@@ -21,6 +20,7 @@ from include.checkpoint.files.reading import verify_pins
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.lora.merging import merge
 from include.checkpoint.mistral.conversion import convert
+from tests.support.checkpoint_kills import KillCase, digest_of
 from tests.support.raw_mistral import save_raw
 from tests.support.tiny_models import make_tokenizer, save_adapter, save_model
 

@@ -21,10 +21,6 @@ from transformers import (
     Qwen2Config,
 )
 
-from include.checkpoint.files.folder import checkpoint_of_folder
-from include.checkpoint.lora.merging import merge
-from include.checkpoint.writing.materialize import materialize
-
 torch.set_num_threads(1)
 SHAPE = {
     "hidden_size": 64,
@@ -104,19 +100,6 @@ def load_weights(folder: Path) -> dict[str, torch.Tensor]:
     for path in sorted(folder.glob("*.safetensors")):
         tensors |= load_file(path)
     return tensors
-
-
-def merged_in_place(base: Path, adapter: Path, folder: Path) -> dict[str, bytes]:
-    """What a merge for ``--out`` writes: the files of the folder, and nothing beside it."""
-    result = merge(checkpoint_of_folder(base), adapter, folder / "work", out_dir=folder / "out")
-    materialize(result.checkpoint, folder / "out")
-    assert sorted(path.name for path in folder.iterdir()) == ["out", "work"]
-    return files_of(folder / "out")
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """The content of each file."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def equal_bits(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:

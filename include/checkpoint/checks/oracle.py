@@ -34,6 +34,11 @@ def excessive_counts(config: Mapping[str, Any], tensors: int) -> Iterator[tuple[
             yield name, value
 
 
+def load_transformers() -> None:
+    """Import what ``expected_tensors`` uses; it takes seconds, which can pass while a disk is written to."""
+    import transformers.modeling_utils  # noqa: F401
+
+
 def expected_tensors(config: Mapping[str, Any]) -> ExpectedTensors:
     """The tensors of the model that ``config`` describes.
 

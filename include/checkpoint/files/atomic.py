@@ -42,7 +42,10 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def lay_out_blocks(descriptor: int, size: int) -> None:
-    """Give a file ``size`` bytes of disk, where the system can; raises OSError when the disk is full."""
+    """Give a file ``size`` bytes of disk, where the system can; raises OSError when the disk is full.
+
+    On Linux, extending a file by large writes costs several times more than filling blocks it has.
+    """
     if not size:
         return
     if hasattr(os, "posix_fallocate"):
@@ -51,30 +54,14 @@ def lay_out_blocks(descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)
 
 
-class WriteBack:
-    """Keeps the disk busy while a file that will be synced is written, where the system can.
+def start_write_back(descriptor: int) -> None:
+    """Keep the disk busy while a file that will be synced is written, where the system can; does not wait.
 
-    Linux begins with dirty pages, and frees those that are on the disk, when told that they are not needed in memory
-    (https://man7.org/linux/man-pages/man2/posix_fadvise.2.html). The sync then has little left, and memory that is used
-    again takes a copy faster than memory that is new.
+    Linux begins to write what is dirty, and frees what is on the disk, when told that a file is not needed in memory
+    (https://man7.org/linux/man-pages/man2/posix_fadvise.2.html). Memory that is used again takes a copy faster.
     """
-
-    STEP = 32 * 2**20
-    # How far behind the end pages are on the disk, as a rule.
-    LAG = 4 * STEP
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._bytes = self._start = self._end = 0
-
-    def wrote(self, offset: int, length: int) -> None:
-        """These bytes were written, by any thread; does not wait for the disk."""
-        self._bytes += length
-        self._start, self._end = min(self._start, offset), max(self._end, offset + length)
-        if self._bytes >= self.STEP and hasattr(os, "posix_fadvise"):
-            start, end = max(self._start - self.LAG, 0), self._end
-            self._bytes, self._start = 0, end
-            os.posix_fadvise(self._descriptor, start, end - start, os.POSIX_FADV_DONTNEED)
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
-from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, Array, dtype_of
+from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, dtype_of, from_bytes
 from include.checkpoint.files.folder import whole
 from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
@@ -108,7 +108,7 @@ class LazyTensors(Protocol):
         """The dtype by safetensors' name, without reading the tensor."""
         ...
 
-    def tensor(self, name: str) -> Array:
+    def tensor(self, name: str) -> torch.Tensor:
         """The tensor in memory."""
         ...
 
@@ -132,7 +132,7 @@ class Adapter:
         """The shape of one part of a module's change."""
         return self.weights.shape(self.modules[module][part])
 
-    def tensor(self, module: str, part: str) -> Array:
+    def tensor(self, module: str, part: str) -> torch.Tensor:
         """One part of a module's change, in memory."""
         return self.weights.tensor(self.modules[module][part])
 
@@ -227,10 +227,10 @@ class _SafetensorsWeights:
     def dtype(self, name: str) -> str:
         return self._stored[name].entry.dtype
 
-    def tensor(self, name: str) -> Array:
+    def tensor(self, name: str) -> torch.Tensor:
         stored = self._stored[name]
         data = stored.read(0, stored.entry.size, self._reader)
-        return Array.from_bytes(data, stored.entry.dtype, stored.entry.shape)
+        return from_bytes(data, stored.entry.dtype, stored.entry.shape)
 
 
 class _PickledWeights:
@@ -246,8 +246,8 @@ class _PickledWeights:
     def dtype(self, name: str) -> str:
         return dtype_of(self._state[name])
 
-    def tensor(self, name: str) -> Array:
-        return Array.from_torch(self._state[name])
+    def tensor(self, name: str) -> torch.Tensor:
+        return self._state[name].detach()
 
 
 def _unpickled(path: Path) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The arithmetic of a merge, block by block of rows, equal to peft's ``merge_and_unload()`` on the same machine.
+"""The arithmetic of a merge, block by block of rows, as in peft's ``merge_and_unload()``.
 
 delta = (B_f32 @ A_f32) * scaling, W' = dtype(f32(W) + delta): one rounding. torch's matmul decides the last bits, and a
 block of a multiple of 64 rows gives the same bits as the whole.
@@ -6,55 +6,39 @@ block of a multiple of 64 rows gives the same bits as the whole.
 
 from __future__ import annotations
 
-import math
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from include.checkpoint.files.arrays import Array
-from include.checkpoint.lora.torch_kernels import convert, converted, multiply
+import torch
 
 BLOCK_ELEMENTS = 2**20
-# A tile of fewer rows costs more for laying out A for the product than for the product.
+# A block of fewer rows costs more for laying out A for the product than for the product.
 BLOCK_ROWS = 256
 TILE_COLUMNS = 2048
 
-# Rows of the base tensor, the first one's number → the same rows merged, into the last argument, in its dtype.
-BlockChange = Callable[[Array, int, Array], None]
-_scratch = threading.local()
+# Rows of the base tensor, the first one's number → the same rows merged, in any float dtype.
+BlockChange = Callable[[torch.Tensor, int], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class LinearDelta:
     """LoRA on a linear layer: A is (r, in), B is (out, r), both float32."""
 
-    lora_a: Array
-    lora_b: Array
+    lora_a: torch.Tensor
+    lora_b: torch.Tensor
     scaling: float
 
-    @classmethod
-    def of(cls, lora_a: Array, lora_b: Array, scaling: float) -> LinearDelta:
-        """The delta; a scaling that is a power of two goes into B, which changes no bits of the product."""
-        if abs(math.frexp(scaling)[0]) == 0.5:
-            return cls(lora_a, Array("F32", lora_b.values * np.float32(scaling)), 1.0)
-        return cls(lora_a, lora_b, scaling)
-
-    def merged(self, base: Array, start: int, columns: slice = slice(None)) -> Array:
-        """Base + delta in float32 of these columns, in this thread's scratch memory."""
-        base = base[:, columns]
-        merged, widened = _scratch_of(base.shape)
-        multiply(self.lora_b[start : start + base.shape[0]], self.lora_a[:, columns], merged)
-        if self.scaling != 1.0:
-            np.multiply(merged.values, np.float32(self.scaling), out=merged.values)
-        convert(base, widened)
-        np.add(merged.values, widened.values, out=merged.values)
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        merged = torch.empty_like(base)
+        for tile in range(0, base.shape[1], TILE_COLUMNS):
+            columns = slice(tile, tile + TILE_COLUMNS)
+            merged[:, columns] = self.float32(base[:, columns], start, columns)
         return merged
 
-    def __call__(self, base: Array, start: int, out: Array) -> None:
-        for columns in column_tiles(base.shape[1]):
-            convert(self.merged(base, start, columns), out[:, columns])
+    def float32(self, base: torch.Tensor, start: int, columns: slice = slice(None)) -> torch.Tensor:
+        """Base + delta of these columns, before they are rounded."""
+        delta = self.lora_b[start : start + len(base)] @ self.lora_a[:, columns]
+        return delta.mul_(self.scaling).add_(base)
 
 
 @dataclass(frozen=True)
@@ -62,55 +46,46 @@ class DoraDelta:
     """DoRA on a linear layer: the merged rows are scaled to the trained magnitude (https://arxiv.org/abs/2402.09353)."""
 
     linear: LinearDelta
-    magnitude: Array
+    magnitude: torch.Tensor
 
-    def __call__(self, base: Array, start: int, out: Array) -> None:
-        import torch  # The last bits of a norm depend on the order of its sum, so it is torch's.
-
-        merged = self.linear.merged(base, start).to_torch()
-        magnitude = self.magnitude[start : start + base.shape[0]].to_torch()
-        factor: torch.Tensor = magnitude / torch.linalg.norm(merged, dim=1)
-        out.to_torch().copy_(merged.mul_(factor.view(-1, 1)))
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        merged = self.linear.float32(base, start)
+        factor = self.magnitude[start : start + len(base)] / torch.linalg.norm(merged, dim=1)
+        return merged.mul_(factor.view(-1, 1))
 
 
 @dataclass(frozen=True)
 class EmbeddingDelta:
     """LoRA on an embedding: A is (r, vocabulary), B is (dimension, r). peft rounds the delta first here."""
 
-    lora_a: Array
-    lora_b: Array
+    lora_a: torch.Tensor
+    lora_b: torch.Tensor
     scaling: float
 
-    def __call__(self, base: Array, start: int, out: Array) -> None:
-        rows, dimension = base.shape
-        product = Array.empty("F32", (dimension, rows))
-        multiply(self.lora_b, self.lora_a[:, start : start + rows], product)
-        np.multiply(product.values, np.float32(self.scaling), out=product.values)
-        delta = converted(Array("F32", product.values.T), base.dtype)
-        total = converted(base, "F32").values + converted(delta, "F32").values
-        convert(Array("F32", total), out)
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        delta = (self.lora_b @ self.lora_a[:, start : start + len(base)]).mul_(self.scaling)
+        return base + delta.T.to(base.dtype)
 
 
 @dataclass(frozen=True)
 class BiasDelta:
     """The bias of ``lora_B`` added to the layer's own."""
 
-    bias: Array
+    bias: torch.Tensor
     scaling: float
 
-    def __call__(self, base: Array, start: int, out: Array) -> None:
-        delta = self.bias.values[start : start + base.shape[0]] * np.float32(self.scaling)
-        convert(Array("F32", converted(base, "F32").values + delta), out)
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        return base + self.bias[start : start + len(base)] * self.scaling
 
 
 @dataclass(frozen=True)
 class Replacement:
     """A tensor that was trained whole; it takes the base's dtype."""
 
-    tensor: Array
+    tensor: torch.Tensor
 
-    def __call__(self, base: Array, start: int, out: Array) -> None:
-        convert(self.tensor[start : start + base.shape[0]], out)
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        return self.tensor[start : start + len(base)]
 
 
 @dataclass(frozen=True)
@@ -118,29 +93,14 @@ class TokenRows:
     """Single rows that were trained; the others stay as they are."""
 
     indices: tuple[int, ...]
-    trained: Array
+    trained: torch.Tensor
 
-    def __call__(self, base: Array, start: int, out: Array) -> None:
-        convert(base, out)
+    def __call__(self, base: torch.Tensor, start: int) -> torch.Tensor:
+        merged = base.clone()
         for place, index in enumerate(self.indices):
-            row = index - start
-            if 0 <= row < base.shape[0]:
-                convert(self.trained[place : place + 1], out[row : row + 1])
-
-
-def _scratch_of(shape: tuple[int, ...]) -> tuple[Array, Array]:
-    # Fresh memory for each block would cost more than the product itself.
-    elements = math.prod(shape)
-    if not hasattr(_scratch, "memory") or _scratch.memory.shape[1] < elements:
-        _scratch.memory = Array.empty("F32", (2, elements))
-    first, second = _scratch.memory.values[:, :elements]
-    return Array("F32", first.reshape(shape)), Array("F32", second.reshape(shape))
-
-
-def column_tiles(columns: int) -> Iterator[slice]:
-    """The columns in tiles narrow enough for a core's cache, the last one with what is left."""
-    for start, width in _cut(columns, TILE_COLUMNS):
-        yield slice(start, start + width)
+            if start <= index < start + len(base):
+                merged[index - start] = self.trained[place]
+        return merged
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -150,13 +110,8 @@ def row_blocks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     """
     row_elements = shape[1] if len(shape) > 1 else 1
     step = max(BLOCK_ELEMENTS // max(row_elements, 1) // BLOCK_ROWS, 1) * BLOCK_ROWS
-    yield from _cut(shape[0], step)
-
-
-def _cut(length: int, step: int) -> Iterator[tuple[int, int]]:
-    """(start, size) of pieces of ``step``; the last one takes what is left, so it is never a sliver."""
     start = 0
-    while start < length:
-        size = step if length - start >= 2 * step else length - start
-        yield start, size
-        start += size
+    while start < shape[0]:
+        rows = step if shape[0] - start >= 2 * step else shape[0] - start
+        yield start, rows
+        start += rows

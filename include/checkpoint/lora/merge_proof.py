@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from include.checkpoint.errors import AdapterEmptyError, MergeUnprovenError
-from include.checkpoint.files.arrays import Array
 from include.checkpoint.lora.adapter import Adapter
-from include.checkpoint.lora.changed_blocks import ChangedTensor
 from include.checkpoint.lora.merge_plan import ChangeKind, TensorChange
-from include.checkpoint.lora.tensor_changes import RowReader
+from include.checkpoint.lora.tensor_changes import ChangedTensor, RowReader
 
 SAMPLED_ROWS = 4
 # Unit roundoff of a dtype, and the spacing below which it has no smaller numbers.
@@ -77,7 +76,7 @@ def prove_tensor(adapter: Adapter, tensor: ChangedTensor, merged: RowReader) -> 
     last = change.shape[0] - 1
     sampled = sorted({last * step // max(SAMPLED_ROWS - 1, 1) for step in range(SAMPLED_ROWS)})
     base = _rows(tensor.base, sampled)
-    found = _rows(merged, sampled).float64().reshape(len(sampled), -1)
+    found = _rows(merged, sampled).double().numpy().reshape(len(sampled), -1)
     expected, allowed = _expected(adapter, tensor, base, sampled)
     deviations = np.max(np.abs(found - expected) / allowed, axis=1, initial=0.0)
     for row, deviation in zip(sampled, deviations, strict=True):
@@ -93,21 +92,20 @@ def prove_tensor(adapter: Adapter, tensor: ChangedTensor, merged: RowReader) -> 
     )
 
 
-def _rows(rows_of: RowReader, rows: list[int]) -> Array:
-    found = [rows_of(row, 1) for row in rows]
-    return Array(found[0].dtype, np.concatenate([array.values for array in found]))
+def _rows(rows_of: RowReader, rows: list[int]) -> torch.Tensor:
+    return torch.cat([rows_of(row, 1) for row in rows])
 
 
-def _expected(adapter: Adapter, tensor: ChangedTensor, base: Array, rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def _expected(
+    adapter: Adapter, tensor: ChangedTensor, base: torch.Tensor, rows: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
     """The merged rows in float64 by numpy, and how far rounding may take the stored ones from them."""
     change = tensor.change
     if change.kind in ("replace", "bias", "rows", "copy"):
-        wanted = Array.empty(base.dtype, base.shape)
-        for index, row in enumerate(rows):
-            tensor.apply(base[index : index + 1], row, wanted[index : index + 1])
-        exact = wanted.float64().reshape(len(rows), -1)
+        wanted = [tensor.apply(base[index : index + 1], row) for index, row in enumerate(rows)]
+        exact = torch.cat(wanted).to(base.dtype).double().numpy().reshape(len(rows), -1)
         return exact, np.full_like(exact, _SMALLEST[change.dtype] / 4)
-    exact = base.float64().reshape(len(rows), -1)
+    exact = base.double().numpy().reshape(len(rows), -1)
     left, right = _factors(adapter, change, rows)
     scaling = adapter.config.scaling(change.module)
     delta = scaling * _product(left, right)
@@ -118,7 +116,7 @@ def _expected(adapter: Adapter, tensor: ChangedTensor, base: Array, rows: list[i
     if change.kind == "embedding":
         float_error = float_error + _rounding(change.dtype, delta)
     if change.kind == "dora":
-        magnitude = adapter.tensor(change.module, "magnitude").float64()[rows]
+        magnitude = adapter.tensor(change.module, "magnitude").double().numpy()[rows]
         factor = (magnitude / np.linalg.norm(wanted_rows, axis=1))[:, None]
         wanted_rows = wanted_rows * factor
         float_error = float_error * np.abs(factor) + (wanted_rows.shape[1] + 8) * _ROUNDOFF["F32"] * np.abs(wanted_rows)
@@ -127,10 +125,10 @@ def _expected(adapter: Adapter, tensor: ChangedTensor, base: Array, rows: list[i
 
 def _factors(adapter: Adapter, change: TensorChange, rows: list[int]) -> tuple[np.ndarray, np.ndarray]:
     if change.kind == "embedding":
-        lora_a = adapter.tensor(change.module, "lora_embedding_A")[:, rows].float64().T
-        return lora_a, adapter.tensor(change.module, "lora_embedding_B").float64().T
-    lora_b = adapter.tensor(change.module, "lora_B")[rows].float64()
-    return lora_b, adapter.tensor(change.module, "lora_A").float64()
+        lora_a = adapter.tensor(change.module, "lora_embedding_A")[:, rows].double().numpy().T
+        return lora_a, adapter.tensor(change.module, "lora_embedding_B").double().numpy().T
+    lora_b = adapter.tensor(change.module, "lora_B")[rows].double().numpy()
+    return lora_b, adapter.tensor(change.module, "lora_A").double().numpy()
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,6 @@ from include.checkpoint.lora.peft_merge import merged_by_peft
 from include.checkpoint.lora.tensor_changes import without_tied_copy
 from include.checkpoint.lora.tensor_writer import TensorWriter, size_of
 from include.checkpoint.lora.tokenizer_choice import with_tokenizer_of
-from include.checkpoint.writing.growing_file import Place
-from include.checkpoint.writing.in_place import places_in
 from include.checkpoint.writing.layout import PlacedTensor, lay_out
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
@@ -46,16 +43,15 @@ def merge(
     *,
     progress: Progress = no_progress,
     reader: RangeReader = LOCAL,
-    out_dir: Path | None = None,
+    durable: bool = True,
 ) -> MergeResult:
-    """The base with the adapter merged in, equal to peft's ``merge_and_unload()`` bit for bit where peft is right.
+    """The base with the adapter merged in: within one rounding of peft's ``merge_and_unload()``, where peft is right.
 
-    Writes ``merge.overlay`` in ``overlay_dir``, synced. With ``out_dir``, a folder that ``materialize`` makes of the
-    result next, nothing is synced before it, and changed tensors go to their places in it at once. Memory stays at a
-    few blocks of a tensor and one pair of LoRA matrices.
+    Writes ``merge.overlay`` in ``overlay_dir``, synced if ``durable``. Memory stays at a few blocks of a tensor and one
+    pair of LoRA matrices.
     Raises AdapterConfigError, AdapterWeightsMissingError, AdapterRefusedError, AdapterBaseMismatchError,
-    AdapterEmptyError, the errors of ``adapter_errors``, QuantizedBaseError, MemoryShortError, NonFiniteError,
-    MergeUnprovenError, SourceChangedError, OutputExistsError, DiskFullError, or the first defect of a weights file.
+    AdapterEmptyError, the errors of ``lora.errors``, QuantizedBaseError, MemoryShortError, NonFiniteError,
+    MergeUnprovenError, SourceChangedError, DiskFullError, or the first defect of a weights file.
     """
     adapter = read_adapter(adapter_dir, reader)
     config = read_json_if_any(base, "config.json", reader)
@@ -72,13 +68,10 @@ def merge(
         plan = plan_merge(adapter, entries, config)
     path = Path(overlay_dir) / OVERLAY
     size = sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")
-    with (
-        overlay(path, 0 if out_dir else size, durable=not out_dir) as out,
-        _places(out_dir, base.size, tensors, plan) as places,
-    ):
-        writer = TensorWriter(adapter, tensors, out, places, reader, progress)
+    with overlay(path, size, durable=durable) as out:
+        writer = TensorWriter(adapter, tensors, out, reader, progress)
         writer.write(list(plan.changes.values()))
-        changed_bytes = out.written
+        changed_bytes = out.size
         files = _MergedFiles(tensors, plan, writer.written, reader)
         merged = replace(base, files=tuple(files.file(file, out) for file in base.files))
         merged = with_tokenizer_of(Path(adapter_dir), merged, reader)
@@ -87,17 +80,6 @@ def merge(
         verify_pins(base, reader)
     notes = (*merged.notes, *adapter.notes, *plan.notes, proof.summary())
     return MergeResult(Checkpoint(files=merged.files, pins=(*merged.pins, pin_of(path)), notes=notes), asdict(proof))
-
-
-def _places(
-    out_dir: Path | None, size: int, tensors: dict[str, StoredTensor], plan: MergePlan
-) -> AbstractContextManager[dict[str, Place]]:
-    if out_dir is None:
-        return nullcontext({})
-    # A file whose header changes has its tensors elsewhere than the base: they are copied there later.
-    moved = {tensors[name].file.name for c in plan.relaid for name in (c.name, c.source) if name in tensors}
-    changed = {name: tensors[name] for name, c in plan.changes.items() if name in tensors and not c.patches_rows}
-    return places_in(out_dir, size, {name: stored for name, stored in changed.items() if stored.file.name not in moved})
 
 
 class _MergedFiles:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.checkpoint.errors import AdapterRefusedError, MemoryShortError
-from include.checkpoint.files.arrays import Array, dtype_of
+from include.checkpoint.files.arrays import dtype_of
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.lora.adapter import CONFIG, WEIGHTS, Adapter, AdapterConfig
@@ -56,8 +56,8 @@ def _save_for_peft(adapter: Adapter, folder: Path) -> Path:
 
     folder.mkdir()
     (folder / CONFIG).write_text(json.dumps(adapter.raw_config))
-    arrays = {name: adapter.weights.tensor(stored) for name, stored in adapter.names.items()}
-    tensors = {name: Array(array.dtype, array.values.copy()).to_torch() for name, array in arrays.items()}
+    # safetensors takes no views and no tensors that share memory, as those of a pickle may.
+    tensors = {name: adapter.weights.tensor(stored).contiguous().clone() for name, stored in adapter.names.items()}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     return folder
 
@@ -154,5 +154,5 @@ class _State:
     def dtype(self, name: str) -> str:
         return dtype_of(self._tensors[name])
 
-    def tensor(self, name: str) -> Array:
-        return Array.from_torch(self._tensors[name])
+    def tensor(self, name: str) -> torch.Tensor:
+        return self._tensors[name].detach()

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
+import torch
 
 from include.checkpoint.errors import AdapterBaseMismatchError, AdapterRefusedError, NonFiniteError
-from include.checkpoint.files.arrays import Array
+from include.checkpoint.files.arrays import count_changed, from_bytes, is_finite, torch_dtype
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.safetensors_header import DTYPE_BYTES
 from include.checkpoint.files.tensors import StoredTensor
@@ -26,10 +26,25 @@ from include.checkpoint.lora.lora_math import (
     row_blocks,
 )
 from include.checkpoint.lora.merge_plan import EMBEDDING, TensorChange, replaced_part
-from include.checkpoint.lora.torch_kernels import converted
 
 # (first row, rows) → these rows, in the tensor's stored dtype.
-RowReader = Callable[[int, int], Array]
+RowReader = Callable[[int, int], torch.Tensor]
+
+
+class ChangedTensor:
+    """How to compute the blocks of a tensor, and how many of its elements are others than the base's so far."""
+
+    def __init__(self, change: TensorChange, apply: BlockChange, base: RowReader) -> None:
+        self.change, self.apply, self.base = change, apply, base
+        self.elements, self.changed = math.prod(change.shape), 0
+
+    def merge(self, start: int, rows: int) -> tuple[torch.Tensor, int]:
+        """These rows merged, and how many of their elements changed; raises NonFiniteError."""
+        before = self.base(start, rows)
+        merged = self.apply(before, start).to(before.dtype)
+        if not is_finite(merged):
+            raise NonFiniteError(self.change.name, f"NaN or infinity in rows {start} to {start + rows}")
+        return merged, count_changed(before, merged)
 
 
 def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
@@ -41,7 +56,7 @@ def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
         return Replacement(adapter.tensor(module, replaced_part(adapter, module, change.name)))
     scaling = adapter.config.scaling(module)
     if change.kind in ("linear", "dora"):
-        linear = LinearDelta.of(_float(adapter, module, "lora_A"), _float(adapter, module, "lora_B"), scaling)
+        linear = LinearDelta(_float(adapter, module, "lora_A"), _float(adapter, module, "lora_B"), scaling)
         return DoraDelta(linear, _float(adapter, module, "magnitude")) if change.kind == "dora" else linear
     if change.kind == "embedding":
         parts = ("lora_embedding_A", "lora_embedding_B")
@@ -49,19 +64,19 @@ def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
     return BiasDelta(_float(adapter, module, "lora_bias"), scaling)
 
 
-def _float(adapter: Adapter, module: str, part: str) -> Array:
-    return converted(adapter.tensor(module, part), "F32")
+def _float(adapter: Adapter, module: str, part: str) -> torch.Tensor:
+    return adapter.tensor(module, part).float()
 
 
-def trained_rows(adapter: Adapter, change: TensorChange) -> tuple[tuple[int, ...], Array]:
+def trained_rows(adapter: Adapter, change: TensorChange) -> tuple[tuple[int, ...], torch.Tensor]:
     """The trained tokens of a module and their rows in the change's dtype, in the order of the adapter's tensor."""
     indices = token_indices(adapter.config, change.module)
-    trained = converted(adapter.tensor(change.module, "token_rows"), change.dtype)
+    trained = adapter.tensor(change.module, "token_rows").to(torch_dtype(change.dtype))
     if len(indices) != trained.shape[0] or len(set(indices)) != len(indices):
         raise AdapterRefusedError(change.name, f"{len(indices)} indices for {trained.shape[0]} rows", "Save it again.")
     if indices and not 0 <= min(indices) <= max(indices) < change.shape[0]:
         raise AdapterBaseMismatchError(change.name, f"token ids below {change.shape[0]}", f"{max(indices)}")
-    if not trained.is_finite():
+    if not is_finite(trained):
         raise NonFiniteError(change.name, "NaN or infinity in the trained rows")
     return indices, trained
 
@@ -86,15 +101,15 @@ def without_tied_copy(adapter: Adapter) -> Adapter:
     return replace(adapter, modules={name: parts for name, parts in adapter.modules.items() if name != HEAD})
 
 
-def _equal(left: Array, right: Array) -> bool:
-    return left.dtype == right.dtype and np.array_equal(left.bits(), right.bits())
+def _equal(left: torch.Tensor, right: torch.Tensor) -> bool:
+    return left.dtype == right.dtype and torch.equal(left, right)
 
 
 def base_rows(adapter: Adapter, change: TensorChange, source: StoredTensor, reader: RangeReader) -> RowReader:
     """The rows a change starts from: the base's, or the adapter's own where the vocabulary was resized."""
     if change.own_base or (change.kind == "replace" and change.shape != source.entry.shape):
         part = "base_weight" if change.own_base else "weight"
-        own = converted(adapter.tensor(change.module, part), change.dtype)
+        own = adapter.tensor(change.module, part).to(torch_dtype(change.dtype))
         return lambda start, rows: own[start : start + rows]
     return stored_rows(source.entry.dtype, source.entry.shape, lambda at, length: source.read(at, length, reader))
 
@@ -104,8 +119,8 @@ def stored_rows(dtype: str, shape: tuple[int, ...], read: Callable[[int, int], b
     row_shape = shape[1:]
     row_bytes = DTYPE_BYTES[dtype] * math.prod(row_shape)
 
-    def rows_of(start: int, rows: int) -> Array:
-        return Array.from_bytes(read(start * row_bytes, rows * row_bytes), dtype, (rows, *row_shape))
+    def rows_of(start: int, rows: int) -> torch.Tensor:
+        return from_bytes(read(start * row_bytes, rows * row_bytes), dtype, (rows, *row_shape))
 
     return rows_of
 
@@ -117,6 +132,6 @@ def refuse_other_embedding(adapter: Adapter, change: TensorChange, rows_of: RowR
     own = adapter.tensor(change.module, "base_weight")
     for start, rows in row_blocks(change.shape):
         base = rows_of(start, rows)
-        if not np.array_equal(converted(own[start : start + rows], base.dtype).bits(), base.bits()):
+        if not torch.equal(own[start : start + rows].to(base.dtype), base):
             found = f"other values from row {start} on"
             raise AdapterBaseMismatchError(change.source, "the matrix that the adapter was trained on", found)

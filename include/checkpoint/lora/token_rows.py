@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from include.checkpoint.files.arrays import count_changed, to_bytes
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import CheckpointFile, Segment, slice_segments
 from include.checkpoint.files.tensors import StoredTensor
@@ -28,14 +27,14 @@ def write_token_rows(
     for index, place in sorted(zip(indices, range(len(indices)), strict=True)):
         row = trained[place]
         segments += slice_segments(tensor, position, index * row_bytes - position)
-        segments.append(out.append_all([row.bytes()]))
-        changed += int(np.count_nonzero(rows_of(index, 1)[0].bits() != row.bits()))
+        segments.append(out.append_all([to_bytes(row)]))
+        changed += count_changed(rows_of(index, 1)[0], row)
         position = (index + 1) * row_bytes
     segments += slice_segments(tensor, position, source.entry.size - position)
     proof = TensorProof(
         name=change.name,
         kind=change.kind,
-        elements=trained.values.size,
+        elements=trained.numel(),
         changed_elements=changed,
         sampled_rows=len(indices),
         largest_deviation=0.0,

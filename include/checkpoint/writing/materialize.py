@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import OutputDamagedError, OutputExistsError
-from include.checkpoint.files.atomic import partial_of, sync
+from include.checkpoint.files.atomic import lay_out_blocks, partial_of, start_write_back, sync
 from include.checkpoint.files.reading import LOCAL, RangeReader, chunks, verify_pins
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.checkpoint.writing.disk import room_for
-from include.checkpoint.writing.growing_file import GrowingFile
 from include.checkpoint.writing.progress import Progress, no_progress
 
-COPY_BYTES = 16 * 2**20
 FILES_AT_ONCE = 2
+COPY_BYTES = 32 * 2**20
+# From one file system to another, and on one that does not offer it.
+_CANNOT_COPY = (errno.EXDEV, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 def materialize(
@@ -26,7 +28,6 @@ def materialize(
 ) -> None:
     """Write the checkpoint's files into ``out_dir``, which appears only when they are all whole and on the disk.
 
-    What a merge for this ``out_dir`` has put in place already stays there.
     Raises OutputExistsError when ``out_dir`` is there already and SourceChangedError when a source changed meanwhile.
     """
     out_dir = Path(out_dir).absolute()
@@ -35,9 +36,8 @@ def materialize(
     partial = partial_of(out_dir)
     try:
         verify_pins(checkpoint, reader)
-        if not any(_in_place(file, partial) for file in checkpoint.files):
-            shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-            partial.mkdir(parents=True)
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir(parents=True)
         _write_files(checkpoint, partial, progress, reader)
         verify_pins(checkpoint, reader)
         sync(partial)
@@ -48,10 +48,9 @@ def materialize(
 
 
 def _write_files(checkpoint: Checkpoint, folder: Path, progress: Progress, reader: RangeReader) -> None:
-    wanted = sum(file.size for file in checkpoint.files if not _in_place(file, folder))
     done = 0
     # One file is sent to the disk while the next is copied.
-    with room_for(folder, wanted), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+    with room_for(folder, checkpoint.size), ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         writes = [pool.submit(_write, file, folder / file.name, reader) for file in checkpoint.files]
         try:
             for count, (file, write) in enumerate(zip(checkpoint.files, writes, strict=True)):
@@ -63,31 +62,17 @@ def _write_files(checkpoint: Checkpoint, folder: Path, progress: Progress, reade
     progress(len(checkpoint.files), len(checkpoint.files), done, checkpoint.size)
 
 
-def _in_place(file: CheckpointFile, folder: Path) -> bool:
-    return any(segment.uri == str(folder / file.name) for segment in file.segments)
-
-
 def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
-    begun = _in_place(file, path.parent)
-    with closing(GrowingFile(path, file.size, durable=True, begun=begun)) as out:
-        offset = 0
+    with path.open("wb") as out:
+        lay_out_blocks(out.fileno(), file.size)
         for run in _runs(file):
-            if run.uri == str(path):
-                _refuse_elsewhere(run, offset)
-            elif is_s3_uri(run.uri) or not hasattr(os, "copy_file_range"):
-                _copy_by_reading(run, out, offset, reader)
-            else:
-                _copy_range(run, out, offset)
-            offset += run.length
-        out.sync()
+            if is_s3_uri(run.uri) or not _copy_within_system(run, out):
+                for chunk in chunks(CheckpointFile(name=run.uri, segments=(run,)), reader):
+                    out.write(chunk)
+        out.flush()
+        os.fsync(out.fileno())
     if path.stat().st_size != file.size:
         raise OutputDamagedError(str(path), f"{file.size} bytes", f"{path.stat().st_size}")
-
-
-def _refuse_elsewhere(run: Segment, offset: int) -> None:
-    """Raise OutputDamagedError unless the run, which is in the output file already, is in its place there."""
-    if run.offset != offset:
-        raise OutputDamagedError(run.uri, f"{run.length} bytes at {offset}", f"at {run.offset}")
 
 
 def _runs(file: CheckpointFile) -> list[Segment]:
@@ -102,18 +87,24 @@ def _runs(file: CheckpointFile) -> list[Segment]:
     return runs
 
 
-def _copy_by_reading(run: Segment, out: GrowingFile, offset: int, reader: RangeReader) -> None:
-    for chunk in chunks(CheckpointFile(name=run.uri, segments=(run,)), reader):
-        out.write(offset, memoryview(chunk))
-        offset += len(chunk)
-
-
-def _copy_range(run: Segment, out: GrowingFile, offset: int) -> None:
+def _copy_within_system(run: Segment, out: BinaryIO) -> bool:
+    """Add the bytes without reading them here; False where the system or its file systems cannot."""
+    if not hasattr(os, "copy_file_range"):
+        return False
+    start = out.tell()
     with Path(run.uri).open("rb", buffering=0) as source:
         done = 0
         while done < run.length:
-            wanted = min(run.length - done, COPY_BYTES)
-            copied = out.copy(offset + done, source.fileno(), run.offset + done, wanted)
+            try:
+                wanted = min(run.length - done, COPY_BYTES)
+                copied = os.copy_file_range(source.fileno(), out.fileno(), wanted, run.offset + done, start + done)
+            except OSError as error:
+                if done or error.errno not in _CANNOT_COPY:
+                    raise
+                return False
             if not copied:
                 raise OutputDamagedError(run.uri, f"{run.length} bytes from {run.offset}", f"{done}")
             done += copied
+            start_write_back(out.fileno())
+    out.seek(start + done)
+    return True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,8 @@ def test_an_output_folder_that_exists_is_not_touched(base_dir: Path, adapter_dir
 
     assert main(["merge", "--base", str(base_dir), "--adapter", str(adapter_dir), "--out", str(out)]) == 2
     assert list(out.iterdir()) == []
+
+
+def test_commands_that_compute_nothing_start_without_torch() -> None:
+    code = "import sys, include.checkpoint.__main__; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""A small part of the fuzzing and of the killed runs; the whole is in ``benchmarks/checkpoint_endurance.py``."""
+"""A small part of the fuzzing and of the killed runs; the whole is in ``tests/support/checkpoint_endurance.py``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.checkpoint_endurance import fuzz
-from benchmarks.checkpoint_kills import kill_at_random
+from tests.support.checkpoint_endurance import fuzz
+from tests.support.checkpoint_kills import kill_at_random
 from tests.support.endurance_inputs import KILL_CASES, fuzz_folder
 
 

@@ -11,7 +11,6 @@ import pytest
 from awscrt.checksums import crc64nvme
 
 from include.checkpoint import errors
-from include.checkpoint.crc_memory import with_crcs
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import LOCAL, chunks, read, verify_pins
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
@@ -66,31 +65,13 @@ def test_a_changed_source_is_refused(own_base: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_crcs_combine_to_those_of_the_files_and_are_remembered(
-    own_base: Path, adapter_dir: Path, tmp_path: Path
-) -> None:
-    base = with_crcs(checkpoint_of_folder(own_base), tmp_path / "memory")
-    merged = merge(base, adapter_dir, tmp_path / "overlay").checkpoint
-    materialize(merged, tmp_path / "out")
+def test_what_is_written_carries_its_crc(own_base: Path, adapter_dir: Path, tmp_path: Path) -> None:
+    merged = merge(checkpoint_of_folder(own_base), adapter_dir, tmp_path / "overlay").checkpoint
+    written = [s for file in merged.files for s in file.segments if s.uri.endswith(".overlay")]
+    data = (tmp_path / "overlay" / "merge.overlay").read_bytes()
 
-    for entry in merged.files:
-        assert entry.crc64nvme == crc64nvme((tmp_path / "out" / entry.name).read_bytes())
-
-    read_again: list[int] = []
-    reported = with_crcs(
-        checkpoint_of_folder(own_base), tmp_path / "memory", progress=lambda *counts: read_again.append(counts[3])
-    )
-    assert reported == base
-    assert read_again == [0]
-
-
-def test_what_was_remembered_of_another_state_of_a_source_is_forgotten(own_base: Path, tmp_path: Path) -> None:
-    with_crcs(checkpoint_of_folder(own_base), tmp_path / "memory")
-    (own_base / "config.json").write_text('{"model_type": "mistral"}')
-
-    again = with_crcs(checkpoint_of_folder(own_base), tmp_path / "memory")
-
-    assert again.file("config.json").crc64nvme == crc64nvme((own_base / "config.json").read_bytes())
+    assert sum(segment.length for segment in written) == len(data)
+    assert all(crc64nvme(data[s.offset : s.offset + s.length]) == s.crc64nvme for s in written)
 
 
 def test_an_overlay_that_fails_leaves_nothing_under_its_name(tmp_path: Path) -> None:
@@ -116,7 +97,7 @@ def test_a_disk_that_fills_up_meanwhile_is_named_and_nothing_is_left(
     def full(descriptor: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("include.checkpoint.writing.growing_file.lay_out_blocks", full)
+    monkeypatch.setattr("include.checkpoint.writing.overlay.lay_out_blocks", full)
     with pytest.raises(errors.DiskFullError), overlay(tmp_path / "x.overlay", 10):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["x.overlay.lock"]

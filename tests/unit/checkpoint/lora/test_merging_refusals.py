@@ -16,20 +16,17 @@ from safetensors.torch import load_file, save_file
 
 from include.checkpoint import errors
 from include.checkpoint.checks.validation import validate
-from include.checkpoint.files.arrays import Array
 from include.checkpoint.files.folder import checkpoint_of_folder
+from include.checkpoint.files.segments import Segment
 from include.checkpoint.lora.errors import AdapterTensorUnusedError
 from include.checkpoint.lora.lora_math import LinearDelta
 from include.checkpoint.lora.merging import merge
-from include.checkpoint.writing.disk import DISK_MARGIN
-from include.checkpoint.writing.growing_file import GrowingFile
 from include.checkpoint.writing.materialize import materialize
+from include.checkpoint.writing.overlay import Overlay
 from include.errors import ModelImportError
 from tests.support.tiny_models import (
-    files_of,
     load_weights,
     make_model,
-    merged_in_place,
     save_adapter,
     save_model,
 )
@@ -155,37 +152,10 @@ def test_a_resized_vocabulary_is_laid_out_anew(tmp_path: Path) -> None:
     result = merge(checkpoint_of_folder(base), adapter, tmp_path / "overlay")
     materialize(result.checkpoint, tmp_path / "merged")
 
-    assert merged_in_place(base, adapter, tmp_path / "in place") == files_of(tmp_path / "merged")
     assert not validate(result.checkpoint).errors
     assert json.loads((tmp_path / "merged/config.json").read_text())["vocab_size"] == 136
     saved = load_file(adapter / "adapter_model.safetensors")["base_model.model.lm_head.weight"]
     assert torch.equal(load_weights(tmp_path / "merged")["lm_head.weight"], saved.bfloat16())
-
-
-def test_a_merge_into_a_folder_that_fails_leaves_nothing_of_it(
-    base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    base = checkpoint_of_folder(base_dir)
-    (tmp_path / "out.partial").mkdir()
-    (tmp_path / "out.partial" / "left by a killed run").write_bytes(b"")
-    with monkeypatch.context() as patch:
-        patch.setattr(Array, "is_finite", lambda array: False)
-        with pytest.raises(errors.NonFiniteError):
-            merge(base, adapter_dir, tmp_path / "work", out_dir=tmp_path / "out")
-    assert not list(tmp_path.glob("out*"))
-
-    (tmp_path / "out").mkdir()
-    with pytest.raises(errors.OutputExistsError):
-        merge(base, adapter_dir, tmp_path / "work", out_dir=tmp_path / "out")
-
-
-def test_a_folder_that_does_not_fit_is_refused_before_anything_is_written(
-    base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("include.checkpoint.writing.disk._free", lambda folder: DISK_MARGIN + 1000)
-    with pytest.raises(errors.DiskFullError, match="out"):
-        merge(checkpoint_of_folder(base_dir), adapter_dir, tmp_path / "work", out_dir=tmp_path / "out" / "model")
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_pickled_adapter_merges_like_its_safetensors(base_dir: Path, adapter_dir: Path, tmp_path: Path) -> None:
@@ -242,8 +212,8 @@ def test_the_proof_counts_what_changed_and_the_rest_is_the_bases_own_bytes(
 def test_a_merge_that_came_out_wrong_is_not_accepted(
     base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def twice_the_delta(change: LinearDelta, base: Array, start: int, out: Array) -> None:
-        right(replace(change, scaling=2 * change.scaling), base, start, out)
+    def twice_the_delta(change: LinearDelta, base: torch.Tensor, start: int) -> torch.Tensor:
+        return right(replace(change, scaling=2 * change.scaling), base, start)
 
     right = LinearDelta.__call__
     monkeypatch.setattr(LinearDelta, "__call__", twice_the_delta)
@@ -256,11 +226,11 @@ def test_a_merge_that_came_out_wrong_is_not_accepted(
 def test_bytes_that_changed_on_their_way_to_the_disk_are_noticed(
     base_dir: Path, adapter_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def high_bits_lost(file: GrowingFile, offset: int, length: int) -> bytes:
-        return bytes(byte & 0x3F for byte in read(file, offset, length))
+    def high_bits_lost(out: Overlay, segment: Segment, start: int, length: int) -> bytes:
+        return bytes(byte & 0x3F for byte in read(out, segment, start, length))
 
-    read = GrowingFile.read
-    monkeypatch.setattr(GrowingFile, "read", high_bits_lost)
+    read = Overlay.read
+    monkeypatch.setattr(Overlay, "read", high_bits_lost)
 
     with pytest.raises(errors.MergeUnprovenError):
         merge(checkpoint_of_folder(base_dir), adapter_dir, tmp_path / "overlay")

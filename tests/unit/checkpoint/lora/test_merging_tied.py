@@ -14,7 +14,7 @@ from include.checkpoint.checks.validation import validate
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.lora.merging import merge
 from include.checkpoint.writing.materialize import materialize
-from tests.support.tiny_models import files_of, make_model, merged_in_place, save_adapter, save_model
+from tests.support.tiny_models import make_model, save_adapter, save_model
 
 TOKENS = torch.arange(3, 43)[None]
 
@@ -48,7 +48,6 @@ def test_a_tied_model_answers_as_its_adapter_does(
 
     result = merge(checkpoint_of_folder(base), adapter, tmp_path / "overlay")
     materialize(result.checkpoint, tmp_path / "merged")
-    assert merged_in_place(base, adapter, tmp_path / "in place") == files_of(tmp_path / "merged")
     merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
 
     assert not validate(result.checkpoint).errors

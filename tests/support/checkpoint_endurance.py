@@ -1,7 +1,7 @@
 """Damaged inputs by the thousand, and runs killed at random moments; the test suite runs a small part of each.
 
-python -m benchmarks.checkpoint_endurance fuzz --count 100000
-python -m benchmarks.checkpoint_endurance kill --count 50
+python -m tests.support.checkpoint_endurance fuzz --count 100000
+python -m tests.support.checkpoint_endurance kill --count 50
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.checkpoint_kills import kill_at_random
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.inspection import inspect
 from include.errors import ModelImportError
+from tests.support.checkpoint_kills import kill_at_random
 
 STRANGE: tuple[Any, ...] = (
     None, True, -1, 0, 1, 3, 2**31, 2**63, 2**64, 10**40, 0.5, 1e308, float("nan"), float("inf"), "", "x", "../x",
