@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from include.checkpoint.files.defects import GitLfsPointerError
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.lora.errors import AdapterUnreadableError
 from include.checkpoint.lora.merging import merge
@@ -54,15 +55,22 @@ def _cut_off(tensors: Tensors, path: Path) -> None:
     "save",
     [
         _cut_off,
-        lambda tensors, path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
         lambda tensors, path: torch.save({**tensors, "args": argparse.Namespace(lr=1e-4)}, path),
         lambda tensors, path: torch.save({"state_dict": tensors, "epoch": 3}, path),
         lambda tensors, path: torch.save(list(tensors.values()), path),
     ],
-    ids=["cut off", "a git-lfs pointer", "a namespace", "a whole checkpoint", "a list"],
+    ids=["cut off", "a namespace", "a whole checkpoint", "a list"],
 )
 def test_a_pickled_adapter_that_is_no_set_of_tensors_is_refused(
     save: Callable[[Tensors, Path], None], pickled: Callable[[Any], Path], base_dir: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(AdapterUnreadableError, match=r"adapter_model\.bin"):
         merge(checkpoint_of_folder(base_dir), pickled(save), tmp_path / "overlay")
+
+
+def test_a_git_lfs_pointer_in_place_of_an_adapter_is_named(
+    pickled: Callable[[Any], Path], base_dir: Path, tmp_path: Path
+) -> None:
+    adapter = pickled(lambda _, path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"))
+    with pytest.raises(GitLfsPointerError, match=r"adapter_model\.bin"):
+        merge(checkpoint_of_folder(base_dir), adapter, tmp_path / "overlay")
