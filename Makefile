@@ -61,7 +61,7 @@ check: $(STAMP) ## Check lint, format, types and import boundaries
 
 # The CUDA packages of torch are left out, as in constraints.txt; a build of torch that needs them brings them.
 lock: $(STAMP) ## Write requirements.lock anew: every pin of constraints.txt with its hashes
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11.7 --generate-hashes --no-annotate \
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11.5 --generate-hashes --no-annotate \
 	  --custom-compile-command 'make lock' --constraints constraints.txt requirements-dev.txt \
 	  | awk '/^[a-z0-9]/ { keep = !/^(torch|triton|nvidia-[a-z0-9-]*|cuda-[a-z0-9-]*)==/ } /^#/ || keep' > requirements.lock.new
 	mv requirements.lock.new requirements.lock
@@ -71,8 +71,8 @@ format: $(STAMP) ## Format the code and apply the linter's safe fixes
 	$(BIN)/ruff format .
 
 $(STAMP):
-	@$(PYTHON) --version >/dev/null 2>&1 || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name yours: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) --version), Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) --version >/dev/null 2>&1 || { echo "$(PYTHON) was not found: install Python 3.11.5 or newer, or name yours: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11, 5))' || { echo "$(PYTHON) is $$($(PYTHON) --version), Python 3.11.5 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the requirements into .venv: a minute or two, once."
 	@rm -rf .venv

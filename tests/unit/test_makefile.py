@@ -103,14 +103,14 @@ def test_a_moved_project_gets_a_new_environment_since_its_scripts_name_the_old_f
 def test_a_python_that_is_too_old_is_named_with_what_to_do(project: Project) -> None:
     failed = project.make("test", TOO_OLD="1")
     assert failed.returncode != 0
-    assert "Python 3.10.9, Python 3.11 or newer is needed: make PYTHON=python3.11" in failed.stderr
+    assert "Python 3.10.9, Python 3.11.5 or newer is needed: make PYTHON=python3.11" in failed.stderr
     assert not (project.folder / ".venv").exists()
 
 
 def test_a_missing_python_is_named_with_what_to_do(project: Project) -> None:
     failed = project.make("test", python="python3-that-is-not-here")
     assert failed.returncode != 0
-    assert "python3-that-is-not-here was not found: install Python 3.11 or newer" in failed.stderr
+    assert "python3-that-is-not-here was not found: install Python 3.11.5 or newer" in failed.stderr
 
 
 def test_the_adapter_reaches_the_demo(project: Project) -> None:
