@@ -36,7 +36,7 @@ def _params() -> dict[str, Param]:
     number: dict[str, Any] = {"default": None, "type": ["null", "integer"]}
     switch = validation_only(type="boolean")
     return {
-        "dry_run": Param(True, **switch, description="Only show what would go; nothing is changed."),
+        "dry_run": Param(True, **switch, description="Only show what would be deleted; nothing is changed."),
         "model_name": Param(
             None,
             type=["null", "string"],

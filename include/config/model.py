@@ -181,9 +181,7 @@ class AccountConfig(_Part):
         description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
-    workspace: Text = Field(
-        default="workspace", description="Folder for files in the making; every worker must see the same one."
-    )
+    workspace: Text = Field(default="workspace", description="Working directory, shared by all workers.")
     cache_gigabytes: int = Field(
         default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
     )

@@ -37,7 +37,7 @@ def read_rows(uri: str, content: bytes) -> Iterator[Row]:
 
 
 def _json_lines(uri: str, content: bytes) -> Iterator[Row]:
-    """A blank line is no record."""
+    """A blank line is not a record."""
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip():
             continue

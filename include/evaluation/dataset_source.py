@@ -21,7 +21,7 @@ def read_bytes(uri: str, s3: Any) -> bytes:
 
     Raises:
         DatasetNotFoundError: there is none.
-        DatasetUnreadableError: it cannot be had.
+        DatasetUnreadableError: it cannot be read.
         DatasetTooLargeError: it is larger than ``MAX_BYTES``.
     """
     return _from_s3(uri, s3) if is_s3_uri(uri) else _from_folder(uri)

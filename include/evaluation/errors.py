@@ -17,7 +17,7 @@ class DatasetNotFoundError(ModelImportError):
 
 
 class DatasetUnreadableError(ModelImportError):
-    """The data set exists, but cannot be had."""
+    """The data set exists, but cannot be read."""
 
     def __init__(self, uri: str, found: str) -> None:
         remedy = "Check the permissions of the AWS connection, or of the folder."
@@ -70,7 +70,7 @@ class DatasetLineError(ModelImportError):
 
     def __init__(self, uri: str, place: str, expected: str, found: str) -> None:
         super().__init__(
-            "A line of the evaluation data set is no record",
+            "A line of the evaluation data set is not a valid record",
             f"{uri}, {place}",
             expected,
             found,

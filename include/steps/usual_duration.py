@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 #: Metadata of a version: how long its import job took, and the size of its base model.
 IMPORT_SECONDS, CHECKPOINT_BYTES = "import_seconds", "checkpoint_bytes"
-#: Imports of up to so many times the size, or so small a part of it, are like this one.
-LIKE = 2
+#: Imports whose size differs by at most this factor are considered similar.
+SIMILAR_SIZE_FACTOR = 2
 _MOST_VERSIONS = 50
 
 
@@ -39,6 +39,8 @@ def usual_of(versions: Iterable[ModelVersion], size: int) -> float | None:
         float(version.metadata[IMPORT_SECONDS])
         for version in versions
         if version.metadata.get(IMPORT_SECONDS)
-        and size / LIKE <= int(version.metadata.get(CHECKPOINT_BYTES, "-1")) <= size * LIKE
+        and size / SIMILAR_SIZE_FACTOR
+        <= int(version.metadata.get(CHECKPOINT_BYTES, "-1"))
+        <= size * SIMILAR_SIZE_FACTOR
     ]
     return median(took) if took else None
