@@ -68,5 +68,6 @@ def ask_for_approval() -> PromotionApprovalOperator:
     return PromotionApprovalOperator(
         task_id="approve_promotion",
         doc_md="Ask a person to approve or reject the version, when the decision needs one.",
+        execution_timeout=None,  # the answer's own deadline ends the wait
         params={COMMENT: comment},
     )

@@ -19,12 +19,16 @@ from include.config.model import ModelConfig, parse_model_config
 from include.preflight.quota_checks import check_quotas
 from include.registry.versions import ApprovalStatus
 from include.run.plan import ImportPlan
+from include.steps.results import ImportResult, RegistrationResult
 from model_import_dag import clients, tasks
 from model_import_dag.factory import build_import_dag
 from tests.integration.retention.conftest import Imports
 from tests.support.bedrock_stand_in import BUCKET, CREDENTIALS, REGION
 
 CONNECTION = "aws_readme"
+
+#: Nothing reads what the evaluation returned.
+_NOT_MEASURED = SimpleNamespace(model_dump=lambda mode: {})
 
 
 class Runs:
@@ -59,10 +63,16 @@ class Runs:
         self._task("free_model_slot", label, left)
         if label not in self.imports.left():
             self.imports.add(label)
-        left["wait_for_import"] = {"imported_model_arn": self.imports.arns[label]}
+        arn = self.imports.arns[label]
+        left["wait_for_import"] = ImportResult(
+            imported_model_arn=arn, imported_model_name=plan.imported_model_name, job_arn="not asked for"
+        ).model_dump(mode="json")
         self._task("evaluate_model", label, left)
         self.imports.register(label, status)
-        left["register_version"] = {"status": status}
+        left["register_version"] = RegistrationResult(
+            version=1, arn="not asked for", status=status, imported_model_arn=arn, champion=None, promoted=False,
+            cost="", report_uri="",
+        ).model_dump(mode="json")  # fmt: skip
         self._task("retire_old_versions", label, left)
 
     def _task(self, task_id: str, label: str, left: dict[str, Any]) -> None:
@@ -78,7 +88,7 @@ def runs(imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> R
     extra = {"region_name": REGION, "endpoint_url": imports.aws.endpoint}
     connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", json.dumps(connection))
-    monkeypatch.setattr("include.steps.evaluate.measure", lambda *_: {})
+    monkeypatch.setattr("include.steps.evaluate.measure", lambda *_: _NOT_MEASURED)
     for module, name in ((clients, "service_client"), (tasks, "retention_clients")):
         monkeypatch.setattr(module, name, cache(getattr(module, name)))  # most of a task's time goes into its clients
     uri = imports.aws.upload(imports.checkpoint, "by-hand")
@@ -98,11 +108,11 @@ def test_finished_early_forgetful_and_one_more_run_never_end_in_a_full_account(r
 def test_a_run_holds_the_model_that_it_evaluates_until_its_end(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def look(*_: object) -> dict[str, Any]:
+    def look(*_: object) -> SimpleNamespace:
         [model] = list_models(runs.imports.clients.bedrock, runs.imports.group)
         use = model.use(datetime.now(UTC))
         seen.extend([use.run] if use else [])
-        return {}
+        return _NOT_MEASURED
 
     monkeypatch.setattr("include.steps.evaluate.measure", look)
     runs.run("finished", "Approved")
