@@ -16,7 +16,7 @@ RULES = [
 
 
 class ImportRetryPolicy(ExceptionRetryPolicy):
-    """Retry what a transient AWS error caused; an error of ours that would come back fails the run at once.
+    """Retry what a transient AWS error caused; fail the run at once on an error that a retry would meet again.
 
     The plugin's errors say themselves whether they are to be retried: some are AirflowFailException.
     """

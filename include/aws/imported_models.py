@@ -87,7 +87,7 @@ def imported_model_names(bedrock: Any) -> list[str]:
 def list_models(bedrock: Any, group: str | None = None) -> tuple[ImportedModel, ...]:
     """Return the imported models, newest first; with ``group`` those that this project imported for it.
 
-    Costs one request per hundred models, one per model, and one more per model of ours. Models deleted meanwhile
+    Costs one request per hundred models, one per model, and one more per own model. Models deleted meanwhile
     are left out.
     """
     models = (_read(bedrock, summary) for summary in model_summaries(bedrock, f"{group}-" if group else None))

@@ -83,7 +83,7 @@ def decide_promotion(
 
     - Below a threshold, shown to be worse than the champion by more than the margin, or made of an older fine-tune than
       the champion: rejected, whatever ``promotion`` says.
-    - What the data cannot tell, a champion that cannot be asked, and a model for which there is neither a threshold nor
+    - What the data leaves unclear, a champion that cannot be asked, and a model that has neither a threshold nor
       a champion, are left to a person, also under ``auto``.
     - What a person has decided about this content stays; only a person changes it.
 

@@ -21,7 +21,7 @@ from include.run.workspace import PROJECT_ROOT
 from tests.faults.gate import Gate
 
 DAG_ID = "import_model"
-#: Airflow's own clocks, shortened: docs/operate.md tells what each is for.
+#: Airflow's own clocks, shortened: docs/operate.md says what each is for.
 AIRFLOW_CLOCKS = {
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "25",
     "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",

@@ -57,7 +57,7 @@ def lay_out_blocks(descriptor: int, size: int) -> None:
 def start_write_back(descriptor: int) -> None:
     """Keep the disk busy while a file that will be synced is written, where the system can; does not wait.
 
-    Linux begins to write what is dirty, and frees what is on the disk, when told that a file is not needed in memory
+    Linux begins to write what is dirty, and frees what is on the disk, when advised that a file is not needed in memory
     (https://man7.org/linux/man-pages/man2/posix_fadvise.2.html). Memory that is used again takes a copy faster.
     """
     if hasattr(os, "posix_fadvise"):

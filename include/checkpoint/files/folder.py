@@ -13,7 +13,7 @@ from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Pin, Segment
 
 INDEX = "model.safetensors.index.json"
-# transformers loads it in place of an index that lies beside it.
+# transformers loads it in place of an index beside it.
 SINGLE = "model.safetensors"
 TOKENIZER_FILES = (
     "tokenizer_config.json",

@@ -14,7 +14,7 @@ from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 MAX_JSON_BYTES = 32 * 2**20
 UTF8 = "utf-8"
 _TEXT_SUFFIXES = (".json", ".jinja", ".txt")
-# As many bytes as it takes to tell the Unicode encodings of a JSON or template file apart.
+# As many bytes as it takes to distinguish the Unicode encodings of a JSON or template file.
 _HEAD_BYTES = 4
 
 

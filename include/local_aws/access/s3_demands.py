@@ -86,7 +86,7 @@ def _demands(operation: str, names: Mapping[str, str], request: Any, region: str
 
 
 def _reading(bucket: str, key: str, region: str) -> Iterator[Demand]:
-    """A caller that may not list is not told that an object is missing."""
+    """A caller that may not list does not learn that an object is missing."""
     held = _bucket(bucket)
     if held is None:
         return
