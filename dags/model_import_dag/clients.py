@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
-from include.preflight.asking import AWS_SERVICES, AwsClients
+from airflow.sdk import Variable
+
+from include.aws.clients import AwsClients
+from include.config.model import AccountConfig
 from include.run.plan import ImportPlan
-
-if TYPE_CHECKING:
-    from include.aws.imported_models import RetentionClients
-    from include.steps.evaluate import EvaluationClients
+from model_import_dag.params import VARIABLE_PREFIX
 
 #: A cold model answers its first call only after minutes. The evaluation paces its retries itself; as many connections
 #: are kept as it asks questions at a time.
@@ -18,8 +19,6 @@ RUNTIME_CONFIG: dict[str, Any] = {
     "retries": {"total_max_attempts": 1},
     "max_pool_connections": 64,
 }
-#: Retention asks about hundreds of models one after the other.
-PATIENT_RETRIES: Any = {"mode": "adaptive", "total_max_attempts": 10}
 
 
 def service_client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
@@ -36,32 +35,18 @@ def service_client(aws_conn_id: str, region_name: str | None, client_type: str) 
     ).get_conn()
 
 
-def client(plan: ImportPlan, client_type: str) -> Any:
-    """Return a client in the plan's region."""
-    return service_client(plan.aws_conn_id, plan.region_name, client_type)
-
-
 def aws_clients(aws_conn_id: str, region_name: str | None) -> AwsClients:
-    """Return the clients that preflight asks; without a region, the connection's."""
-    return AwsClients(*(service_client(aws_conn_id, region_name, name) for name in AWS_SERVICES))
+    """Return the clients of a connection; without a region, in the connection's."""
+    return AwsClients(partial(service_client, aws_conn_id, region_name))
 
 
-def evaluation_clients(plan: ImportPlan) -> EvaluationClients:
-    """Return the clients of an evaluation."""
-    from include.steps.evaluate import EvaluationClients
-
-    return EvaluationClients(*(client(plan, name) for name in ("bedrock-runtime", "s3", "bedrock")))
+def clients_of(plan: ImportPlan) -> AwsClients:
+    """Return the clients of the plan's connection, in its region."""
+    return aws_clients(plan.aws_conn_id, plan.region_name)
 
 
-def retention_clients(aws_conn_id: str, region_name: str | None) -> RetentionClients:
-    """Return the clients of retention, which wait when they are throttled; without a region, the connection's."""
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-    from botocore.config import Config
-
-    from include.aws.imported_models import RetentionClients
-
-    hooks = (
-        AwsBaseHook(aws_conn_id, region_name=region_name, client_type=name, config=Config(retries=PATIENT_RETRIES))
-        for name in ("bedrock", "s3", "sagemaker")
-    )
-    return RetentionClients(*(hook.get_conn() for hook in hooks))
+def account_clients() -> AwsClients:
+    """Return the clients of the account's connection and region, as Airflow's Variables name them."""
+    region_name = Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None
+    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default=None)
+    return aws_clients(aws_conn_id or AccountConfig.model_fields["aws_conn_id"].default, region_name)

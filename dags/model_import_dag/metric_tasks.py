@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.aws.clients import AwsClients
 from include.steps.results import (
     EvaluationResult,
     ImportResult,
@@ -15,7 +16,7 @@ from include.steps.results import (
     StartedImportResult,
     WarmUpResult,
 )
-from model_import_dag.clients import service_client
+from model_import_dag.clients import aws_clients
 from model_import_dag.notifications import notify_quota
 from model_import_dag.params import run_account
 from model_import_dag.runs import result_if_any
@@ -27,44 +28,37 @@ def put_metrics(**context: Any) -> dict[str, Any]:
     account = run_account(context["params"])
     if not (account.metrics_namespace or account.topic_arn):
         raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
-    clients = {
-        name: service_client(account.aws_conn_id, account.region_name, name)
-        for name in ("bedrock", "service-quotas", "cloudwatch")
-    }
+    clients = aws_clients(account.aws_conn_id, account.region_name)
     return _put(context, account.metrics_namespace, clients).model_dump(mode="json")
 
 
-def _put(context: Any, namespace: str | None, clients: dict[str, Any]) -> MetricsResult:
+def _put(context: Any, namespace: str | None, clients: AwsClients) -> MetricsResult:
     from include.retention.occupancy import read_occupancy
     from include.steps.cloudwatch import RunMeasurements, run_failed, run_metrics, slot_metric
 
-    ti, region = context["ti"], str(clients["bedrock"].meta.region_name)
+    ti, region = context["ti"], clients.region_name
     measured = RunMeasurements(
         result_if_any(ti, "create_import_job", StartedImportResult),
         result_if_any(ti, "wait_for_import", ImportResult),
         result_if_any(ti, "warm_up", WarmUpResult),
         result_if_any(ti, "evaluate_model", EvaluationResult),
     )
-    occupancy = read_occupancy(clients["bedrock"], clients["service-quotas"])
+    occupancy = read_occupancy(clients.bedrock, clients.service_quotas)
     states = ti.get_task_states(ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
     failed = run_failed(states.values())
-    cost = _storage_cost(clients["bedrock"], measured.imported, region)
+    cost = _storage_cost(clients.bedrock, measured.imported, region)
     metrics = run_metrics(str(context["params"]["model_name"]), region, measured, failed, cost)
     metrics.append(slot_metric(region, occupancy.free))
     if namespace:
-        clients["cloudwatch"].put_metric_data(Namespace=namespace, MetricData=metrics)
+        clients.cloudwatch.put_metric_data(Namespace=namespace, MetricData=metrics)
     slots = Slots(quota=occupancy.quota, free=occupancy.free, imported=occupancy.imported)
     return MetricsResult(metrics={metric["MetricName"]: metric["Value"] for metric in metrics}, slots=slots)
 
 
 def _storage_cost(bedrock: Any, imported: ImportResult | None, region: str) -> float | None:
     """What the imported model costs a month; None when there is none, or no longer."""
+    from include.aws.calls import find
     from include.service.pricing import model_cost
 
-    if not imported:
-        return None
-    try:
-        model = bedrock.get_imported_model(modelIdentifier=imported.imported_model_arn)
-    except bedrock.exceptions.ResourceNotFoundException:
-        return None
-    return model_cost(model.get("customModelUnits"), region).storage_month_dollars
+    model = find(bedrock, "get_imported_model", modelIdentifier=imported.imported_model_arn) if imported else None
+    return model_cost(model.get("customModelUnits"), region).storage_month_dollars if model else None

@@ -8,7 +8,6 @@ from typing import Any
 from airflow.sdk import task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.run.plan import ImportPlan
 from include.steps.results import (
     Answer,
     ChampionResult,
@@ -18,7 +17,7 @@ from include.steps.results import (
     PromotionResult,
     WarmUpResult,
 )
-from model_import_dag.clients import client
+from model_import_dag.clients import clients_of
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import (
     decision_of,
@@ -35,12 +34,6 @@ from model_import_dag.timeouts import LONG
 log = logging.getLogger(__name__)
 
 
-def _clients(plan: ImportPlan) -> Any:
-    from include.steps.decide import Clients
-
-    return Clients(*(client(plan, name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
-
-
 def _evaluation(ti: Any) -> EvaluationResult:
     return result_of(ti, "evaluate_model", EvaluationResult)
 
@@ -51,7 +44,7 @@ def evaluate_champion(**context: Any) -> dict[str, Any]:
     from include.steps.decide import measure_champion
 
     plan = plan_of(context)
-    found = measure_champion(plan, _evaluation(context["ti"]).report_uri, _clients(plan))
+    found = measure_champion(plan, _evaluation(context["ti"]).report_uri, clients_of(plan))
     log.info("%s", found.summary)
     return found.model_dump(mode="json")
 
@@ -63,7 +56,7 @@ def decide_promotion(**context: Any) -> dict[str, Any]:
 
     plan, ti = plan_of(context), context["ti"]
     champion = result_of(ti, "evaluate_champion", ChampionResult)
-    return decide(plan, _evaluation(ti).report_uri, champion, _clients(plan)).model_dump(mode="json")
+    return decide(plan, _evaluation(ti).report_uri, champion, clients_of(plan)).model_dump(mode="json")
 
 
 @task(execution_timeout=LONG)
@@ -77,7 +70,7 @@ def register_version(**context: Any) -> dict[str, Any]:
         result_of(ti, "wait_for_import", ImportResult), result_of(ti, "warm_up", WarmUpResult), _evaluation(ti)
     )
     decision = result_of(ti, "decide_promotion", DecisionResult)
-    return register(plan, decision, model, run_url(context), _clients(plan)).model_dump(mode="json")
+    return register(plan, decision, model, run_url(context), clients_of(plan)).model_dump(mode="json")
 
 
 @task
@@ -89,7 +82,7 @@ def write_report(**context: Any) -> dict[str, Any]:
     plan, ti = plan_of(context), context["ti"]
     version = ReportedVersion(registration_of(ti), decision_of(ti))
     link_to_report(context, plan)
-    return write(plan, version, run_url(context), client(plan, "s3")).model_dump(mode="json")
+    return write(plan, version, run_url(context), clients_of(plan).s3).model_dump(mode="json")
 
 
 @task
@@ -104,9 +97,9 @@ def record_answer(**context: Any) -> dict[str, Any]:
 
     plan, ti = plan_of(context), context["ti"]
     registered, decision = registration_of(ti), decision_of(ti)
-    answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, _clients(plan))
+    answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, clients_of(plan))
     link_to_report(context, plan)
-    write(plan, ReportedVersion(registered, decision, answered), run_url(context), client(plan, "s3"))
+    write(plan, ReportedVersion(registered, decision, answered), run_url(context), clients_of(plan).s3)
     return answered.model_dump(mode="json")
 
 

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, Variable, task
+from airflow.sdk import DAG, Param, task
 
 from include.config.model import RetentionConfig
 from include.config.names import MODEL_NAME_PATTERN
-from model_import_dag.clients import retention_clients
+from model_import_dag.clients import account_clients
 from model_import_dag.loader import MODELS_FOLDER
-from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
+from model_import_dag.params import refuse_unknown_parameters, validation_only
 
 if TYPE_CHECKING:
-    from include.aws.imported_models import RetentionClients
     from include.retention.selection import RetentionPolicies
 
 log = logging.getLogger(__name__)
@@ -74,11 +73,6 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
     return read_policies(MODELS_FOLDER, given | ({"delete_checkpoint": True} if params["delete_checkpoint"] else {}))
 
 
-def _clients() -> RetentionClients:
-    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default="aws_default")
-    return retention_clients(aws_conn_id, Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None)
-
-
 @task
 def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """List the imported models of the account and region, or those of one model; refuse unknown parameters.
@@ -90,7 +84,7 @@ def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]
     from include.retention.named_model import list_versions
 
     refuse_unknown_parameters(params or {}, _params())
-    bedrock, model_name = _clients().bedrock, (params or {}).get("model_name")
+    bedrock, model_name = account_clients().bedrock, (params or {}).get("model_name")
     models = list_versions(bedrock, model_name) if model_name else list_all(bedrock)
     return [model.model_dump(mode="json") for model in models]
 
@@ -103,7 +97,7 @@ def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) 
     from include.retention.selection import plan_retirement
 
     listed = [ImportedModel.model_validate(model) for model in models]
-    versions = versions_of(listed, _clients().sagemaker)
+    versions = versions_of(listed, account_clients().sagemaker)
     planned = plan_retirement(listed, versions, retention_policies(params or {}), datetime.now(UTC))
     log.info("%s", planned.summary())
     return {"summary": planned.summary(), **planned.model_dump(mode="json")}
@@ -118,7 +112,7 @@ def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> 
     what = RetirementPlan.model_validate(planned)
     if (params or {})["dry_run"]:
         return {"summary": f"Dry run: nothing was retired, {len(what.retire)} could go", "retired": []}
-    report = retire_planned(what, _clients(), datetime.now(UTC))
+    report = retire_planned(what, account_clients(), datetime.now(UTC))
     log.info("%s", report.summary())
     return {"summary": report.summary(), **report.model_dump(mode="json")}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, Variable, task
+from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
-from model_import_dag.clients import service_client
-from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
+from model_import_dag.clients import account_clients
+from model_import_dag.params import refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import who_triggered
 from model_import_dag.timeouts import QUICK
@@ -41,25 +41,20 @@ def _params() -> dict[str, Param]:
     }
 
 
-def _client(name: str) -> Any:
-    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default="aws_default")
-    return service_client(aws_conn_id, Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None, name)
-
-
 @task
 def roll_back(**context: Any) -> dict[str, Any]:
     """Make the version the champion."""
     from include.registry.rolling_back import roll_back as act
 
-    params = context["params"]
+    params, clients = context["params"], account_clients()
     refuse_unknown_parameters(params, _params())
     return act(
         params["model_name"],
         params["version"],
         by=who_triggered(context),
         why=params["reason"],
-        sagemaker=_client("sagemaker"),
-        bedrock=_client("bedrock"),
+        sagemaker=clients.sagemaker,
+        bedrock=clients.bedrock,
     )
 
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.run.workspace import run_workspace
 from include.steps.results import ImportResult
-from model_import_dag.clients import aws_clients, client, evaluation_clients, retention_clients
+from model_import_dag.clients import aws_clients, clients_of
 from model_import_dag.params import run_config
 from model_import_dag.runs import PREFLIGHT, final_version, link_to_s3, plan_of, provenance, result_of, run_name
 from model_import_dag.schedules import landed_fine_tune
@@ -48,7 +48,7 @@ def decide_import(**context: Any) -> bool:
     if context["dag_run"].run_type == "manual":
         return True
     plan = plan_of(context)
-    verdict = judge(plan, SageMakerRegistry(client(plan, "sagemaker")).versions(plan.config.model_name))
+    verdict = judge(plan, SageMakerRegistry(clients_of(plan).sagemaker).versions(plan.config.model_name))
     log.info("%s: %s", "The import continues" if verdict.goes_on else "Nothing to import", verdict.reason)
     return verdict.goes_on
 
@@ -58,10 +58,10 @@ def _run_step(
 ) -> R:
     """Return what the step returns; skip the task when there is a reason not to run the step."""
     plan = plan_of(context)
-    s3 = client(plan, "s3")
-    if reason := why_not(plan, s3):
+    clients = clients_of(plan)
+    if reason := why_not(plan, clients.s3):
         raise AirflowSkipException(reason)
-    return step(plan, s3, client(plan, "sagemaker"))
+    return step(plan, clients.s3, clients.sagemaker)
 
 
 @task(execution_timeout=LONG)
@@ -98,7 +98,8 @@ def upload_checkpoint(**context: Any) -> dict[str, Any]:
 
     plan = plan_of(context)
     link_to_s3(context, plan)
-    return deliver(plan, client(plan, "s3"), client(plan, "sagemaker")).model_dump(mode="json")
+    clients = clients_of(plan)
+    return deliver(plan, clients.s3, clients.sagemaker).model_dump(mode="json")
 
 
 @task
@@ -108,10 +109,10 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
     from include.retention.room import free_slot
 
     plan = plan_of(context)
-    clients = retention_clients(plan.aws_conn_id, plan.region_name)
+    clients = clients_of(plan)
     model, group, policy = plan.imported_model_name, plan.config.model_name, plan.config.retention
     begin_use(clients.bedrock, model, run_name(context), datetime.now(UTC))  # a model that this run takes over
-    report = free_slot(clients, client(plan, "service-quotas"), model, group, policy, datetime.now(UTC))
+    report = free_slot(clients, model, group, policy, datetime.now(UTC))
     if report is None:
         raise AirflowSkipException("the account has room for this model")
     return {"summary": report.summary()}
@@ -124,9 +125,10 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
     from include.steps.evaluate import measure
 
     plan = plan_of(context)
+    clients = clients_of(plan)
     model_arn = result_of(context["ti"], "wait_for_import", ImportResult).imported_model_arn
-    begin_use(client(plan, "bedrock"), model_arn, run_name(context), datetime.now(UTC))
-    return measure(plan, model_arn, evaluation_clients(plan)).model_dump(mode="json")
+    begin_use(clients.bedrock, model_arn, run_name(context), datetime.now(UTC))
+    return measure(plan, model_arn, clients).model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed")
@@ -136,7 +138,7 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
     from include.retention.retiring import retire_after_promotion
 
     plan = plan_of(context)
-    clients = retention_clients(plan.aws_conn_id, plan.region_name)
+    clients = clients_of(plan)
     end_use(clients.bedrock, plan.imported_model_name, run_name(context), datetime.now(UTC))
     if final_version(context["ti"]).status != "Approved":
         raise AirflowSkipException("this version was not promoted: nothing is retired")

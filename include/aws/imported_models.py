@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.aws.bedrock import find, request
+from include.aws.calls import find, request
 from include.aws.model_use import Use, read_tags, use_in
 from include.service.pricing import ModelCost, model_cost
 
@@ -19,19 +19,6 @@ PAGE_SIZE = 100
 KEEP_TAG = "keep"
 #: An imported model with both tags was imported by this project.
 OWN_TAGS = frozenset({"model_name", "fingerprint"})
-
-
-class RetentionClients(NamedTuple):
-    """The boto3 clients that retention needs; all of one region and one set of credentials."""
-
-    bedrock: Any
-    s3: Any
-    sagemaker: Any
-
-    @property
-    def region_name(self) -> str:
-        """The region they ask."""
-        return str(self.bedrock.meta.region_name)
 
 
 class ImportedModel(BaseModel):

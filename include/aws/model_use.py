@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from include.aws.bedrock import find, request
+from include.aws.calls import find, request
 from include.aws.tags import tag_value
 
 #: Holds since when, in ISO 8601, and the run; empty when the run has done with the model.

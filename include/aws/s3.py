@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from include.aws.calls import ATTEMPTS, patiently
 from include.aws.errors import S3RequestError
-from include.aws.transient import is_worth_repeating
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
-T = TypeVar("T")
-
-ATTEMPTS = 8
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList (RequestTimeTooSkewed)
 MAX_SKEW_SECONDS = 15 * 60
 REMEDIES = {
@@ -46,21 +43,6 @@ def request(
     except BotoCoreError as error:
         raise S3RequestError(uri, operation, type(error).__name__, str(error), "Check the network.") from error
     return answer
-
-
-def patiently(
-    call: Callable[[], T], attempts: int = ATTEMPTS, may_pass: Callable[[BaseException], bool] | None = None
-) -> T:
-    """Return what ``call`` returns, trying again after growing waits where its failure may pass."""
-    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
-    retrying = Retrying(
-        stop=stop_after_attempt(attempts),
-        wait=wait_random_exponential(multiplier=0.2, max=20),
-        retry=retry_if_exception(may_pass or is_worth_repeating),
-        reraise=True,
-    )
-    return retrying(call)
 
 
 def error_code(error: ClientError) -> str:

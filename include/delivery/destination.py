@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from include.aws.s3 import ATTEMPTS, request
+from include.aws.calls import ATTEMPTS
+from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
 
 

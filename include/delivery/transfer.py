@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from include.aws.calls import ATTEMPTS
 from include.aws.errors import S3RequestError
-from include.aws.s3 import ATTEMPTS
 from include.delivery.destination import Destination
 from include.delivery.errors import ChecksumMismatchError, DeliveryDiffersError
 from include.delivery.open_uploads import OpenUpload, abort, list_kept_parts

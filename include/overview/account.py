@@ -7,38 +7,19 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict
 
-from include.aws.bedrock import request
+from include.aws.calls import request
+from include.aws.clients import AwsClients
 from include.config.model import ModelConfig, ModelFileInvalidError, read_model_file
 from include.registry.search import registered_groups
 from include.retention.occupancy import Occupancy, read_occupancy
 from include.run.names import model_name_of
 
 RECENT_JOBS = 10
-
-
-class OverviewClients(NamedTuple):
-    """The boto3 clients that the page needs; all of one region and one set of credentials."""
-
-    bedrock: Any
-    s3: Any
-    sagemaker: Any
-    service_quotas: Any
-
-    @property
-    def region_name(self) -> str:
-        """The region they ask."""
-        return str(self.bedrock.meta.region_name)
-
-    @property
-    def endpoint(self) -> str:
-        """The host of the endpoint, so that users do not mistake a stand-in for AWS."""
-        address = urlsplit(str(self.bedrock.meta.endpoint_url))
-        return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
 
 class ImportJob(BaseModel):
@@ -78,7 +59,7 @@ class Account(BaseModel):
         return Counter(model_name_of(name) for name in self.occupancy.imported)
 
 
-def read_account(clients: OverviewClients, models_folder: Path) -> Account:
+def read_account(clients: AwsClients, models_folder: Path) -> Account:
     """Return what the account holds, by five calls, some side by side, and one more per hundred groups or models."""
     with ThreadPoolExecutor(3) as pool:
         groups = pool.submit(registered_groups, clients.sagemaker)
@@ -87,12 +68,18 @@ def read_account(clients: OverviewClients, models_folder: Path) -> Account:
         configs = read_configs(models_folder)
         return Account(
             region_name=clients.region_name,
-            endpoint=clients.endpoint,
+            endpoint=_endpoint(clients.bedrock),
             configs=configs,
             groups=groups.result(),
             occupancy=occupancy.result(),
             jobs=jobs.result(),
         )
+
+
+def _endpoint(client: Any) -> str:
+    """Return the host of the endpoint, so that users do not mistake a stand-in for AWS."""
+    address = urlsplit(str(client.meta.endpoint_url))
+    return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
 
 def read_configs(models_folder: Path) -> dict[str, ModelConfig]:

@@ -11,8 +11,8 @@ from operator import itemgetter
 
 from pydantic import BaseModel, ConfigDict
 
+from include.aws.clients import AwsClients
 from include.aws.imported_models import ImportedModel, list_models
-from include.overview.account import OverviewClients
 from include.registry.search import newest_versions
 from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement
 from include.service.pricing import storage_summary
@@ -45,7 +45,7 @@ class ModelOutlook(BaseModel):
         return sum(version.goes for version in self.versions)
 
 
-def read_plan(clients: OverviewClients, policies: RetentionPolicies, now: datetime) -> RetirementPlan:
+def read_plan(clients: AwsClients, policies: RetentionPolicies, now: datetime) -> RetirementPlan:
     """Return what retention would do now; two calls per imported model, one per hundred of them or of versions."""
     models = list_models(clients.bedrock)
     groups = sorted({model.group for model in models if model.is_ours})

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from include.overview.account import Account, OverviewClients, read_account
+from include.aws.clients import AwsClients
+from include.overview.account import Account, read_account
 from include.overview.memory import Memory, Reading
 from include.overview.outlook import read_plan
 from include.overview.standing import Standing, read_standing
@@ -32,7 +33,7 @@ class OverviewReader:
 
     def __init__(
         self,
-        connect: Callable[[], OverviewClients],
+        connect: Callable[[], AwsClients],
         models_folder: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -42,14 +43,14 @@ class OverviewReader:
         self._rows = Memory(MOST_ROWS, clock)
         self._pages = Memory(MOST_PAGES, clock)
 
-    def clients(self) -> OverviewClients:
+    def clients(self) -> AwsClients:
         """Return the clients."""
         return self._clients.read("clients", CLIENTS_TTL, self._connect).value
 
     def account(self, refresh: bool = False) -> Reading[Account]:
         """Return what the account holds."""
 
-        def ask(clients: OverviewClients) -> Account:
+        def ask(clients: AwsClients) -> Account:
             return read_account(clients, self._models_folder)
 
         return self._read(self._rows, "account", _age(ACCOUNT_TTL, refresh), ask)
@@ -75,13 +76,13 @@ class OverviewReader:
     def plan(self, refresh: bool = False) -> Reading[RetirementPlan]:
         """Return what retention would do, by the models' files."""
 
-        def ask(clients: OverviewClients) -> RetirementPlan:
+        def ask(clients: AwsClients) -> RetirementPlan:
             return read_plan(clients, read_policies(self._models_folder), datetime.now(UTC))
 
         return self._read(self._rows, "plan", _age(PLAN_TTL, refresh), ask)
 
     def _read(
-        self, memory: Memory, key: Hashable, max_age: float, ask: Callable[[OverviewClients], Value]
+        self, memory: Memory, key: Hashable, max_age: float, ask: Callable[[AwsClients], Value]
     ) -> Reading[Value]:
         return memory.read(key, max_age, lambda: ask(self.clients()))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from include.aws.clients import AwsClients
 from include.aws.transient import error_code, transient_cause
 from include.config.model import AccountConfig, ModelConfig
-from include.preflight.asking import AwsClients, Check, guarded
+from include.preflight.asking import Check, guarded
 from include.preflight.caller import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.encryption_checks import check_encryption
 from include.preflight.findings import Finding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from include.aws.transient import EXPIRED_CREDENTIALS, error_code, transient_cause, transient_fault
 from include.errors import ModelImportError
@@ -20,27 +20,6 @@ _RUN_AGAIN = "Run again; if it persists, see the AWS documentation of this error
 BAD_CREDENTIALS = EXPIRED_CREDENTIALS | {
     "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
 }  # fmt: skip
-
-
-class AwsClients(NamedTuple):
-    """The boto3 clients that preflight asks; all of one region and one set of credentials."""
-
-    s3: Any
-    iam: Any
-    bedrock: Any
-    sts: Any
-    kms: Any
-    sagemaker: Any
-    service_quotas: Any
-
-    @property
-    def region_name(self) -> str:
-        """The region they ask."""
-        return str(self.bedrock.meta.region_name)
-
-
-#: The services of ``AwsClients``, as boto3 names them, in the order of its fields.
-AWS_SERVICES = ("s3", "iam", "bedrock", "sts", "kms", "sagemaker", "service-quotas")
 
 
 def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from include.preflight.asking import AwsClients
+from include.aws.clients import AwsClients
 from include.preflight.findings import Finding
 
 

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from include.aws.clients import AwsClients
 from include.config.model import ModelConfig
 from include.preflight.account_checks import check_account
-from include.preflight.asking import AwsClients, collected, guarded
+from include.preflight.asking import collected, guarded
 from include.preflight.findings import Finding, Severity, raise_on_errors
 from include.preflight.input_checks import check_inputs
 from include.preflight.name_checks import check_names

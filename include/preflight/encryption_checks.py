@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from include.aws.clients import AwsClients
 from include.aws.transient import error_code
-from include.preflight.asking import AwsClients, Check, guarded
+from include.preflight.asking import Check, guarded
 from include.preflight.findings import Finding
 
 CHECK = "KMS key"

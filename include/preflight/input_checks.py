@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from include.aws.clients import AwsClients
 from include.aws.transient import transient_cause
 from include.config.model import EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
-from include.preflight.asking import AwsClients, Check, guarded, is_denied
+from include.preflight.asking import Check, guarded, is_denied
 from include.preflight.findings import Finding
 from include.run.inputs import RunInputs
 

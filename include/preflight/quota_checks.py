@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from include.aws.imported_models import RetentionClients
+from include.aws.clients import AwsClients
 from include.config.model import ModelConfig
-from include.preflight.asking import AwsClients, Check
+from include.preflight.asking import Check
 from include.preflight.findings import Finding, Severity
 from include.retention.occupancy import Occupancy, read_occupancy
 from include.retention.refusal import why_no_room
@@ -33,13 +33,12 @@ def check_quotas(clients: AwsClients, config: ModelConfig, imported_model_name: 
 def _no_room(
     clients: AwsClients, config: ModelConfig, imported_model_name: str | None, occupancy: Occupancy
 ) -> Finding:
-    own = RetentionClients(clients.bedrock, clients.s3, clients.sagemaker)
     group, policy, now = config.model_name, config.retention, datetime.now(UTC)
-    going = plan_for_group(own, group, policy, now).before_import(make_room=policy.make_room)[: occupancy.lacking]
+    going = plan_for_group(clients, group, policy, now).before_import(make_room=policy.make_room)[: occupancy.lacking]
     if len(going) == occupancy.lacking:
         found = f"all {occupancy.quota} slots of the quota are taken"
         lines = "; ".join(f"{verdict.model.name} ({verdict.reason})" for verdict in going)
         return Finding("warning", CHECK, group, found, f"Before the import, free_model_slot deletes {lines}.")
-    found, remedy = why_no_room(own, occupancy, group, policy, now)
+    found, remedy = why_no_room(clients, occupancy, group, policy, now)
     severity: Severity = "error" if imported_model_name else "warning"
     return Finding(severity, CHECK, imported_model_name or group, found, remedy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.aws.bedrock import find
+from include.aws.calls import find
 from include.registry.errors import VersionNotImportedError
 from include.registry.versions import ModelVersion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
-from include.aws.bedrock import request
+from include.aws.calls import request
 from include.aws.imported_models import imported_model_names
 from include.aws.transient import transient_cause
 from include.service.limits import load_limits

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from include.aws.imported_models import ImportedModel, RetentionClients, list_models
+from include.aws.clients import AwsClients
+from include.aws.imported_models import ImportedModel, list_models
 from include.config.model import RetentionConfig
 from include.registry.versions import ModelVersion
 from include.retention.occupancy import Occupancy
@@ -30,7 +31,7 @@ class Holders(NamedTuple):
 
 
 def why_no_room(
-    clients: RetentionClients, occupancy: Occupancy, group: str, policy: RetentionConfig, now: datetime
+    clients: AwsClients, occupancy: Occupancy, group: str, policy: RetentionConfig, now: datetime
 ) -> tuple[str, str]:
     """Return which models hold the slots and why, and which actions free one; each on its own line.
 
@@ -59,7 +60,7 @@ def _listed(heading: str, lines: list[str]) -> str:
     return heading + "".join(f"\n    {line}" for line in lines)
 
 
-def _read_holders(clients: RetentionClients) -> Holders:
+def _read_holders(clients: AwsClients) -> Holders:
     """A user may be allowed to read the versions of some models only."""
     from botocore.exceptions import ClientError
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.aws.bedrock import NOT_FOUND_CODES, find, request
-from include.aws.imported_models import ImportedModel, RetentionClients, list_models
+from include.aws.calls import NOT_FOUND_CODES, find, request
+from include.aws.clients import AwsClients
+from include.aws.imported_models import ImportedModel, list_models
 from include.aws.model_use import read_tags
 from include.aws.transient import error_code, transient_cause
 from include.config.model import RetentionConfig
@@ -69,9 +70,7 @@ def versions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, tu
     return {group: tuple(registry.versions(group)) for group in groups}
 
 
-def retire(
-    plan: RetirementPlan, clients: RetentionClients, now: datetime, at_most: int | None = None
-) -> RetirementReport:
+def retire(plan: RetirementPlan, clients: AwsClients, now: datetime, at_most: int | None = None) -> RetirementReport:
     """Retire what the plan says; what is gone already counts as retired. One failure does not stop the others.
 
     Before each deletion the registry and the model's tags are read again: people and other runs change them meanwhile.
@@ -105,7 +104,7 @@ def retire(
     return RetirementReport(retired=tuple(retired), saving=saving)
 
 
-def _retire_one(verdict: Verdict, clients: RetentionClients, now: datetime) -> RetiredModel | None:
+def _retire_one(verdict: Verdict, clients: AwsClients, now: datetime) -> RetiredModel | None:
     """Retire one model; return None when it has to stay after all."""
     model = verdict.model
     registry = SageMakerRegistry(clients.sagemaker)
@@ -159,15 +158,13 @@ def _delete_model(bedrock: Any, arn: str) -> None:
         log.info("%s is gone already", arn)
 
 
-def plan_for_group(clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementPlan:
+def plan_for_group(clients: AwsClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementPlan:
     """Return the plan for the imported versions of one model."""
     models = list_models(clients.bedrock, group)
     return plan_retirement(models, versions_of(models, clients.sagemaker), RetentionPolicies(policy), now)
 
 
-def retire_after_promotion(
-    clients: RetentionClients, group: str, policy: RetentionConfig, now: datetime
-) -> RetirementReport:
+def retire_after_promotion(clients: AwsClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementReport:
     """Retire what a model's policy no longer keeps, after a version was promoted; other models are not touched.
 
     Raises:

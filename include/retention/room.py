@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from include.aws.imported_models import RetentionClients
+from include.aws.clients import AwsClients
 from include.config.model import RetentionConfig
 from include.errors import ModelImportError
 from include.retention.occupancy import read_occupancy
@@ -22,8 +21,7 @@ class NoModelSlotError(ModelImportError):
 
 
 def free_slot(
-    clients: RetentionClients,
-    service_quotas: Any,
+    clients: AwsClients,
     imported_model_name: str,
     group: str,
     policy: RetentionConfig,
@@ -38,7 +36,7 @@ def free_slot(
         NoModelSlotError: too few of them may go.
         RetirementFailedError: Bedrock did not delete it.
     """
-    occupancy = read_occupancy(clients.bedrock, service_quotas)
+    occupancy = read_occupancy(clients.bedrock, clients.service_quotas)
     if occupancy.has_room_for(imported_model_name):
         return None
     going = plan_for_group(clients, group, policy, now).before_import(make_room=policy.make_room)

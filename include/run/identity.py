@@ -43,7 +43,7 @@ def existing_identity(bedrock: Any, model_name: str, content: str) -> ImportIden
 
     The first import counts most; if its model is gone, the newest that was forced.
     """
-    from include.aws.bedrock import find
+    from include.aws.calls import find
     from include.aws.imported_models import model_summaries
 
     first = ImportIdentity(content, content)

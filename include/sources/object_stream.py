@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from include.aws.s3 import patiently
+from include.aws.calls import patiently
 from include.aws.s3_uri import S3Uri
 from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
 from include.checkpoint.files.concurrency import in_order

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from include.aws.calls import ATTEMPTS, patiently
 from include.aws.errors import S3RequestError
-from include.aws.s3 import ATTEMPTS, patiently, remedy_for
+from include.aws.s3 import remedy_for
 from include.aws.s3_uri import is_s3_uri
 from include.aws.transient import is_worth_repeating
 from include.checkpoint.errors import SourceTruncatedError, SourceUnreadableError

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import Any
 
+from include.aws.clients import AwsClients
 from include.errors import ModelImportError
 from include.evaluation.comparison import Comparison, compare
 from include.evaluation.results import EvaluationReport, RecordResult
@@ -13,7 +14,7 @@ from include.promotion.decision import ChampionMeasured, compared_metrics, decid
 from include.registry.imported import is_imported
 from include.registry.sagemaker import SageMakerRegistry
 from include.run.plan import ImportPlan
-from include.steps.evaluate import EvaluationClients, measure
+from include.steps.evaluate import measure
 from include.steps.results import ChampionResult, DecisionResult
 
 log = logging.getLogger(__name__)
@@ -24,15 +25,6 @@ class EvaluationReportMissingError(ModelImportError):
 
     def __init__(self, uri: str) -> None:
         super().__init__("There is no evaluation report", uri, remedy="Clear the run from evaluate_model on.")
-
-
-class Clients(NamedTuple):
-    """The boto3 clients of the decision."""
-
-    s3: Any
-    sagemaker: Any
-    bedrock: Any
-    runtime: Any
 
 
 def stored_report(s3: Any, uri: str) -> EvaluationReport:
@@ -48,7 +40,7 @@ def unanswered(report: EvaluationReport) -> int:
     return report.records - report.statuses["answered"]
 
 
-def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clients) -> ChampionResult:
+def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: AwsClients) -> ChampionResult:
     """Return the champion's version number and the report of its answers to the questions the candidate was asked.
 
     Its earlier answers are taken when it was asked the same questions in the same way; otherwise its imported model is
@@ -76,8 +68,7 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: Clien
         return found(f"version {champion.number} has answered the same questions before", champion.report_uri)
     if not is_imported(champion, clients.bedrock):
         return found(f"the imported model of version {champion.number} is gone: it cannot be asked")
-    evaluation_clients = EvaluationClients(clients.runtime, clients.s3, clients.bedrock)
-    asked = measure(plan, champion.imported_model_arn, evaluation_clients)
+    asked = measure(plan, champion.imported_model_arn, clients)
     summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
     return found(summary, asked.report_uri)
 
@@ -127,7 +118,7 @@ def _champion(
     )
 
 
-def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clients: Clients) -> DecisionResult:
+def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clients: AwsClients) -> DecisionResult:
     """Return the approval status for the measured model, the reasons, and the champion it was compared with.
 
     The comparison is stored in S3, next to the candidate's records; a later decision overwrites it.
@@ -161,7 +152,7 @@ def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clien
     )
 
 
-def decide_again(plan: ImportPlan, candidate_uri: str, clients: Clients) -> DecisionResult:
+def decide_again(plan: ImportPlan, candidate_uri: str, clients: AwsClients) -> DecisionResult:
     """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions."""
     measured = measure_champion(plan, candidate_uri, clients)
     log.info("%s", measured.summary)

@@ -6,8 +6,8 @@ import hashlib
 import json
 import logging
 from datetime import datetime
-from typing import Any, NamedTuple
 
+from include.aws.clients import AwsClients
 from include.evaluation.build_report import MeasuredOn, as_markdown, build_report
 from include.evaluation.dataset import Dataset, sample
 from include.evaluation.invocation import ask_all
@@ -22,15 +22,7 @@ from include.steps.results import EvaluationResult
 log = logging.getLogger(__name__)
 
 
-class EvaluationClients(NamedTuple):
-    """boto3 clients of an evaluation; the runtime client should not retry."""
-
-    runtime: Any
-    s3: Any
-    bedrock: Any
-
-
-def measure(plan: ImportPlan, model_arn: str, clients: EvaluationClients) -> EvaluationResult:
+def measure(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationResult:
     """Return the model's evaluation.
 
     Records that were answered before are not asked again. Any imported model can be measured, the champion too: under
@@ -77,7 +69,7 @@ def _ask(
     place: EvaluationPlace,
     measured_on: MeasuredOn,
     dataset: Dataset,
-    clients: EvaluationClients,
+    clients: AwsClients,
     *,
     has_earlier: bool,
 ) -> EvaluationReport:
@@ -87,7 +79,7 @@ def _ask(
     windows = expected_windows(cost, len(dataset.records), measured_on.prompt.max_tokens, measured_on.concurrency)
     log.info("Asking %d records; expected at most %s", len(dataset.records), use_summary(cost, windows))
     interview = ask_all(
-        clients.runtime,
+        clients.bedrock_runtime,
         measured_on.model_arn,
         dataset.records,
         measured_on.prompt,

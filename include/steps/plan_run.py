@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from include.aws.clients import AwsClients
 from include.aws.tags import tag_value
 from include.config.model import ModelConfig
 from include.delivery.manifest import find_delivered, installed_versions
-from include.preflight.asking import AwsClients
 from include.preflight.checks import preflight, preflight_content
 from include.run.identity import ImportIdentity, existing_identity, forced_identity
 from include.run.inputs import describe_inputs

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, NamedTuple
 
+from include.aws.clients import AwsClients
 from include.registry.errors import ChampionChangedError, VersionUnknownError
 from include.registry.imported import check_imported
 from include.registry.model_card import model_card
@@ -24,7 +25,7 @@ from include.registry.versions import (
 from include.run.plan import ImportPlan
 from include.run.report_place import report_html_uri
 from include.service.pricing import model_cost
-from include.steps.decide import Clients, decide_again, stored_report
+from include.steps.decide import decide_again, stored_report
 from include.steps.results import (
     Answer,
     AnswerResult,
@@ -116,7 +117,7 @@ def _candidate(
 
 
 def register(
-    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, run_url: str, clients: Clients
+    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, run_url: str, clients: AwsClients
 ) -> RegistrationResult:
     """Record the imported model as a version, or find it; return its number, ARN, status, cost and the champion now.
 
@@ -144,7 +145,7 @@ def register(
 
 
 def _register_as_decided(
-    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, details: Mapping[str, str], clients: Clients
+    plan: ImportPlan, decision: DecisionResult, model: EvaluatedImport, details: Mapping[str, str], clients: AwsClients
 ) -> tuple[ModelVersion, DecisionResult]:
     """Return the registered version and the decision that it was registered with.
 
@@ -179,7 +180,7 @@ def _registered(
 
 
 def record_answer(
-    plan: ImportPlan, answer: Answer, registered: RegistrationResult, decision: DecisionResult, clients: Clients
+    plan: ImportPlan, answer: Answer, registered: RegistrationResult, decision: DecisionResult, clients: AwsClients
 ) -> AnswerResult:
     """Give the version the status that a person, or the deadline, chose.
 
@@ -208,7 +209,9 @@ def record_answer(
     return AnswerResult(**_registered(version, decision.champion, registry, group), reason=answer.reason)
 
 
-def _answered(group: str, version: ModelVersion, answer: Answer, seen: ChampionSeen, clients: Clients) -> ModelVersion:
+def _answered(
+    group: str, version: ModelVersion, answer: Answer, seen: ChampionSeen, clients: AwsClients
+) -> ModelVersion:
     registry = SageMakerRegistry(clients.sagemaker)
     status: ApprovalStatus = "Approved" if answer.approved else "Rejected"
     noted = {"decision": answer.reason}

@@ -8,7 +8,7 @@ from airflow.models import Connection, Variable
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-from include.overview.account import OverviewClients
+from include.aws.clients import AwsClients
 
 #: A person waits: rather an error soon than an answer late.
 HASTY = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
@@ -26,11 +26,11 @@ def _setting(name: str) -> str | None:
     return Variable.get(f"model_import_{name}", default_var=None) or None
 
 
-def connect() -> OverviewClients:
+def connect() -> AwsClients:
     """Return the clients of the account's connection and region, as the DAGs find them in Airflow's Variables."""
     aws_conn_id, region_name = _setting("aws_conn_id") or "aws_default", _setting("region_name")
 
     def client(service: str) -> Any:
         return _ServerHook(aws_conn_id, region_name=region_name, client_type=service, config=HASTY).get_conn()
 
-    return OverviewClients(client("bedrock"), client("s3"), client("sagemaker"), client("service-quotas"))
+    return AwsClients(client)

@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from include.aws.clients import AwsClients
 from include.config.model import ModelConfig, parse_model_config
-from include.preflight.asking import AWS_SERVICES, AwsClients
 from include.preflight.checks import preflight, preflight_content
 from include.preflight.findings import Finding, PreflightFailedError
 from include.preflight.permissions import Target, needs_of_caller, needs_of_role, trust_statement
@@ -156,10 +156,7 @@ class Account:
 def _clients(endpoint: str, region: str, access_key: str, secret_key: str, token: str | None = None) -> AwsClients:
     twice = Config(retries={"total_max_attempts": 2})
     keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "aws_session_token": token}
-    made = (
-        boto3.client(name, endpoint_url=endpoint, region_name=region, config=twice, **keys) for name in AWS_SERVICES
-    )
-    return AwsClients(*made)
+    return AwsClients(lambda name: boto3.client(name, endpoint_url=endpoint, region_name=region, config=twice, **keys))
 
 
 def _changed(statements: Iterator[dict[str, Any]], changes: dict[str, Any]) -> Iterator[dict[str, Any]]:

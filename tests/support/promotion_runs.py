@@ -7,13 +7,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from include.aws.clients import AwsClients
 from include.config.model import parse_model_config
 from include.evaluation.storage import EvaluationPlace, store
 from include.registry.rolling_back import roll_back
 from include.registry.sagemaker import SageMakerRegistry
 from include.run.plan import ImportPlan
 from include.run.report_place import read_html_report
-from include.steps.decide import Clients, decide, measure_champion
+from include.steps.decide import decide, measure_champion
 from include.steps.register import EvaluatedImport, record_answer, register
 from include.steps.report import ReportedVersion, write_report
 from include.steps.results import (
@@ -51,7 +52,7 @@ def forgetful(_: int, category: str) -> bool:
 class Runs:
     """Runs of one model's DAG, from the evaluation on; every run has a fingerprint of its own."""
 
-    def __init__(self, clients: Clients, model_arn: str, workspace: Path) -> None:
+    def __init__(self, clients: AwsClients, model_arn: str, workspace: Path) -> None:
         self.clients, self.model_arn, self.workspace = clients, model_arn, workspace
         self.group = f"m-{uuid.uuid4().hex[:8]}"
 

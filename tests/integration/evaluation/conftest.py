@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from include.aws.clients import AwsClients
 from include.config.model import parse_model_config
 from include.demo import train
 from include.run.plan import ImportPlan
-from include.steps.evaluate import EvaluationClients
 from tests.support.bedrock_stand_in import BUCKET, REGION, Aws, when_ready
 from tests.support.local_aws_process import ROOT, LocalAwsProcess
 
@@ -51,8 +51,8 @@ def _no_faults(aws: Aws) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def clients(aws: Aws) -> EvaluationClients:
-    return EvaluationClients(aws.client("bedrock-runtime", config=RUNTIME), aws.client("s3"), aws.client("bedrock"))
+def clients(aws: Aws) -> AwsClients:
+    return AwsClients(lambda name: aws.client(name, **({"config": RUNTIME} if name == "bedrock-runtime" else {})))
 
 
 def plan_in(folder: Path, **evaluation: Any) -> ImportPlan:

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from include.aws.clients import AwsClients
 from include.evaluation.results import RecordResult
 from include.evaluation.storage import read_records
 from include.run.plan import ImportPlan
-from include.steps.evaluate import EvaluationClients, measure
+from include.steps.evaluate import measure
 from include.steps.results import EvaluationResult
 from tests.integration.evaluation.conftest import plan_in
 from tests.support.bedrock_stand_in import Aws
@@ -53,7 +54,7 @@ def measure_counted(aws: Aws, model: str, folder: Path, dataset: str) -> Evaluat
 
     runtime = CountingRuntime(aws.client("bedrock-runtime", config=RUNTIME), folder / "asked")
     settings = {"dataset": dataset, "prompt_template": "{question}", "concurrency": CONCURRENCY}
-    clients = EvaluationClients(runtime, aws.client("s3"), aws.client("bedrock"))
+    clients = AwsClients(lambda name: runtime if name == "bedrock-runtime" else aws.client(name))
     return measure(plan_in(folder, **settings), model, clients)
 
 
@@ -108,7 +109,7 @@ def test_after_kill_9_amid_500_questions_the_rest_is_asked_once_and_the_result_i
 
 
 def test_with_every_second_call_throttled_no_record_is_lost_and_the_time_is_less_than_twice_as_long(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
+    aws: Aws, model: str, clients: AwsClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
 ) -> None:
     settings = {"dataset": write_dataset(tmp_path, 96), "prompt_template": "{question}", "concurrency": 8}
     ratios: list[float] = []
@@ -127,7 +128,7 @@ def test_with_every_second_call_throttled_no_record_is_lost_and_the_time_is_less
 
 
 def test_a_model_that_goes_cold_amid_the_evaluation_is_waited_for(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
+    aws: Aws, model: str, clients: AwsClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
 ) -> None:
     aws.script("fixed-answer", text="{prompt}")
     aws.script("cold", seconds=1.5)
@@ -138,7 +139,7 @@ def test_a_model_that_goes_cold_amid_the_evaluation_is_waited_for(
 
 
 def test_answers_that_are_lost_on_the_way_are_asked_for_again(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
+    aws: Aws, model: str, clients: AwsClients, plan_for: Callable[..., ImportPlan], tmp_path: Path
 ) -> None:
     aws.script("fixed-answer", text="{prompt}")
     aws.script("fail-calls", calls=5, operation="InvokeModel", connection="drop_after")

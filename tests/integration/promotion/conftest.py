@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from include.steps.decide import Clients
+from include.aws.clients import AwsClients
 from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.promotion_runs import Runs
@@ -23,8 +23,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="package")
-def clients(aws: Aws) -> Clients:
-    return Clients(*(aws.client(name) for name in ("s3", "sagemaker", "bedrock", "bedrock-runtime")))
+def clients(aws: Aws) -> AwsClients:
+    return AwsClients(aws.client)
 
 
 @pytest.fixture(scope="package")
@@ -33,5 +33,5 @@ def model_arn(aws: Aws) -> str:
 
 
 @pytest.fixture
-def runs(clients: Clients, model_arn: str, tmp_path: Path) -> Runs:
+def runs(clients: AwsClients, model_arn: str, tmp_path: Path) -> Runs:
     return Runs(clients, model_arn, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.aws.imported_models import RetentionClients
+from include.aws.clients import AwsClients
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ApprovalStatus, Candidate, ModelVersion
 from include.run.identity import ImportIdentity
@@ -30,8 +30,7 @@ class Imports:
         self.aws, self.checkpoint, self.group = aws, checkpoint, group
         self.arns: dict[str, str] = {}
         self.registry = SageMakerRegistry(aws.client("sagemaker"))
-        self.clients = RetentionClients(aws.client("bedrock"), aws.client("s3"), aws.client("sagemaker"))
-        self.quotas = aws.client("service-quotas")
+        self.clients = AwsClients(aws.client)
 
     @property
     def now(self) -> datetime:

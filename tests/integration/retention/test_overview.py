@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from include.overview.account import OverviewClients, read_account
+from include.aws.clients import AwsClients
+from include.overview.account import read_account
 from include.overview.outlook import outlook, read_plan
 from include.retention.policies import read_policies
 from tests.integration.retention.conftest import QUOTA, Imports
 
 
 @pytest.fixture
-def clients(imports: Imports) -> OverviewClients:
-    return OverviewClients(imports.clients.bedrock, imports.clients.s3, imports.clients.sagemaker, imports.quotas)
+def clients(imports: Imports) -> AwsClients:
+    return imports.clients
 
 
 @pytest.fixture
@@ -25,9 +26,7 @@ def models_folder(tmp_path: Path, imports: Imports) -> Path:
     return tmp_path
 
 
-def test_the_account_is_told_in_a_handful_of_calls(
-    imports: Imports, clients: OverviewClients, models_folder: Path
-) -> None:
+def test_the_account_is_told_in_a_handful_of_calls(imports: Imports, clients: AwsClients, models_folder: Path) -> None:
     (models_folder / "broken.yaml").write_text("model_name: [")
     imports.add("first", "second")
     imports.register("first", "Approved")
@@ -45,7 +44,7 @@ def test_the_account_is_told_in_a_handful_of_calls(
 
 
 def test_the_outlook_is_what_the_retirement_dag_would_do(
-    imports: Imports, clients: OverviewClients, models_folder: Path
+    imports: Imports, clients: AwsClients, models_folder: Path
 ) -> None:
     imports.add("first", "second", "third")
     imports.register("first", "Approved")

@@ -20,7 +20,7 @@ from include.preflight.quota_checks import check_quotas
 from include.registry.versions import ApprovalStatus
 from include.run.plan import ImportPlan
 from include.steps.results import ImportResult, RegistrationResult
-from model_import_dag import clients, tasks
+from model_import_dag import clients
 from model_import_dag.factory import build_import_dag
 from tests.integration.retention.conftest import Imports
 from tests.support.bedrock_stand_in import BUCKET, CREDENTIALS, REGION
@@ -89,8 +89,8 @@ def runs(imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> R
     connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", json.dumps(connection))
     monkeypatch.setattr("include.steps.evaluate.measure", lambda *_: _NOT_MEASURED)
-    for module, name in ((clients, "service_client"), (tasks, "retention_clients")):
-        monkeypatch.setattr(module, name, cache(getattr(module, name)))  # most of a task's time goes into its clients
+    # Most of a task's time goes into its clients.
+    monkeypatch.setattr(clients, "service_client", cache(clients.service_client))
     uri = imports.aws.upload(imports.checkpoint, "by-hand")
     imports.aws.import_model(uri, f"{imports.group}-by-hand")  # leaves the three slots of an AWS account
     return Runs(imports, tmp_path)

@@ -15,7 +15,7 @@ from tests.integration.retention.conftest import QUOTA, Imports
 def _free(imports: Imports, label: str, **policy: object) -> list[str]:
     config = RetentionConfig.model_validate(policy)
     name = imports.names(label).imported_model_name
-    report = free_slot(imports.clients, imports.quotas, name, imports.group, config, imports.now)
+    report = free_slot(imports.clients, name, imports.group, config, imports.now)
     return [model.name for model in report.retired] if report else []
 
 
@@ -29,7 +29,7 @@ def test_a_slot_is_freed_by_the_oldest_version_and_by_no_more(imports: Imports) 
     imports.approve("first", "second", "third")
     assert _free(imports, "next", keep=1, make_room=True) == []
     imports.approve("fourth")
-    assert read_occupancy(imports.clients.bedrock, imports.quotas).free == 0
+    assert read_occupancy(imports.clients.bedrock, imports.clients.service_quotas).free == 0
     assert _free(imports, "next", keep=1, make_room=True) == [imports.names("first").imported_model_name]
     assert imports.left() == {"second", "third", "fourth"}
     imports.add("next")
@@ -119,7 +119,7 @@ def test_a_user_who_may_not_read_the_versions_of_others_is_still_shown_which_mod
         raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListModelPackages")
 
     monkeypatch.setattr("include.retention.refusal.versions_of", refuse)
-    occupancy = read_occupancy(imports.clients.bedrock, imports.quotas)
+    occupancy = read_occupancy(imports.clients.bedrock, imports.clients.service_quotas)
     found, remedy = why_no_room(imports.clients, occupancy, imports.group, RetentionConfig(), imports.now)
     assert f"{other.names('secret').imported_model_name}: the versions of {other.group} cannot be read" in found
     assert f"Trigger retire_imported_models with model_name {other.group}: it shows what could go." in remedy

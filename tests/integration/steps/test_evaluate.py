@@ -12,12 +12,13 @@ import pytest
 from pyarrow import parquet
 from transformers.data.metrics.squad_metrics import compute_exact, compute_f1, get_tokens
 
+from include.aws.clients import AwsClients
 from include.evaluation.dataset import read_dataset
 from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError, NothingAnsweredError
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import read_records, read_report
 from include.run.plan import ImportPlan
-from include.steps.evaluate import EvaluationClients, measure
+from include.steps.evaluate import measure
 from include.steps.results import EvaluationResult
 from tests.integration.evaluation.conftest import DEMO, _no_faults, aws, clients, model, plan_for, plan_in
 from tests.support.bedrock_stand_in import BUCKET, Aws
@@ -27,7 +28,7 @@ __all__ = ["_no_faults", "aws", "clients", "model", "plan_for"]
 Plans = Callable[..., ImportPlan]
 
 
-def stored(clients: EvaluationClients, summary: EvaluationResult) -> tuple[EvaluationReport, list[RecordResult]]:
+def stored(clients: AwsClients, summary: EvaluationResult) -> tuple[EvaluationReport, list[RecordResult]]:
     report = read_report(clients.s3, summary.report_uri)
     assert report is not None
     return report, list(read_records(clients.s3, report.records_uri))
@@ -35,7 +36,7 @@ def stored(clients: EvaluationClients, summary: EvaluationResult) -> tuple[Evalu
 
 @pytest.fixture(scope="module")
 def whole(
-    model: str, clients: EvaluationClients, tmp_path_factory: pytest.TempPathFactory
+    model: str, clients: AwsClients, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[EvaluationReport, list[RecordResult], str]:
     """Report, record results and log of the whole demo set."""
     lines: list[str] = []
@@ -96,7 +97,7 @@ def test_the_report_says_what_was_asked_how_and_what_it_cost(
 
 
 def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, tmp_path: Path
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
 ) -> None:
     first = measure(plan_for(sample=20), model, clients)
     (tmp_path / "answers.jsonl").unlink()
@@ -109,7 +110,7 @@ def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(
 
 
 def test_records_that_failed_are_asked_again_and_only_they(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, tmp_path: Path
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
 ) -> None:
     aws.script("fail-calls", calls=6, operation="InvokeModel", code="ValidationException")
     first = measure(plan_for(sample=20), model, clients)
@@ -125,7 +126,7 @@ def test_records_that_failed_are_asked_again_and_only_they(
 
 @pytest.mark.parametrize("body_format", ["OpenAICompletion", "BedrockCompletion", "OpenAIChatCompletion", "Converse"])
 def test_every_way_of_asking_brings_the_same_answers(
-    model: str, clients: EvaluationClients, plan_for: Plans, body_format: str
+    model: str, clients: AwsClients, plan_for: Plans, body_format: str
 ) -> None:
     chat = body_format in ("OpenAIChatCompletion", "Converse")
     template = "{question}" if chat else "[INST] {question} [/INST]"
@@ -137,7 +138,7 @@ def test_every_way_of_asking_brings_the_same_answers(
     assert [result.answer for result in results] == [result.answer for result in reference]
 
 
-def test_stop_sequences_and_examples_reach_the_model(model: str, clients: EvaluationClients, plan_for: Plans) -> None:
+def test_stop_sequences_and_examples_reach_the_model(model: str, clients: AwsClients, plan_for: Plans) -> None:
     whole = stored(clients, measure(plan_for(sample=20), model, clients))[1]
     cut = stored(clients, measure(plan_for(sample=20, stop=["a"]), model, clients))[1]
     assert [result.answer for result in cut] == [result.answer.split("a")[0] for result in whole]
@@ -149,7 +150,7 @@ def test_stop_sequences_and_examples_reach_the_model(model: str, clients: Evalua
 
 
 def test_a_data_set_in_s3_is_measured_as_a_file_is(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, tmp_path: Path
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
 ) -> None:
     rows = [
         {"q": {"text": record.question}, "right": list(record.accepted_answers), "region": record.category}
@@ -166,7 +167,7 @@ def test_a_data_set_in_s3_is_measured_as_a_file_is(
 
 
 def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(
-    model: str, aws: Aws, clients: EvaluationClients, plan_for: Plans
+    model: str, aws: Aws, clients: AwsClients, plan_for: Plans
 ) -> None:
     for uri in (f"s3://{BUCKET}/none.jsonl", "s3://no-such-bucket-here/none.jsonl"):
         with pytest.raises(DatasetNotFoundError, match=uri):
@@ -181,7 +182,7 @@ def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(
      ("OpenAIChatCompletion", "{question}"), ("Converse", "{question}")],
 )  # fmt: skip
 def test_what_a_guardrail_blocks_is_counted(
-    aws: Aws, model: str, clients: EvaluationClients, plan_for: Plans, body_format: str, template: str
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, body_format: str, template: str
 ) -> None:
     aws.script("guardrail", identifier="abc123", version="2", blocked=["Egypt"], message="No.")
     asked = {"sample": 4, "seed": 15, "body_format": body_format, "prompt_template": template}

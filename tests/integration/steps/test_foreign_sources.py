@@ -14,9 +14,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from include.aws.clients import AwsClients
 from include.aws.errors import S3RequestError
 from include.config.model import parse_model_config
-from include.preflight.asking import AWS_SERVICES, AwsClients
 from include.preflight.input_checks import check_inputs
 from include.run.inputs import describe_inputs
 from include.run.plan import ImportPlan
@@ -115,7 +115,7 @@ def test_a_source_that_its_owner_denies_is_named_with_what_to_do(cloud: Cloud, t
     document = json.dumps({"Version": "2012-10-17", "Statement": [denial]})
     owner.put_bucket_policy(Bucket="closed-models", Policy=document)
     config = _config(tmp_path, spec)
-    clients = AwsClients(*(cloud.s3 if name == "s3" else cloud.sagemaker for name in AWS_SERVICES))
+    clients = AwsClients(lambda name: getattr(cloud, name))
     errors = [finding for finding in check_inputs(config, clients) if finding.severity == "error"]
     assert [(finding.check, finding.which) for finding in errors[:1]] == [("base model", spec)]
     assert "403" in errors[0].found
@@ -202,7 +202,7 @@ def test_a_source_that_goes_on_refusing_fails_so_that_the_task_is_tried_again(
 
 def test_the_inputs_are_described_once_for_check_and_plan(cloud: Cloud, tmp_path: Path) -> None:
     config = _config(tmp_path, f"s3://{BUCKET}/sources/base")
-    clients = AwsClients(*(cloud.s3 if name == "s3" else cloud.sagemaker for name in AWS_SERVICES))
+    clients = AwsClients(lambda name: getattr(cloud, name))
     *_, inputs = _run(check_inputs(config, clients))
     assert inputs == describe_inputs(config, cloud.s3, cloud.sagemaker)
 

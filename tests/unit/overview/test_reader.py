@@ -6,8 +6,8 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from include.aws.clients import AwsClients
 from include.overview import reader as module
-from include.overview.account import OverviewClients
 from include.overview.reader import OverviewReader
 from include.overview.standing import Standing
 
@@ -26,7 +26,7 @@ def build_reader(function: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Overvi
     asked = create_autospec(getattr(module, function), return_value=Standing(versions=(), champion=None))
     monkeypatch.setattr(module, function, asked)
     clock = Clock()
-    return OverviewReader(lambda: OverviewClients(None, None, None, None), Path(), clock), clock, asked
+    return OverviewReader(lambda: AwsClients(lambda _: None), Path(), clock), clock, asked
 
 
 @pytest.mark.parametrize("kind", KINDS)

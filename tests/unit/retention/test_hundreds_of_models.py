@@ -7,7 +7,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from include.aws import bedrock as requests
-from include.aws.imported_models import RetentionClients, list_models
+from include.aws.clients import AwsClients
+from include.aws.imported_models import list_models
 from include.config.model import RetentionConfig
 from include.retention.retiring import retire, versions_of
 from include.retention.selection import RetentionPolicies, plan_retirement
@@ -81,7 +82,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_hundreds_of_models_are_listed_judged_and_retired_under_throttling() -> None:
     bedrock = Bedrock()
-    clients = RetentionClients(bedrock, s3=None, sagemaker=NoVersions())
+    clients = AwsClients({"bedrock": bedrock, "sagemaker": NoVersions()}.__getitem__)
     models = list_models(bedrock)
     assert len(models) == MODELS
     policies = RetentionPolicies(RetentionConfig(keep=4, younger_than_days=30))

@@ -1,26 +1,39 @@
-"""Bedrock requests that try again where a refusal may pass."""
+"""Requests to AWS that try again where a failure may pass."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from include.aws.s3 import patiently
 from include.aws.transient import error_code, is_worth_repeating
 
+T = TypeVar("T")
+
+ATTEMPTS = 8
 #: What a model answers while something is being done to it.
 CONFLICT_CODE = "ConflictException"
 #: Both were seen in answer to the ARN of a model that does not exist.
 NOT_FOUND_CODES = frozenset({"ResourceNotFoundException", "ValidationException"})
-ATTEMPTS = 8
 
 
-def _may_pass(error: BaseException) -> bool:
-    return is_worth_repeating(error) or error_code(error) == CONFLICT_CODE
+def patiently(
+    call: Callable[[], T], attempts: int = ATTEMPTS, may_pass: Callable[[BaseException], bool] = is_worth_repeating
+) -> T:
+    """Return what ``call`` returns, trying again after growing waits where its failure may pass."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+    retrying = Retrying(
+        stop=stop_after_attempt(attempts),
+        wait=wait_random_exponential(multiplier=0.2, max=20),
+        retry=retry_if_exception(may_pass),
+        reraise=True,
+    )
+    return retrying(call)
 
 
 def request(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
     """Do one request, again after growing waits while it is throttled or in conflict; other errors are raised."""
-    answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), ATTEMPTS, _may_pass)
+    answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), may_pass=_may_pass)
     return answer
 
 
@@ -34,3 +47,7 @@ def find(client: Any, operation: str, **arguments: Any) -> dict[str, Any] | None
         if error_code(error) in NOT_FOUND_CODES:
             return None
         raise
+
+
+def _may_pass(error: BaseException) -> bool:
+    return is_worth_repeating(error) or error_code(error) == CONFLICT_CODE

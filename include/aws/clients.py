@@ -1,0 +1,68 @@
+"""The boto3 clients of one set of credentials and one region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+
+class AwsClients:
+    """The clients that the project needs, each created when it is first used.
+
+    Args:
+        connect: returns a client for a service's name in boto3, such as ``service-quotas``.
+    """
+
+    def __init__(self, connect: Callable[[str], Any]) -> None:
+        self._client = cache(connect)
+
+    @property
+    def bedrock(self) -> Any:
+        """Import jobs and imported models."""
+        return self._client("bedrock")
+
+    @property
+    def bedrock_runtime(self) -> Any:
+        """Calls of imported models."""
+        return self._client("bedrock-runtime")
+
+    @property
+    def cloudwatch(self) -> Any:
+        """Metrics."""
+        return self._client("cloudwatch")
+
+    @property
+    def iam(self) -> Any:
+        """Roles, and the policy simulator."""
+        return self._client("iam")
+
+    @property
+    def kms(self) -> Any:
+        """The keys that encrypt checkpoints and imported models."""
+        return self._client("kms")
+
+    @property
+    def s3(self) -> Any:
+        """Sources, checkpoints and reports."""
+        return self._client("s3")
+
+    @property
+    def sagemaker(self) -> Any:
+        """The model registry and training jobs."""
+        return self._client("sagemaker")
+
+    @property
+    def service_quotas(self) -> Any:
+        """The account's quotas."""
+        return self._client("service-quotas")
+
+    @property
+    def sts(self) -> Any:
+        """Who the caller is."""
+        return self._client("sts")
+
+    @property
+    def region_name(self) -> str:
+        """The region they ask."""
+        return str(self.bedrock.meta.region_name)
