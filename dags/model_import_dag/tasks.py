@@ -66,7 +66,7 @@ def _run_step(
 
 @task(execution_timeout=LONG)
 def convert_to_hf(**context: Any) -> dict[str, Any]:
-    """Fetch the base model where need be, and convert it to what Bedrock reads: Hugging Face, transformers 4.51.3."""
+    """Fetch the base model where need be, and convert it to the Hugging Face format that Bedrock reads."""
     from include.steps.prepare import prepare_base, why_no_preparation
 
     prepared = _run_step(context, prepare_base, why_no_preparation)

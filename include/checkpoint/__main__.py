@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--base", required=True, help="Hugging Face or raw Mistral folder")
     command.add_argument("--adapter", required=True, help="PEFT adapter folder")
     command.add_argument("--out", required=True, type=Path, help="new folder")
-    command = add("normalise", commands.run_normalise, "write a model so that transformers 4.51.3 reads its metadata")
+    command = add("normalise", commands.run_normalise, "write a model with metadata that Bedrock's transformers reads")
     command.add_argument("--source", required=True, help="Hugging Face or raw Mistral folder")
     command.add_argument("--out", required=True, type=Path, help="new folder")
     command.add_argument(

@@ -68,7 +68,7 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
 
 
 def run_normalise(arguments: argparse.Namespace) -> Outcome:
-    """Write a Hugging Face model with metadata that transformers 4.51.3 reads."""
+    """Write a Hugging Face model with metadata that Bedrock's transformers reads."""
     from include.checkpoint.casting import cast  # imports torch, which takes seconds
 
     with _work_dir(arguments.out) as work:

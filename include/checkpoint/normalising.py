@@ -1,7 +1,7 @@
-"""Metadata that transformers 4.51.3 reads, made from such as it misreads or refuses.
+"""Metadata that Bedrock's transformers reads, made from such as it misreads or refuses.
 
-4.51.3 reads a configuration of 5 without an error, and takes defaults for what it does not find: a worse model. What is
-written is read by 5 as well.
+Bedrock's transformers reads a configuration of transformers 5 without an error, and uses defaults for what it does not
+find: a worse model. Transformers 5 reads what is written here as well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NEW_TOKENIZER_FIELDS = ("backend", "is_local", "local_files_only")
 
 
 def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeReader = LOCAL) -> Checkpoint:
-    """The checkpoint with metadata that transformers 4.51.3 and 5 read alike; the same one if nothing need change.
+    """Return the checkpoint with metadata that both transformers read alike; the same one if nothing has to change.
 
     Changed files, and new headers of weights files, are written to ``normalise.overlay`` in ``overlay_dir``; a note
     describes each change. Raises JsonInvalidError and TextInvalidError for a file that is no JSON object or no text,
@@ -79,14 +79,14 @@ def _metadata(
 
 
 def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:
-    """Text files that 4.51.3 does not decode, as it decodes them, and a note on each."""
+    """Text files that Bedrock's transformers does not decode, as it decodes them, and a note on each."""
     others = other_encodings(checkpoint, reader)
     texts = {name: read_text(checkpoint.file(name), reader).encode() for name in others}
     return texts, [f"{name}: in UTF-8, which was in {encoding}." for name, encoding in others.items()]
 
 
 def _unindexed_shards(checkpoint: Checkpoint, reader: RangeReader) -> list[str]:
-    """The weights files that 4.51.3 passes over, as the index does not name them while all that it names are here."""
+    """Return the weights files that Bedrock's transformers ignores: the index is complete without them."""
     shards = {name for name in checkpoint.names() if is_hf_weights(name)}
     if INDEX not in checkpoint.names() or SINGLE in shards:
         return []
@@ -125,7 +125,7 @@ def _renamed_index(checkpoint: Checkpoint, weights: HeaderChanges, reader: Range
 
 
 def normalise_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The configuration in 4.51.3's words, nested ones too, and a note on each change."""
+    """The configuration in the words of Bedrock's transformers, nested ones too, and a note on each change."""
     result, notes = dict(config), []
     for name, value in config.items():
         if isinstance(value, dict) and name.endswith("_config") and name != "quantization_config":
@@ -159,12 +159,12 @@ def _move_rope(config: dict[str, Any], parameters: Mapping[str, Any]) -> list[st
 
 
 def normalise_tokenizer(config: Mapping[str, Any], template: str | None) -> tuple[dict[str, Any], list[str]]:
-    """tokenizer_config.json in 4.51.3's words with the chat template inside, and a note on each change."""
+    """Return tokenizer_config.json as Bedrock's transformers reads it, with the template inside, and the notes."""
     result, notes = dict(config), []
     named = result.get("tokenizer_class")
     if named in _NEW_CLASSES:
         result["tokenizer_class"] = _GENERIC_CLASS
-        # Without this, 4.51.3 adds token_type_ids to its output, which decoders do not take.
+        # Without this, Bedrock's transformers adds token_type_ids to its output, which decoders do not take.
         result.setdefault("model_input_names", ["input_ids", "attention_mask"])
         notes.append(f"{TOKENIZER_CONFIG}: tokenizer_class = {_GENERIC_CLASS}, which was {named}.")
     if isinstance(result.get("extra_special_tokens"), list):

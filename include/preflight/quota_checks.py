@@ -38,7 +38,7 @@ def _no_room(
     if len(going) == occupancy.lacking:
         found = f"all {occupancy.quota} slots of the quota are taken"
         lines = "; ".join(f"{verdict.model.name} ({verdict.reason})" for verdict in going)
-        return Finding("warning", CHECK, group, found, f"Before the import, free_model_slot deletes {lines}.")
+        return Finding("warning", CHECK, group, found, f"Before the import, the run deletes {lines}.")
     found, remedy = why_no_room(clients, occupancy, group, policy, now)
     severity: Severity = "error" if imported_model_name else "warning"
     return Finding(severity, CHECK, imported_model_name or group, found, remedy)

@@ -11,7 +11,7 @@ from include.config.model import ModelConfig
 
 #: Part of the fingerprint: raised whenever the same inputs would give other bytes.
 PREPARATION_VERSION = "1"
-#: As in pyproject.toml, which is not installed.
+#: The one place of the version: a run records it among its tags.
 PROJECT_VERSION = "0.1.0"
 
 

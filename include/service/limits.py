@@ -91,3 +91,7 @@ def load_limits() -> Limits:
     """
     raw = yaml.safe_load(LIMITS_FILE.read_text(encoding="utf-8"))
     return Limits.model_validate({name: _stringify_dates(block) for name, block in raw.items()})
+
+
+#: The transformers that Bedrock runs, as messages name it.
+TRANSFORMERS = f"transformers {load_limits().checkpoint.transformers_version}"

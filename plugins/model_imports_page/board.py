@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from include.config.names import import_dag_id
 from include.overview.account import Account, ImportJob
-from include.overview.waiting import LatestRun, TaskState, belongs_to, waits_for
+from include.steps.waiting import LatestRun, TaskState, belongs_to, waits_for
 from model_imports_page.access import Viewer
 from model_imports_page.runs import latest_runs, unfinished_tasks
 

@@ -11,7 +11,7 @@ from airflow.utils.session import create_session
 from airflow.utils.state import State
 from sqlalchemy import func, select
 
-from include.overview.waiting import LatestRun, TaskState
+from include.steps.waiting import LatestRun, TaskState
 
 MOST_TASKS = 500
 _UNFINISHED = [state.value for state in State.unfinished if state is not None]

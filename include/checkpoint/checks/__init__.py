@@ -1,1 +1,1 @@
-"""Check a checkpoint against what Amazon Bedrock and transformers 4.51.3 read."""
+"""Check a checkpoint against what Amazon Bedrock and its transformers read."""

@@ -1,4 +1,4 @@
-"""Whether config.json describes a model that Bedrock imports, in words that transformers 4.51.3 reads."""
+"""Whether config.json describes a model that Bedrock imports, in words that Bedrock's transformers reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the generation settings are what transformers 4.51.3 loads, and end where the tokenizer does."""
+"""Whether the generation settings are what Bedrock's transformers loads, and end where the tokenizer does."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from include.checkpoint.files.defects import NORMALISE, Defect
+from include.service.limits import TRANSFORMERS
 
 
 class ModelTypeMissingError(Defect):
@@ -37,12 +38,12 @@ class ContextTooLongWarning(Defect):
 
 
 class ConfigRopeIgnoredError(Defect):
-    summary = "transformers 4.51.3 does not read rope_parameters and would use its defaults"
+    summary = f"{TRANSFORMERS} does not read rope_parameters and would use its defaults"
     cure = NORMALISE
 
 
 class ConfigDtypeIgnoredError(Defect):
-    summary = "transformers 4.51.3 does not read dtype and would load float32"
+    summary = f"{TRANSFORMERS} does not read dtype and would load float32"
     cure = NORMALISE
 
 
@@ -64,7 +65,7 @@ class ConfigDtypeMismatchWarning(Defect):
 
 
 class ConfigUnusableError(Defect):
-    summary = "transformers 4.51.3 cannot build the model from config.json"
+    summary = f"{TRANSFORMERS} cannot build the model from config.json"
     cure = "Take config.json from the base model, or save it again."
 
 
@@ -81,7 +82,7 @@ class RemoteCodeWarning(Defect):
 
 class ArchitectureUncheckedWarning(Defect):
     severity = "warning"
-    summary = "transformers 4.51.3 does not know this architecture, so names and shapes are not checked"
+    summary = f"{TRANSFORMERS} does not know this architecture, so names and shapes are not checked"
     cure = "Check that the model loads with the version that knows it."
 
 
@@ -162,12 +163,12 @@ class TokenizerClassError(Defect):
 
 
 class SpecialTokensListError(Defect):
-    summary = "transformers 4.51.3 does not load extra_special_tokens as a list"
+    summary = f"{TRANSFORMERS} does not load extra_special_tokens as a list"
     cure = NORMALISE
 
 
 class TokenizerUnusableError(Defect):
-    summary = "transformers 4.51.3 cannot load the tokenizer"
+    summary = f"{TRANSFORMERS} cannot load the tokenizer"
     cure = "Take the tokenizer's files from the base model, all of one version."
 
 
@@ -177,7 +178,7 @@ class TokenIdOutOfRangeError(Defect):
 
 
 class ChatTemplateInvalidError(Defect):
-    summary = "transformers 4.51.3 cannot render the chat template"
+    summary = f"{TRANSFORMERS} cannot render the chat template"
     cure = "Take the chat template from the base model."
 
 
@@ -218,13 +219,13 @@ class GenerationConfigMissingWarning(Defect):
 
 
 class GenerationConfigUnusableError(Defect):
-    summary = "transformers 4.51.3 cannot load the generation settings, and so not the model"
+    summary = f"{TRANSFORMERS} cannot load the generation settings, and so not the model"
     cure = "Correct the named fields, or take generation_config.json from the base model."
 
 
 class GenerationConfigWarning(Defect):
     severity = "warning"
-    summary = "transformers 4.51.3 warns of the generation settings"
+    summary = f"{TRANSFORMERS} warns of the generation settings"
     cure = "Correct the named field if it is not meant so."
 
 

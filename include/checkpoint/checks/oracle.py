@@ -1,4 +1,4 @@
-"""What transformers 4.51.3 expects of a checkpoint: config.json's model, built on the meta device without memory."""
+"""What Bedrock's transformers expects of a checkpoint: config.json's model, built on the meta device without memory."""
 
 from __future__ import annotations
 

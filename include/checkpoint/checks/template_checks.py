@@ -1,4 +1,4 @@
-"""Whether transformers 4.51.3 renders chats with the chat template."""
+"""Whether Bedrock's transformers renders chats with the chat template."""
 
 from __future__ import annotations
 

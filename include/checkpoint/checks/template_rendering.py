@@ -1,4 +1,4 @@
-"""Render chats with a chat template in transformers 4.51.3's own sandbox, as a process with limits of its own.
+"""Render chats with a chat template in the sandbox of Bedrock's transformers, as a process with limits of its own.
 
 A template is a program of whoever made the checkpoint: it may loop for ever or fill the memory while it is compiled
 already. Reads a job as JSON from standard input, writes ``ready`` and one line of JSON for each chat.

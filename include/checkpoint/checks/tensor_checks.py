@@ -21,7 +21,7 @@ from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.files.tensors import StoredTensor
 from include.checkpoint.writing.weights_headers import unwrapped_names
-from include.service.limits import Limits
+from include.service.limits import TRANSFORMERS, Limits
 
 ADAPTER_MARKS = (".lora_A.", ".lora_B.", ".lora_embedding_", ".base_layer.", "base_model.model.")
 HEAD = "lm_head.weight"
@@ -75,7 +75,7 @@ def _model_defects(config: Mapping[str, Any], weights: Weights, reader: RangeRea
     try:
         expected = expected_tensors(config)
     except UnknownArchitectureError as error:
-        yield defects.ArchitectureUncheckedWarning(CONFIG, "an architecture of transformers 4.51.3", str(error))
+        yield defects.ArchitectureUncheckedWarning(CONFIG, f"an architecture of {TRANSFORMERS}", str(error))
     except Exception as error:  # whatever transformers raises for such values, they are unusable
         yield defects.ConfigUnusableError(CONFIG, "values that make a model", f"{type(error).__name__}: {error}")
     else:

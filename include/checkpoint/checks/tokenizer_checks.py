@@ -1,4 +1,4 @@
-"""Whether the tokenizer is what transformers 4.51.3 and Bedrock load, with ids that the model has rows for."""
+"""Whether the tokenizer is what Bedrock and its transformers load, with ids that the model has rows for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOKEN_FILES = ("added_tokens.json", "tokenizer.json", "special_tokens_map.json"
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """What transformers 4.51.3 made of the tokenizer's files; empty where it could not load them."""
+    """What Bedrock's transformers made of the tokenizer's files; empty where it could not load them."""
 
     ids: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)

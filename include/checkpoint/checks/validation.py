@@ -18,7 +18,7 @@ from include.checkpoint.files.defects import ConfigMissingError, Defect, Severit
 from include.checkpoint.files.json_files import UTF8, other_encodings, read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.segments import Checkpoint
-from include.service.limits import Limits, load_limits
+from include.service.limits import TRANSFORMERS, Limits, load_limits
 
 
 class DefectRecord(BaseModel, frozen=True):
@@ -48,8 +48,8 @@ class ValidationReport(BaseModel, frozen=True):
 def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> ValidationReport:
     """Check files, headers, configuration, tensors and tokenizer against what Bedrock imports.
 
-    What is right is what transformers 4.51.3 loads: names, shapes and ties of the tensors, the tokenizer with its ids,
-    the generation settings, and the chats that it renders. Of the weights only headers and samples are read.
+    What is right is what Bedrock's transformers loads: names, shapes and ties of the tensors, the tokenizer with its
+    ids, the generation settings, and the chats that it renders. Of the weights only headers and samples are read.
     """
     limits = load_limits()
     weights = read_weights(checkpoint, reader)
@@ -57,7 +57,7 @@ def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> ValidationR
     records = tuple(dict.fromkeys(_record(defect) for defect in defects))
     errors = tuple(record for record in records if record.severity == "error")
     warnings = tuple(record for record in records if record.severity == "warning")
-    source = f"limits as of {limits.checkpoint.as_of}, transformers {limits.checkpoint.transformers_version}"
+    source = f"limits as of {limits.checkpoint.as_of}, {TRANSFORMERS}"
     summary = (
         f"{len(errors)} errors, {len(warnings)} warnings in {len(checkpoint.files)} files: "
         f"{len(weights.tensors)} tensors, {checkpoint.size:,} bytes; {source}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from include.errors import ModelImportError
+from include.service.limits import TRANSFORMERS
 
 Severity = Literal["error", "warning"]
 NORMALISE = "Normalise the model: python -m include.checkpoint normalise --source DIR --out DIR."
@@ -36,7 +37,7 @@ class TextInvalidError(Defect):
 
 
 class TextEncodingError(Defect):
-    summary = "transformers 4.51.3 reads this file as UTF-8 without a byte order mark only"
+    summary = f"{TRANSFORMERS} reads this file as UTF-8 without a byte order mark only"
     cure = NORMALISE
 
 
@@ -97,7 +98,7 @@ class IndexSizeWarning(Defect):
 
 
 class WeightsFormatError(Defect):
-    summary = "transformers 4.51.3 does not load a safetensors file whose metadata names no PyTorch format"
+    summary = f"{TRANSFORMERS} does not load a safetensors file whose metadata names no PyTorch format"
     cure = NORMALISE
 
 

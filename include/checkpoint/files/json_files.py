@@ -52,7 +52,7 @@ def read_text(file: CheckpointFile, reader: RangeReader = LOCAL) -> str:
 
 
 def other_encodings(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> dict[str, str]:
-    """Return the text files that transformers 4.51.3 does not decode, each with its encoding.
+    """Return the text files that Bedrock's transformers does not decode, each with its encoding.
 
     It opens every one of them as UTF-8 and takes a byte order mark for a part of the text.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from include.errors import ModelImportError
+from include.service.limits import TRANSFORMERS
 
 _SAVE_AGAIN = "Save the adapter again from the training run, with save_pretrained, and check that all of it is written."
 
@@ -129,8 +130,8 @@ class AdapterTargetMissingError(ModelImportError):
             which,
             "a tensor of this name in the base, as target_parameters of adapter_config.json says",
             found,
-            "transformers 5 joins a layer's experts in one parameter, 4.51.3 does not. Merge the adapter with the "
-            "transformers it was trained with (merge_and_unload), and import the merged model.",
+            f"transformers 5 joins a layer's experts in one parameter, {TRANSFORMERS} does not. Merge the adapter with "
+            "the transformers it was trained with (merge_and_unload), and import the merged model.",
         )
 
 

@@ -1,4 +1,4 @@
-"""The tokenizer of a raw Mistral model as files that transformers 4.51.3 loads, with Mistral's chat template."""
+"""The tokenizer of a raw Mistral model as files that Bedrock's transformers loads, with Mistral's chat template."""
 
 from __future__ import annotations
 

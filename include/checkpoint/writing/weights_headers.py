@@ -1,4 +1,4 @@
-"""Safetensors headers that transformers 4.51.3 does not take, and such as it takes for the same bytes."""
+"""Safetensors headers that Bedrock's transformers does not take, and such as it takes for the same bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from include.checkpoint.writing.layout import METADATA, PlacedTensor, lay_out
 from include.checkpoint.writing.overlay import Overlay
 
 _FORMATS = ("pt", "mlx")
-# Weights of other libraries; only of a single file does 4.51.3 take the name at its word, and converts it with them.
+# Weights of other libraries: in a single file, Bedrock's transformers believes the name and converts them.
 _OTHER_FORMATS = ("tf", "flax")
 
 
@@ -56,7 +56,7 @@ def sound_headers(
 
 
 def header_changes(headers: Mapping[str, Header]) -> HeaderChanges:
-    """Return what is to change so that 4.51.3 takes the headers; empty where it takes them as they are."""
+    """Return what to change so that Bedrock's transformers takes the headers; empty where it does already."""
     names = unwrapped_names(entry.name for header in headers.values() for entry in header.tensors)
     changed, notes = {}, []
     for file, header in headers.items():
@@ -74,7 +74,7 @@ def header_changes(headers: Mapping[str, Header]) -> HeaderChanges:
 
 
 def is_format_loaded(file: str, metadata: Mapping[str, str] | None) -> bool:
-    """Return whether 4.51.3 loads a weights file with this metadata in PyTorch; a file without any it does."""
+    """Return whether Bedrock's transformers loads a weights file with this metadata; without metadata it does."""
     formats = _FORMATS if file == SINGLE else (*_FORMATS, *_OTHER_FORMATS)
     return metadata is None or metadata.get("format") in formats
 

@@ -67,7 +67,7 @@ def test_a_quota_full_of_rejected_versions_passes_and_says_which_one_will_go(
     names = fill(aws, base, MODEL, "Approved", "Rejected", "Rejected")
     with caplog.at_level(logging.INFO):
         assert account.errors() == ()
-    assert f"Before the import, free_model_slot deletes {names[1]} (version " in caplog.text
+    assert f"Before the import, the run deletes {names[1]} (version " in caplog.text
 
 
 def test_a_quota_filled_by_models_whose_versions_the_caller_may_not_read_fails_until_one_is_deleted(

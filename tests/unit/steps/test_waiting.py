@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from include.config.names import import_dag_id
-from include.overview.waiting import TaskState, belongs_to, waits_for
 from include.run.names import model_name_of
+from include.steps.waiting import TaskState, belongs_to, waits_for
 
 
 def task(task_id: str, state: str, pool: str = "default_pool") -> TaskState:
