@@ -10,12 +10,18 @@ from urllib.parse import unquote
 
 import pytest
 import requests
+import torch
+from peft import PeftModel
+from safetensors.torch import load
+from transformers import AutoModelForCausalLM
 
+from include.aws.s3_uri import S3Uri
 from include.demo.airflow_server import IMPORT_POOL
 from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
 from tests.support.airflow_system import DAG_ID, System
 
+DEMO = Path(__file__).resolve().parents[2] / "include" / "demo"
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -36,6 +42,11 @@ def slots(system: System, state: str) -> int:
 @pytest.fixture(scope="module")
 def finished(system: System) -> dict[str, object]:
     return system.run(adapter="include/demo/adapters/finished")
+
+
+@pytest.fixture(scope="module")
+def early(system: System, finished: dict[str, object]) -> dict[str, object]:
+    return system.run(adapter="include/demo/adapters/early", dtype="float16")
 
 
 def test_a_run_imports_measures_promotes_and_registers_the_model(system: System, finished: dict[str, object]) -> None:
@@ -117,8 +128,9 @@ def test_the_same_content_again_creates_nothing(system: System, finished: dict[s
     assert system.notices() == []
 
 
-def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(system: System, finished: dict[str, object]) -> None:
-    early = system.run(adapter="include/demo/adapters/early")
+def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(
+    system: System, finished: dict[str, object], early: dict[str, object]
+) -> None:
     assert early["evaluate_model"]["scores"]["f1"] < finished["evaluate_model"]["scores"]["f1"]
     assert early["register_version"]["version"] == 2
     assert early["register_version"]["status"] == "Rejected"
@@ -126,6 +138,17 @@ def test_a_weaker_adapter_becomes_a_version_but_not_the_champion(system: System,
     [notice] = system.notices()
     assert notice["Subject"] == "2 of 3 imported models are used"
     assert "retire_imported_models" in notice["Message"]
+
+
+def test_the_weights_have_the_dtype_of_the_run_rounded_as_torch_rounds_what_peft_merges(
+    system: System, early: dict[str, object]
+) -> None:
+    base = AutoModelForCausalLM.from_pretrained(DEMO / "base", torch_dtype="auto")
+    merged = PeftModel.from_pretrained(base, DEMO / "adapters" / "early").merge_and_unload().state_dict()
+    source = S3Uri.parse(early["preflight"]["s3_uri"] + "model.safetensors")
+    weights = load(system.client("s3").get_object(**source.arguments)["Body"].read())
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    assert all(torch.equal(merged[name].half(), tensor) for name, tensor in weights.items())
 
 
 def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedrocks_message(
