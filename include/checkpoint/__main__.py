@@ -73,12 +73,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("location", help="folder or s3:// prefix")
     command = add("validate", commands.run_validate, "say what Bedrock would refuse or misread")
     command.add_argument("location", help="Hugging Face folder or s3:// prefix")
-    command = add("convert", commands.run_convert, "write a raw Mistral model as a Hugging Face folder")
-    command.add_argument("--source", required=True, help="folder with params.json and consolidated files")
+    command = add("convert", commands.run_convert, "write a raw Mistral or pickled model as a Hugging Face folder")
+    command.add_argument(
+        "--source",
+        required=True,
+        help="folder with consolidated files or pytorch_model*.bin",
+    )
     command.add_argument("--out", required=True, type=Path, help="new folder")
     command = add("merge", commands.run_merge, "write base + adapter as a Hugging Face folder")
     command.add_argument("--base", required=True, help="Hugging Face or raw Mistral folder")
-    command.add_argument("--adapter", required=True, help="PEFT adapter folder")
+    command.add_argument("--adapter", required=True, help="folder of a PEFT adapter, or of mistral-finetune's")
     command.add_argument("--out", required=True, type=Path, help="new folder")
     command = add("normalise", commands.run_normalise, "write a model with metadata that Bedrock's transformers reads")
     command.add_argument("--source", required=True, help="Hugging Face or raw Mistral folder")

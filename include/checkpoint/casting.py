@@ -12,12 +12,12 @@ from include.checkpoint.files.folder import INDEX, is_hf_weights
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.files.safetensors_header import DTYPE_BYTES, read_header
-from include.checkpoint.files.segments import Checkpoint, CheckpointFile
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
 from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.checkpoint.lora.lora_math import row_blocks
 from include.checkpoint.lora.merge_plan import FLOATS
 from include.checkpoint.lora.tensor_changes import stored_rows
-from include.checkpoint.writing.layout import PlacedTensor, lay_out
+from include.checkpoint.writing.layout import lay_out
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
 

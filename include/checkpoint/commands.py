@@ -14,12 +14,12 @@ from typing import Any
 from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.checks.oracle import load_transformers
 from include.checkpoint.checks.validation import validate
+from include.checkpoint.converting import convert, peft_adapter
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
-from include.checkpoint.inspection import inspect
-from include.checkpoint.mistral.conversion import convert
+from include.checkpoint.inspection import CONVERTED, inspect
 from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
@@ -49,7 +49,7 @@ def run_validate(arguments: argparse.Namespace) -> Outcome:
 
 
 def run_convert(arguments: argparse.Namespace) -> Outcome:
-    """Write a raw Mistral model as a Hugging Face folder."""
+    """Write a raw Mistral model, or one with pickled weights, as a Hugging Face folder of safetensors files."""
     with _work_dir(arguments.out) as work:
         checkpoint = convert(arguments.source, work, progress=LogProgress("Converting", "tensors"), durable=False)
         return _finish(checkpoint, arguments.out, work, {})
@@ -63,7 +63,8 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
         base = _hf_checkpoint(arguments.base, work)
         progress = LogProgress("Merging", "tensors")
         with room_for(work.parent, base.size):  # The folder comes last, a disk too small for it is known before.
-            result = merge(base, arguments.adapter, work, progress=progress, durable=False)
+            adapter = peft_adapter(arguments.adapter, work)
+            result = merge(base, adapter, work, progress=progress, durable=False)
         return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
 
 
@@ -80,7 +81,7 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
 
 
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
-    if inspect(location).kind == "raw_mistral":
+    if inspect(location).kind in CONVERTED:
         return convert(location, work, progress=LogProgress("Converting", "tensors"), durable=False)
     # Before anything else: an adapter names tensors without a wrapper's prefix, and stale shards hold tensors twice.
     return normalise(checkpoint_of_folder(location), work / "source")

@@ -14,20 +14,33 @@ from pydantic import BaseModel
 from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.defects import Defect
-from include.checkpoint.files.folder import TOKENIZER_FILES, is_hf_weights, is_read_by_bedrock, list_files, whole
+from include.checkpoint.files.folder import (
+    METADATA_FILES,
+    TOKENIZER_FILES,
+    is_hf_weights,
+    is_read_by_bedrock,
+    list_files,
+    whole,
+)
 from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Pin
+from include.checkpoint.files.torch_zip import pth_tensors
+from include.checkpoint.mistral import raw_adapter
 from include.checkpoint.mistral.raw_weights import PATTERNS
-from include.checkpoint.mistral.torch_zip import pth_tensors
 
-SourceKind = Literal["hf", "raw_mistral", "adapter"]
+SourceKind = Literal["hf", "hf_pickled", "raw_mistral", "adapter", "mistral_adapter"]
+#: Layouts that Bedrock does not read; they are converted, and need a local copy for it.
+CONVERTED: tuple[SourceKind, ...] = ("hf_pickled", "raw_mistral")
+MODEL_KINDS: tuple[SourceKind, ...] = ("hf", *CONVERTED)
+ADAPTER_KINDS: tuple[SourceKind, ...] = ("adapter", "mistral_adapter")
 ADAPTER_CONFIG = "adapter_config.json"
 RAW_FILES = (*PATTERNS, "params.json", "tekken.json", "tokenizer.model*", "tokenizer.json", "tokenizer_config.json")
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", *TOKENIZER_FILES)
-PICKLED = ("pytorch_model*.bin", "*.ckpt")
+PICKLED_WEIGHTS = "pytorch_model*.bin"
+_TORCH_FILES = (".pth", ".pt", ".bin")
 # What training leaves beside a model, and why it stays there.
 LEFTOVERS = (
     ("checkpoint-*/*", "an intermediate checkpoint"),
@@ -102,22 +115,28 @@ def _has(*patterns: str) -> Callable[[Mapping[str, Pin]], bool]:
 
 
 def _has_hf(found: Mapping[str, Pin]) -> bool:
-    return "config.json" in found and (any(map(is_hf_weights, found)) or _has(*PICKLED)(found))
+    return "config.json" in found and any(map(is_hf_weights, found))
 
 
 # In the order of preference: a Hugging Face model needs no work, an adapter beside a whole model is a by-product.
 _LAYOUTS: dict[SourceKind, Callable[[Mapping[str, Pin]], bool]] = {
     "hf": _has_hf,
+    "hf_pickled": lambda found: "config.json" in found and _has(PICKLED_WEIGHTS)(found),
     "raw_mistral": lambda found: "params.json" in found and _has(*PATTERNS)(found),
     "adapter": _has(ADAPTER_CONFIG),
+    "mistral_adapter": lambda found: raw_adapter.WEIGHTS in found and raw_adapter.PARAMS in found,
 }
 
 
 def _belongs(name: str, kind: SourceKind, found: Mapping[str, Pin]) -> bool:
     if kind == "hf":
         return is_read_by_bedrock(name)
+    if kind == "hf_pickled":
+        return name in METADATA_FILES or (fnmatch(name, PICKLED_WEIGHTS) and "/" not in name)
     if kind == "adapter":
         return name in ADAPTER_FILES
+    if kind == "mistral_adapter":
+        return name in (raw_adapter.WEIGHTS, raw_adapter.PARAMS)
     pattern = next(pattern for pattern in PATTERNS if _has(pattern)(found))
     return any(fnmatch(name, wanted) for wanted in (pattern, *RAW_FILES[len(PATTERNS) :])) and "/" not in name
 
@@ -125,7 +144,7 @@ def _belongs(name: str, kind: SourceKind, found: Mapping[str, Pin]) -> bool:
 def _is_weights(name: str, kind: SourceKind) -> bool:
     if kind == "hf":
         return is_hf_weights(name)
-    return name.endswith((".safetensors", ".pth", ".pt", ".bin"))
+    return name.endswith((".safetensors", *_TORCH_FILES))
 
 
 def _why_left(name: str) -> str:
@@ -155,7 +174,7 @@ def _entries(name: str, pin: Pin, reader: RangeReader, notes: list[str]) -> list
         header, found = examine_header(whole(name, pin), reader)
         notes += [str(defect) for defect in found[:1]]
         return [(entry.dtype, entry.shape) for entry in header.tensors]
-    if name.endswith((".pth", ".pt")) and not is_s3_uri(pin.uri):
+    if name.endswith(_TORCH_FILES) and not is_s3_uri(pin.uri):
         return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
     try:
         refuse_git_lfs_pointer(name, read(whole(name, pin), 0, len(POINTER), reader))
@@ -187,6 +206,8 @@ class _Metadata:
     def architecture(self, kind: SourceKind) -> str | None:
         if kind == "adapter":
             return _text(self.adapter.get("peft_type"))
+        if kind == "mistral_adapter":
+            return "LORA"
         if kind == "raw_mistral":
             return "MixtralForCausalLM" if self.params.get("moe") else "MistralForCausalLM"
         named = self.config.get("architectures")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.checkpoint.checks.config_checks import is_quantization_left_over
+from include.checkpoint.checks.config_checks import ignored_yarn_factor, is_quantization_left_over
 from include.checkpoint.files.folder import INDEX, SINGLE, is_hf_weights
 from include.checkpoint.files.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
@@ -19,7 +19,7 @@ from include.checkpoint.files.safetensors_header import Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
-from include.service.limits import load_limits
+from include.service.limits import TRANSFORMERS, load_limits
 
 OVERLAY = "normalise.overlay"
 CONFIG = "config.json"
@@ -155,6 +155,12 @@ def _move_rope(config: dict[str, Any], parameters: Mapping[str, Any]) -> list[st
     if rest.get("rope_type", "default") != "default":
         config["rope_scaling"] = rest
         notes.append(f"{CONFIG}: rope_scaling of type {rest['rope_type']}, which was in rope_parameters.")
+    if ignored := ignored_yarn_factor(config):
+        notes.append(
+            f"{CONFIG}: max_position_embeddings = {ignored.context}, which was {config['max_position_embeddings']}: "
+            f"{TRANSFORMERS} takes the factor of YaRN, {ignored.factor:g}, from it."
+        )
+        config["max_position_embeddings"] = ignored.context
     return notes or [f"{CONFIG}: rope_parameters, which said nothing, was left out."]
 
 

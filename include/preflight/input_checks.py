@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from include.aws.clients import AwsClients
 from include.aws.transient import transient_cause
@@ -15,15 +15,14 @@ from include.run.inputs import RunInputs
 if TYPE_CHECKING:
     from include.sources.source import Source
 
+Role = Literal["base model", "adapter"]
 READING = "s3:ListBucket, s3:GetObject and, of a source in SageMaker, the Describe action"
 
 
-def _check_source(
-    role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
-) -> Check[Source | None]:
+def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClients) -> Check[Source | None]:
     """Yield what is wrong with a source; return its description, or None if it cannot be used."""
     from include.checkpoint.files.reading import UriReader
-    from include.checkpoint.inspection import inspect
+    from include.checkpoint.inspection import ADAPTER_KINDS, MODEL_KINDS, inspect
     from include.run.inputs import describe
 
     try:
@@ -38,6 +37,7 @@ def _check_source(
         remedy = f"Grant {READING} on it to the caller." if is_denied(error) else f"Give a source that holds a {role}."
         yield Finding("error", role, spec, str(error), remedy)
         return None
+    expected = ADAPTER_KINDS if role == "adapter" else MODEL_KINDS
     if kind not in expected:
         found, remedy = f"it holds a checkpoint of kind {kind}", f"Give one of kind {' or '.join(expected)}."
         yield Finding("error", role, spec, found, remedy)
@@ -64,10 +64,10 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
 
     Returns base and adapter as they are now, or None if one of them could not be read.
     """
-    base = yield from _guarded_source("base model", config.base, ("hf", "raw_mistral"), config, clients)
+    base = yield from _guarded_source("base model", config.base, config, clients)
     adapter = None
     if config.adapter:
-        adapter = yield from _guarded_source("adapter", config.adapter, ("adapter",), config, clients)
+        adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
     evaluation = _check_evaluation(config.evaluation, clients)
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
@@ -75,8 +75,6 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     return RunInputs(base, adapter, config.dtype)
 
 
-def _guarded_source(
-    role: str, spec: str, expected: tuple[str, ...], config: ModelConfig, clients: AwsClients
-) -> Check[Source | None]:
-    found = _check_source(role, spec, expected, config, clients)
+def _guarded_source(role: Role, spec: str, config: ModelConfig, clients: AwsClients) -> Check[Source | None]:
+    found = _check_source(role, spec, config, clients)
     return (yield from guarded(role, spec, READING, found))

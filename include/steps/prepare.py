@@ -87,22 +87,22 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be."""
     from include.checkpoint.files.folder import checkpoint_of_folder
-    from include.checkpoint.inspection import inspect
+    from include.checkpoint.inspection import CONVERTED, inspect
     from include.checkpoint.normalising import normalise
 
     source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
     found = fetch(source, plan.config, s3, as_folder=False)
-    raw = inspect(found.uri, reader).kind == "raw_mistral"
-    checkpoint = _converted(plan, source, s3) if raw else checkpoint_of_folder(found.uri, reader)
+    convert = inspect(found.uri, reader).kind in CONVERTED
+    checkpoint = _converted(plan, source, s3) if convert else checkpoint_of_folder(found.uri, reader)
     normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
     prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)
     prepared.save(plan.workspace_file(BASE))
     notes = (*found.notes, *prepared.notes)
-    return PreparedResult(changed=raw or prepared != checkpoint, bytes=prepared.size, notes=notes)
+    return PreparedResult(changed=convert or prepared != checkpoint, bytes=prepared.size, notes=notes)
 
 
 def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
-    from include.checkpoint.mistral.conversion import convert
+    from include.checkpoint.converting import convert
     from include.checkpoint.writing.progress import LogProgress
 
     folder = fetch(source, plan.config, s3, as_folder=True).uri
@@ -122,6 +122,7 @@ def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: Rang
 @names_a_full_disk
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
     """Merge the adapter into the base, writing the changed tensors only."""
+    from include.checkpoint.converting import peft_adapter
     from include.checkpoint.lora.merging import merge as merge_checkpoint
     from include.checkpoint.normalising import normalise
     from include.checkpoint.writing.progress import LogProgress
@@ -132,7 +133,8 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
     if adapter is None:
         raise NoAdapterError(plan.config.model_name)
     base = _prepared_base(plan, s3, sagemaker)
-    folder, overlay = fetch(adapter, plan.config, s3, as_folder=True).uri, plan.workspace_file("merged")
+    overlay = plan.workspace_file("merged")
+    folder = peft_adapter(fetch(adapter, plan.config, s3, as_folder=True).uri, overlay)
     with read_ahead(base, _reader(plan, s3)) as ahead:
         ledger = ReadLedger(ahead)
         result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from include.checkpoint.checks import model_defects as defects
 from include.checkpoint.checks.weights import Weights
@@ -90,6 +90,32 @@ def _rope_defects(config: Mapping[str, Any], where: str = "") -> Iterator[Defect
             yield defects.ConfigRopeIgnoredError(CONFIG, f"{where}rope_theta = {theta}", found)
         elif parameters.get("rope_type", "default") != "default" and not config.get("rope_scaling"):
             yield defects.ConfigRopeIgnoredError(CONFIG, f"{where}rope_scaling", f"rope_parameters = {parameters}")
+    if ignored := ignored_yarn_factor(config):
+        expected = f"{where}max_position_embeddings = {ignored.context}, for factor {ignored.factor:g}"
+        yield defects.RopeFactorIgnoredWarning(CONFIG, expected, f"{config['max_position_embeddings']}")
     for name, value in config.items():
         if isinstance(value, dict) and name.endswith("_config"):
             yield from _rope_defects(value, f"{name}.")
+
+
+class YarnFactor(NamedTuple):
+    """A factor by which YaRN is to stretch the context, and the length in tokens that the context has then."""
+
+    factor: float
+    context: int
+
+
+def ignored_yarn_factor(config: Mapping[str, Any]) -> YarnFactor | None:
+    """Return the factor in ``rope_scaling`` if Bedrock's transformers computes another one; None if it does not.
+
+    It divides max_position_embeddings by original_max_position_embeddings, where there is one, and ignores factor.
+    """
+    scaling = config.get("rope_scaling")
+    if not isinstance(scaling, dict) or scaling.get("rope_type", scaling.get("type")) != "yarn":
+        return None
+    factor: Any = scaling.get("factor")
+    original: Any = scaling.get("original_max_position_embeddings")
+    context = config.get("max_position_embeddings")
+    if not all(isinstance(number, int | float) and number > 0 for number in (factor, original, context)):
+        return None
+    return None if context == factor * original else YarnFactor(factor, round(factor * original))

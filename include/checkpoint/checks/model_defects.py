@@ -42,6 +42,12 @@ class ConfigRopeIgnoredError(Defect):
     cure = NORMALISE
 
 
+class RopeFactorIgnoredWarning(Defect):
+    severity = "warning"
+    summary = f"{TRANSFORMERS} ignores YaRN's factor and computes it from max_position_embeddings"
+    cure = "If the model is to stretch its context, set max_position_embeddings to the value expected here."
+
+
 class ConfigDtypeIgnoredError(Defect):
     summary = f"{TRANSFORMERS} does not read dtype and would load float32"
     cure = NORMALISE

@@ -53,7 +53,7 @@ class ConfigMissingError(Defect):
 
 class WeightsMissingError(Defect):
     summary = "There are no safetensors weights"
-    cure = "Save the model with safe_serialization=True; Bedrock reads no pickles."
+    cure = "Give the folder with the weights; python -m include.checkpoint convert converts pytorch_model*.bin."
 
 
 class IndexMissingError(Defect):

@@ -32,6 +32,16 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class PlacedTensor:
+    """A tensor and where its bytes are, in row order; ``dtype`` is safetensors' name of it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
 class CheckpointFile:
     """A file made of its segments, one after the other."""
 

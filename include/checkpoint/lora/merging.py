@@ -10,7 +10,7 @@ from include.checkpoint.files.folder import INDEX, is_hf_weights
 from include.checkpoint.files.json_files import format_json, read_json, read_json_if_any
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.files.safetensors_header import Header, read_header
-from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment, slice_segments
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor, Segment, slice_segments
 from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.checkpoint.lora.adapter import read_adapter
 from include.checkpoint.lora.adapter_checks import refuse_missing_parameters
@@ -21,7 +21,7 @@ from include.checkpoint.lora.peft_merge import merged_by_peft
 from include.checkpoint.lora.tensor_changes import without_tied_copy
 from include.checkpoint.lora.tensor_writer import TensorWriter, size_of
 from include.checkpoint.lora.tokenizer_choice import with_tokenizer_of
-from include.checkpoint.writing.layout import PlacedTensor, lay_out
+from include.checkpoint.writing.layout import lay_out
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
 

@@ -12,13 +12,12 @@ from include.checkpoint.files.folder import INDEX, whole
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL, verify_pins
 from include.checkpoint.files.safetensors_header import DTYPE_BYTES
-from include.checkpoint.files.segments import Checkpoint, CheckpointFile
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
 from include.checkpoint.mistral.raw_conversion import convert_tensor, written_bytes
-from include.checkpoint.mistral.raw_layout import RawTensor
 from include.checkpoint.mistral.raw_params import RawParams, hf_config, parse_params
 from include.checkpoint.mistral.raw_tokenizer import tokenizer_files
 from include.checkpoint.mistral.raw_weights import pins, raw_tensors, weights_files
-from include.checkpoint.writing.layout import PlacedTensor, lay_out
+from include.checkpoint.writing.layout import lay_out
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
 
@@ -70,7 +69,7 @@ def _said(files: list[Path]) -> str:
     return f"Converted from Mistral's own layout: {', '.join(path.name for path in files)}."
 
 
-def _dtype(pieces: dict[str, list[RawTensor]]) -> str:
+def _dtype(pieces: dict[str, list[PlacedTensor]]) -> str:
     found = {tensor.dtype for tensors in pieces.values() for tensor in tensors}
     if not found <= TORCH_DTYPES.keys():
         raise RawTensorError("all tensors", ", ".join(TORCH_DTYPES), ", ".join(sorted(found)))
@@ -78,7 +77,7 @@ def _dtype(pieces: dict[str, list[RawTensor]]) -> str:
 
 
 def _convert_tensors(
-    pieces: dict[str, list[RawTensor]], params: RawParams, out: Overlay, progress: Progress
+    pieces: dict[str, list[PlacedTensor]], params: RawParams, out: Overlay, progress: Progress
 ) -> Iterator[PlacedTensor]:
     total = sum(written_bytes(found) for found in pieces.values())
     for count, found in enumerate(pieces.values()):

@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from include.checkpoint.errors import RawTensorError
 from include.checkpoint.files.reading import read
 from include.checkpoint.files.safetensors_header import DTYPE_BYTES
-from include.checkpoint.files.segments import CheckpointFile, slice_segments
-from include.checkpoint.mistral.raw_layout import RawTensor, Treatment, place, split_axis
+from include.checkpoint.files.segments import CheckpointFile, PlacedTensor, slice_segments
+from include.checkpoint.mistral.raw_layout import Treatment, place, split_axis
 from include.checkpoint.mistral.raw_params import RawParams
-from include.checkpoint.writing.layout import PlacedTensor
 from include.checkpoint.writing.overlay import Overlay
 
 COLUMN_BLOCK_BYTES = 2**20
 _MOVED: tuple[Treatment, ...] = ("rope_q", "rope_k", "experts_t")
 
 
-def convert_tensor(pieces: list[RawTensor], params: RawParams, out: Overlay) -> Iterator[PlacedTensor]:
+def convert_tensor(pieces: list[PlacedTensor], params: RawParams, out: Overlay) -> Iterator[PlacedTensor]:
     """The tensors that ``pieces`` become; only bytes that move are written to ``out``. Raises RawTensorError."""
     target, treatment = place(pieces[0].name)
     if treatment in ("rope_q", "rope_k"):
@@ -39,22 +38,22 @@ def convert_tensor(pieces: list[RawTensor], params: RawParams, out: Overlay) -> 
         yield PlacedTensor(target, tensor.dtype, tensor.shape, tensor.segments)
 
 
-def written_bytes(pieces: list[RawTensor]) -> int:
+def written_bytes(pieces: list[PlacedTensor]) -> int:
     """How many bytes ``convert_tensor`` writes."""
     _, treatment = place(pieces[0].name)
     moved = treatment in _MOVED or (len(pieces) > 1 and split_axis(pieces[0].name) == 1)
     return sum(segment.length for piece in pieces for segment in piece.segments) if moved else 0
 
 
-def _one_below_the_other(pieces: list[RawTensor]) -> RawTensor:
+def _one_below_the_other(pieces: list[PlacedTensor]) -> PlacedTensor:
     first = pieces[0]
     if len(pieces) == 1 or split_axis(first.name) is None:
         return first
     segments = tuple(segment for piece in pieces for segment in piece.segments)
-    return RawTensor(first.name, first.dtype, (sum(piece.shape[0] for piece in pieces), *first.shape[1:]), segments)
+    return PlacedTensor(first.name, first.dtype, (sum(piece.shape[0] for piece in pieces), *first.shape[1:]), segments)
 
 
-def _side_by_side(pieces: list[RawTensor], out: Overlay) -> RawTensor:
+def _side_by_side(pieces: list[PlacedTensor], out: Overlay) -> PlacedTensor:
     first = pieces[0]
     rows = first.shape[0]
     if any(piece.shape[0] != rows for piece in pieces):
@@ -67,10 +66,10 @@ def _side_by_side(pieces: list[RawTensor], out: Overlay) -> RawTensor:
             parts = [_rows(piece, start, min(step, rows - start)) for piece in pieces]
             yield np.concatenate(parts, axis=1).data.cast("B")
 
-    return RawTensor(first.name, first.dtype, shape, (out.append_all(blocks()),))
+    return PlacedTensor(first.name, first.dtype, shape, (out.append_all(blocks()),))
 
 
-def _permuted(pieces: list[RawTensor], params: RawParams, out: Overlay) -> RawTensor:
+def _permuted(pieces: list[PlacedTensor], params: RawParams, out: Overlay) -> PlacedTensor:
     """Rows of q or k, from pairs (2i, 2i+1) side by side in a head to all even rows, then all odd ones.
 
     Mistral rotates neighbouring dimensions, transformers rotates dimension i with i + head_dim / 2.
@@ -87,11 +86,11 @@ def _permuted(pieces: list[RawTensor], params: RawParams, out: Overlay) -> RawTe
                 pairs = _rows(piece, start, size).reshape(size // 2, 2, -1)
                 yield np.ascontiguousarray(pairs.transpose(1, 0, 2)).data.cast("B")
 
-    return RawTensor(first.name, first.dtype, (rows, *first.shape[1:]), (out.append_all(blocks()),))
+    return PlacedTensor(first.name, first.dtype, (rows, *first.shape[1:]), (out.append_all(blocks()),))
 
 
 def _experts(
-    tensor: RawTensor, target: str, treatment: Treatment, params: RawParams, out: Overlay
+    tensor: PlacedTensor, target: str, treatment: Treatment, params: RawParams, out: Overlay
 ) -> Iterator[PlacedTensor]:
     count = params.moe.num_experts if params.moe else 0
     if not count or tensor.shape[0] % count:
@@ -108,21 +107,21 @@ def _experts(
             yield PlacedTensor(name, tensor.dtype, (columns, rows), (out.append_all([turned]),))
 
 
-def _row_slice(tensor: RawTensor, start: int, rows: int) -> RawTensor:
+def _row_slice(tensor: PlacedTensor, start: int, rows: int) -> PlacedTensor:
     width = _row_bytes(tensor)
     segments = slice_segments(_file(tensor), start * width, rows * width)
-    return RawTensor(tensor.name, tensor.dtype, (rows, *tensor.shape[1:]), segments)
+    return PlacedTensor(tensor.name, tensor.dtype, (rows, *tensor.shape[1:]), segments)
 
 
-def _rows(tensor: RawTensor, start: int, rows: int) -> NDArray[np.uint8]:
+def _rows(tensor: PlacedTensor, start: int, rows: int) -> NDArray[np.uint8]:
     """These rows as a (rows, bytes of a row) array."""
     width = _row_bytes(tensor)
     return np.frombuffer(read(_file(tensor), start * width, rows * width), np.uint8).reshape(rows, width)
 
 
-def _row_bytes(tensor: RawTensor) -> int:
+def _row_bytes(tensor: PlacedTensor) -> int:
     return math.prod(tensor.shape[1:]) * DTYPE_BYTES[tensor.dtype]
 
 
-def _file(tensor: RawTensor) -> CheckpointFile:
+def _file(tensor: PlacedTensor) -> CheckpointFile:
     return CheckpointFile(name=tensor.name, segments=tensor.segments)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from include.checkpoint.errors import RawTensorError
-from include.checkpoint.files.segments import Segment
 
 # as_is: renamed. rope_q, rope_k: rows permuted inside each head. experts: cut into one tensor per expert by rows.
 # experts_t: cut and transposed.
@@ -41,16 +39,6 @@ _RULES: tuple[tuple[str, str, Treatment], ...] = (
 # How a tensor that is split over several files is put together: by rows, by columns, or it is the same in each file.
 _BY_COLUMNS = re.compile(r"tok_embeddings\.weight|layers\.\d+\.(attention\.wo|feed_forward\.w2)\.weight")
 _NOT_SPLIT = re.compile(r"(.*\.)?(attention_norm|ffn_norm|norm|gate)\.weight")
-
-
-@dataclass(frozen=True)
-class RawTensor:
-    """A tensor of one consolidated file, its bytes contiguous in row order."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    segments: tuple[Segment, ...]
 
 
 def place(name: str) -> tuple[str, Treatment]:

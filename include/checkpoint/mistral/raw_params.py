@@ -22,10 +22,10 @@ _OTHER_MODELS = {
     "kv_lora_rank": "it has latent attention",
     "n_shared_experts": "it has shared experts",
     "use_biases": "its layers have biases",
-    "lora": "its weights are LoRA matrices",
     "ssm": "it is a Mamba model",
 }
-_IGNORED = ("max_batch_size", "model_type", "causal")
+# mistral-finetune always writes its settings of LoRA; whether the weights are merged is seen by the tensors.
+_IGNORED = ("max_batch_size", "model_type", "causal", "lora")
 # mistral-inference's reference value, which it takes where params.json does not say.
 _DEFAULT_CONTEXT = 32768
 

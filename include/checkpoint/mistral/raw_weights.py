@@ -9,9 +9,8 @@ from include.checkpoint.errors import RawFilesMissingError, RawTensorError
 from include.checkpoint.files.folder import whole
 from include.checkpoint.files.reading import LOCAL
 from include.checkpoint.files.safetensors_header import read_header
-from include.checkpoint.files.segments import Pin, slice_segments
-from include.checkpoint.mistral.raw_layout import RawTensor
-from include.checkpoint.mistral.torch_zip import pth_tensors
+from include.checkpoint.files.segments import Pin, PlacedTensor, slice_segments
+from include.checkpoint.files.torch_zip import pth_tensors
 
 # In the order of preference where a folder holds several.
 PATTERNS = ("consolidated*.safetensors", "consolidated*.pth", "consolidated*.pt")
@@ -26,12 +25,12 @@ def weights_files(folder: Path) -> list[Path]:
     raise RawFilesMissingError(str(folder), " or ".join(PATTERNS))
 
 
-def raw_tensors(files: list[Path]) -> dict[str, list[RawTensor]]:
+def raw_tensors(files: list[Path]) -> dict[str, list[PlacedTensor]]:
     """The pieces of each tensor by name: one, unless the files split every tensor between them.
 
     Raises RawTensorError when some tensors are in every file and others in some only, and each file's own errors.
     """
-    pieces: dict[str, list[RawTensor]] = {}
+    pieces: dict[str, list[PlacedTensor]] = {}
     for path in files:
         for tensor in _tensors(path):
             pieces.setdefault(tensor.name, []).append(tensor)
@@ -46,13 +45,13 @@ def pins(files: list[Path]) -> tuple[Pin, ...]:
     return tuple(LOCAL.pin(str(path)) for path in files)
 
 
-def _tensors(path: Path) -> list[RawTensor]:
+def _tensors(path: Path) -> list[PlacedTensor]:
     if path.suffix != ".safetensors":
         return pth_tensors(path)
     file = whole(path.name, LOCAL.pin(str(path)))
     header = read_header(file)
     return [
-        RawTensor(
+        PlacedTensor(
             entry.name, entry.dtype, entry.shape, slice_segments(file, header.data_start + entry.begin, entry.size)
         )
         for entry in header.tensors

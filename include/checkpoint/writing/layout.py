@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from include.checkpoint.files.safetensors_header import format_header
-from include.checkpoint.files.segments import CheckpointFile, Segment
+from include.checkpoint.files.segments import CheckpointFile, PlacedTensor
 from include.checkpoint.writing.overlay import Overlay
 
 METADATA = {"format": "pt"}
-
-
-@dataclass(frozen=True)
-class PlacedTensor:
-    """A tensor and where its bytes are."""
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    segments: tuple[Segment, ...]
 
 
 def lay_out(

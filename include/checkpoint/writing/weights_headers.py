@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from include.checkpoint.files.folder import SINGLE, is_hf_weights
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import Header, examine_header
-from include.checkpoint.files.segments import Checkpoint, CheckpointFile, slice_segments
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor, slice_segments
 from include.checkpoint.files.wrappers import ROOT_WRAPPER, WRAPPERS
-from include.checkpoint.writing.layout import METADATA, PlacedTensor, lay_out
+from include.checkpoint.writing.layout import METADATA, lay_out
 from include.checkpoint.writing.overlay import Overlay
 
 _FORMATS = ("pt", "mlx")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.evaluation.comparison import Comparison
 from include.evaluation.storage import read_comparison, store_comparison
@@ -37,8 +38,9 @@ class CountingS3:
 @pytest.fixture
 def counting(runs: Runs) -> CountingS3:
     """The runs' S3 client from here on."""
-    s3 = CountingS3(runs.clients.s3)
-    runs.clients = runs.clients._replace(s3=s3)
+    plain = runs.clients
+    s3 = CountingS3(plain.s3)
+    runs.clients = AwsClients(lambda service: s3 if service == "s3" else getattr(plain, service.replace("-", "_")))
     return s3
 
 

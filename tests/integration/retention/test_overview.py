@@ -31,7 +31,7 @@ def test_the_account_is_told_in_a_handful_of_calls(imports: Imports, clients: Aw
     imports.add("first", "second")
     imports.register("first", "Approved")
     calls: list[str] = []
-    for client in clients:
+    for client in (clients.bedrock, clients.sagemaker, clients.service_quotas):
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
     account = read_account(clients, models_folder)
     assert len(calls) == 5

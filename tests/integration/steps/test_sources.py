@@ -160,6 +160,22 @@ def test_a_raw_mistral_base_with_an_adapter_gives_the_same_weights(
     assert all(torch.equal(converted[name], expected[name]) for name in expected)
 
 
+def test_a_base_with_pickled_weights_in_s3_gives_the_same_weights(
+    cloud: Cloud, tmp_path: Path, from_folders: tuple[ImportPlan, dict[str, bytes]]
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(DEMO / "base", torch_dtype="auto")
+    model.save_pretrained(tmp_path / "pickled", safe_serialization=False)
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copy(DEMO / "base" / name, tmp_path / "pickled")
+    for path in (tmp_path / "pickled").iterdir():
+        cloud.s3.upload_file(str(path), BUCKET, f"sources/pickled/{path.name}")
+    plan = _plan(cloud, tmp_path / "run", f"s3://{BUCKET}/sources/pickled", str(DEMO / "adapters" / "finished"))
+    bodies = _deliver(cloud, plan)[1]
+    converted, expected = load(bodies["model.safetensors"]), load(from_folders[1]["model.safetensors"])
+    assert converted.keys() == expected.keys()
+    assert all(torch.equal(converted[name], expected[name]) for name in expected)
+
+
 @pytest.mark.parametrize("adapter", [str(DEMO / "adapters" / "finished"), None], ids=["merged", "base alone"])
 def test_each_dtype_is_another_content_with_weights_rounded_as_torch_rounds_them(
     cloud: Cloud, tmp_path: Path, adapter: str | None

@@ -16,7 +16,7 @@ from include.checkpoint.writing.materialize import materialize
 
 FIXTURES = Path(__file__).parent / "fixtures" / "transformers5"
 TOKENS = torch.arange(3, 43)[None]
-ROPE = {"mistral": (1e6, None), "llama_scaled": (5e5, "llama3"), "qwen2_tied": (1e6, None)}
+ROPE = {"mistral": (1e6, None), "llama_scaled": (5e5, "llama3"), "qwen2_tied": (1e6, None), "qwen2_yarn": (1e6, "yarn")}
 
 
 @pytest.mark.parametrize("name", ROPE)

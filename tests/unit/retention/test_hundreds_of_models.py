@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from include.aws import bedrock as requests
+from include.aws.calls import ATTEMPTS
 from include.aws.clients import AwsClients
 from include.aws.imported_models import list_models
 from include.config.model import RetentionConfig
@@ -99,4 +99,4 @@ def test_a_throttle_that_does_not_pass_ends_as_an_error() -> None:
     bedrock.nth = 1
     with pytest.raises(ClientError, match="ThrottlingException"):
         list_models(bedrock)
-    assert bedrock.calls == requests.ATTEMPTS
+    assert bedrock.calls == ATTEMPTS

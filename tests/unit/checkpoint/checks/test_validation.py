@@ -166,6 +166,7 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("quantization left over", _json("config.json", quantization_config={"quant_method": "bitsandbytes"}), "QuantizationLeftOverError"),
     ("a context of a million", _json("config.json", max_position_embeddings=2**20), "ContextTooLongWarning"),
     ("rope of transformers 5", _json("config.json", drop=("rope_theta",), rope_parameters={"rope_theta": 1e6}), "ConfigRopeIgnoredError"),
+    ("a YaRN factor that is not used", _json("config.json", rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 256}), "RopeFactorIgnoredWarning"),
     ("dtype of transformers 5", _json("config.json", drop=("torch_dtype",), dtype="bfloat16"), "ConfigDtypeIgnoredError"),
     ("no dtype", _json("config.json", drop=("torch_dtype",)), "ConfigDtypeMissingWarning"),
     ("a dtype Bedrock does not take", _json("config.json", torch_dtype="float8_e4m3fn"), "ConfigDtypeError"),

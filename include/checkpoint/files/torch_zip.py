@@ -19,8 +19,7 @@ from typing import Any
 
 from include.checkpoint.errors import PickleRefusedError
 from include.checkpoint.files.safetensors_header import DTYPE_BYTES
-from include.checkpoint.files.segments import Segment
-from include.checkpoint.mistral.raw_layout import RawTensor
+from include.checkpoint.files.segments import PlacedTensor, Segment
 
 _STORAGE_DTYPES = {
     "FloatStorage": "F32",
@@ -47,7 +46,7 @@ class _PickledTensor:
     stride: tuple[int, ...]
 
 
-def pth_tensors(path: Path) -> list[RawTensor]:
+def pth_tensors(path: Path) -> list[PlacedTensor]:
     """The tensors of a ``.pth`` file in the order of their bytes; raises PickleRefusedError."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -63,7 +62,7 @@ def pth_tensors(path: Path) -> list[RawTensor]:
     return sorted(tensors, key=lambda tensor: tensor.segments[0].offset)
 
 
-def _locate(path: Path, name: str, tensor: Any, members: dict[str, zipfile.ZipInfo], root: str) -> RawTensor:
+def _locate(path: Path, name: str, tensor: Any, members: dict[str, zipfile.ZipInfo], root: str) -> PlacedTensor:
     if not isinstance(tensor, _PickledTensor):
         raise PickleRefusedError(str(path), f"{name}: {type(tensor).__name__}")
     info = members[f"{root}data/{tensor.storage.key}"]
@@ -78,7 +77,7 @@ def _locate(path: Path, name: str, tensor: Any, members: dict[str, zipfile.ZipIn
         name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     data = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
     segment = Segment(uri=str(path), offset=data + start, length=length)
-    return RawTensor(name, tensor.storage.dtype, tensor.shape, (segment,))
+    return PlacedTensor(name, tensor.storage.dtype, tensor.shape, (segment,))
 
 
 def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:

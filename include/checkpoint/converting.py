@@ -1,0 +1,96 @@
+"""Convert weights that Bedrock does not read to the safetensors files of Hugging Face."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from include.checkpoint.files.defects import TensorDuplicatedError
+from include.checkpoint.files.folder import INDEX, METADATA_FILES, list_files, whole
+from include.checkpoint.files.json_files import format_json, read_json
+from include.checkpoint.files.reading import verify_pins
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
+from include.checkpoint.files.torch_zip import pth_tensors
+from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, inspect
+from include.checkpoint.mistral.conversion import convert as convert_raw
+from include.checkpoint.mistral.raw_adapter import WEIGHTS as RAW_ADAPTER
+from include.checkpoint.mistral.raw_adapter import convert_adapter
+from include.checkpoint.writing.layout import lay_out
+from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
+from include.checkpoint.writing.progress import Progress, no_progress
+
+OVERLAY = "pickled.overlay"
+
+
+def convert(
+    source_dir: str | Path, overlay_dir: str | Path, *, progress: Progress = no_progress, durable: bool = True
+) -> Checkpoint:
+    """Return the model in ``source_dir`` in the Hugging Face layout: Mistral's own layout, or pickled weights.
+
+    What changes is written to an overlay in ``overlay_dir``, synced if ``durable``; all else stays in the source.
+    Raises what ``mistral.conversion.convert`` and ``convert_pickled`` raise.
+    """
+    if inspect(source_dir).kind == "hf_pickled":
+        return convert_pickled(source_dir, overlay_dir, durable=durable)
+    return convert_raw(source_dir, overlay_dir, progress=progress, durable=durable)
+
+
+def peft_adapter(folder: str | Path, work_dir: Path) -> Path:
+    """Return the folder of a PEFT adapter: ``folder``, or what mistral-finetune's own LoRA in it is converted to."""
+    source = Path(folder)
+    if (source / ADAPTER_CONFIG).exists() or not (source / RAW_ADAPTER).is_file():
+        return source
+    return convert_adapter(source, work_dir / "adapter")
+
+
+def convert_pickled(source_dir: str | Path, overlay_dir: str | Path, *, durable: bool = True) -> Checkpoint:
+    """Return a Hugging Face model whose weights are ``pytorch_model*.bin`` with safetensors files in their place.
+
+    No pickle is executed and no weight is copied: the overlay holds headers and the index, the tensors stay in the
+    ``.bin`` files. Of tensors that share their bytes because the model ties them, one is kept.
+
+    Raises:
+        PickleRefusedError: a file is no zip of torch.save, or holds more than tensors.
+        TensorDuplicatedError: two files hold a tensor of the same name.
+        SourceChangedError: a file changed meanwhile.
+    """
+    found = list_files(Path(source_dir).absolute())
+    sources = {name: pin for name, pin in found.items() if fnmatch(name, PICKLED_WEIGHTS)}
+    kept = {name: pin for name, pin in found.items() if name in METADATA_FILES and name != INDEX}
+    config = whole("config.json", found["config.json"])
+    tied = read_json(config).get("tie_word_embeddings") is True
+    shards = {_safetensors_name(name): _once(pth_tensors(Path(pin.uri)), tied) for name, pin in sources.items()}
+    path = Path(overlay_dir) / OVERLAY
+    with overlay(path, 0, durable=durable) as out:
+        weights = [lay_out(name, tensors, out) for name, tensors in shards.items()]
+        index = _index(shards, out) if len(shards) > 1 else ()
+        checkpoint = Checkpoint(
+            files=(*(whole(name, pin) for name, pin in kept.items()), *weights, *index),
+            pins=(*kept.values(), *sources.values()),
+            notes=(f"Converted from pickled weights: {', '.join(sources)}.",),
+        )
+        verify_pins(checkpoint)
+    return replace(checkpoint, pins=(*checkpoint.pins, pin_of(path)))
+
+
+def _safetensors_name(name: str) -> str:
+    return name.replace("pytorch_model", "model", 1).removesuffix(".bin") + ".safetensors"
+
+
+def _once(tensors: list[PlacedTensor], tied: bool) -> list[PlacedTensor]:
+    """Leave out, of a model that ties tensors, those whose bytes another one has."""
+    if not tied:
+        return tensors
+    return list({tensor.segments: tensor for tensor in reversed(tensors)}.values())[::-1]
+
+
+def _index(shards: dict[str, list[PlacedTensor]], out: Overlay) -> tuple[CheckpointFile]:
+    weight_map: dict[str, str] = {}
+    for file, tensors in shards.items():
+        for tensor in tensors:
+            if tensor.name in weight_map:
+                raise TensorDuplicatedError(tensor.name, f"{weight_map[tensor.name]} only", f"{file} as well")
+            weight_map[tensor.name] = file
+    size = sum(segment.length for tensors in shards.values() for tensor in tensors for segment in tensor.segments)
+    return (out.file(INDEX, format_json({"metadata": {"total_size": size}, "weight_map": weight_map})),)
