@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from include.checkpoint.files.json_files import format_json, other_encodings, re
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.files.safetensors_header import Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
+from include.checkpoint.newer_configs import fit_architecture, separate_tensors
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
 from include.service.limits import TRANSFORMERS, load_limits
@@ -42,7 +44,7 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     """
     stale = _unindexed_shards(checkpoint, reader)
     headers = sound_headers(checkpoint, stale, reader)
-    weights = header_changes(headers)
+    weights = header_changes(headers, separate_tensors(read_json_if_any(checkpoint, CONFIG, reader)))
     template = _template(checkpoint, reader) if TOKENIZER_CONFIG in checkpoint.names() else None
     changed, notes = _metadata(checkpoint, headers, template, reader)
     changed |= _renamed_index(checkpoint, weights, reader)
@@ -115,19 +117,21 @@ def _config(
 
 
 def _renamed_index(checkpoint: Checkpoint, weights: HeaderChanges, reader: RangeReader) -> dict[str, bytes]:
-    """The index with the tensors' new names, where they have any."""
-    index = read_json_if_any(checkpoint, INDEX, reader) if weights.names else {}
+    """Return the index with new names and new tensors, where there are any."""
+    index = read_json_if_any(checkpoint, INDEX, reader) if weights.names or weights.copies else {}
     weight_map = index.get("weight_map")
     if not isinstance(weight_map, dict):
         return {}
     renamed = {weights.names.get(name, name): file for name, file in weight_map.items()}
+    renamed |= {new: weights.file_of_copy(new) for new in weights.copies}
     return {INDEX: format_json(index | {"weight_map": renamed})}
 
 
 def normalise_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The configuration in the words of Bedrock's transformers, nested ones too, and a note on each change."""
-    result, notes = dict(config), []
-    for name, value in config.items():
+    result = deepcopy(dict(config))
+    notes = fit_architecture(result)
+    for name, value in list(result.items()):
         if isinstance(value, dict) and name.endswith("_config") and name != "quantization_config":
             result[name], inner = normalise_config(value)
             notes += [f"{name}: {note}" for note in inner]
@@ -152,7 +156,10 @@ def _move_rope(config: dict[str, Any], parameters: Mapping[str, Any]) -> list[st
     if "rope_theta" in parameters:
         config["rope_theta"] = parameters["rope_theta"]
         notes.append(f"{CONFIG}: rope_theta = {parameters['rope_theta']}, which was in rope_parameters.")
-    if rest.get("rope_type", "default") != "default":
+    if section := rest.get("mrope_section"):
+        config["rope_scaling"] = {"type": "mrope", "mrope_section": section}
+        notes.append(f"{CONFIG}: rope_scaling of type mrope, which was in rope_parameters.")
+    elif rest.get("rope_type", "default") != "default":
         config["rope_scaling"] = rest
         notes.append(f"{CONFIG}: rope_scaling of type {rest['rope_type']}, which was in rope_parameters.")
     if ignored := ignored_yarn_factor(config):

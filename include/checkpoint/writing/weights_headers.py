@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from include.checkpoint.files.folder import SINGLE, is_hf_weights
 from include.checkpoint.files.reading import LOCAL, RangeReader
@@ -13,6 +14,7 @@ from include.checkpoint.files.wrappers import ROOT_WRAPPER, WRAPPERS
 from include.checkpoint.writing.layout import METADATA, lay_out
 from include.checkpoint.writing.overlay import Overlay
 
+NO_COPIES: Mapping[str, str] = MappingProxyType({})
 _FORMATS = ("pt", "mlx")
 # Weights of other libraries: in a single file, Bedrock's transformers believes the name and converts them.
 _OTHER_FORMATS = ("tf", "flax")
@@ -20,11 +22,12 @@ _OTHER_FORMATS = ("tf", "flax")
 
 @dataclass(frozen=True)
 class HeaderChanges:
-    """The weights files that need another header, and the tensors' new names."""
+    """The weights files that need another header, the tensors' new names, and new tensors with the bytes of others."""
 
     headers: dict[str, Header]
     names: dict[str, str]
     notes: tuple[str, ...]
+    copies: dict[str, str]
 
     def file(self, file: CheckpointFile, out: Overlay) -> CheckpointFile:
         """Return the file with its new header; the tensors' bytes stay where they are."""
@@ -38,7 +41,14 @@ class HeaderChanges:
             )
             for entry in header.tensors
         ]
+        placed = {tensor.name: tensor for tensor in tensors}
+        tensors += [replace(placed[old], name=new) for new, old in self.copies.items() if old in placed]
         return lay_out(file.name, tensors, out, (header.metadata or {}) | METADATA)
+
+    def file_of_copy(self, new: str) -> str:
+        """Return the file that the tensor ``new`` is in."""
+        old = self.copies[new]
+        return next(file for file, header in self.headers.items() if any(old == e.name for e in header.tensors))
 
 
 def sound_headers(
@@ -55,8 +65,16 @@ def sound_headers(
     return {name: header for name, (header, _) in examined.items()}
 
 
-def header_changes(headers: Mapping[str, Header]) -> HeaderChanges:
-    """Return what to change so that Bedrock's transformers takes the headers; empty where it does already."""
+def header_changes(headers: Mapping[str, Header], copies: Mapping[str, str] = NO_COPIES) -> HeaderChanges:
+    """Return what to change so that Bedrock's transformers takes the headers; empty where it does already.
+
+    Args:
+        headers: the weights files' headers.
+        copies: tensors to add, each with the name of the one whose bytes it has; where that is missing, or the new
+            one is there, nothing is added.
+    """
+    stored = {entry.name for header in headers.values() for entry in header.tensors}
+    added = {new: old for new, old in copies.items() if old in stored and new not in stored}
     names = unwrapped_names(entry.name for header in headers.values() for entry in header.tensors)
     changed, notes = {}, []
     for file, header in headers.items():
@@ -65,12 +83,13 @@ def header_changes(headers: Mapping[str, Header]) -> HeaderChanges:
         if not is_format_loaded(file, header.metadata) and found not in _OTHER_FORMATS:
             changed[file] = header
             notes.append(f'{file}: metadata with format = "pt", which it did not have.')
-        elif wrapped:
+        elif wrapped or any(entry.name in added.values() for entry in header.tensors):
             changed[file] = header
+    notes += [f"{new} was added, with the values of {old}." for new, old in added.items()]
     if names:
         name, plain = next(iter(names.items()))
         notes.append(f"{len(names)} tensors lost the prefix of a wrapper: {plain}, which was {name}.")
-    return HeaderChanges(changed, names, tuple(notes))
+    return HeaderChanges(changed, names, tuple(notes), added)
 
 
 def is_format_loaded(file: str, metadata: Mapping[str, str] | None) -> bool:

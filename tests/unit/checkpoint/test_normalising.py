@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.files.folder import checkpoint_of_folder
@@ -43,6 +44,29 @@ def test_a_model_of_transformers_5_is_read_alike(name: str, tmp_path: Path) -> N
     report = validate(normalised)
     assert not report.errors
     assert not report.warnings
+
+
+@pytest.mark.parametrize("name", ["mixtral", "qwen3_moe", "qwen2_vl", "qwen2_5_vl", "mllama", "t5_tied", "t5_untied"])
+def test_each_architecture_of_transformers_5_computes_the_same_logits(name: str, tmp_path: Path) -> None:
+    normalised = normalise(checkpoint_of_folder(FIXTURES / name), tmp_path / "overlay")
+    assert validate(normalised).errors == ()
+    materialize(normalised, tmp_path / "model")
+    config = AutoConfig.from_pretrained(tmp_path / "model")
+    model_class = getattr(transformers, config.architectures[0])
+    model, report = model_class.from_pretrained(tmp_path / "model", torch_dtype="auto", output_loading_info=True)
+    assert not report["missing_keys"]
+    more = {"decoder_input_ids": TOKENS} if config.is_encoder_decoder else {}
+    with torch.no_grad():
+        logits = model.float().eval()(TOKENS, **more).logits
+    expected = load_file(FIXTURES / name / "expected.logits")["logits"]
+    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+    assert normalise(normalised, tmp_path / "again") is normalised
+
+
+def test_the_attention_implementation_of_the_training_machine_is_left_out() -> None:
+    config, notes = normalise_config({"model_type": "mistral", "_attn_implementation": "flash_attention_2"})
+    assert config == {"model_type": "mistral"}
+    assert "depends on the machine" in notes[0]
 
 
 def test_each_change_is_noted(tmp_path: Path) -> None:
