@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, Param, Variable, task
+from airflow.sdk import DAG, Param, task
 
 from include.config.model import RetentionConfig
 from include.config.names import MODEL_NAME_PATTERN
+from model_import_dag.account import connection_of
 from model_import_dag.clients import retention_clients
-from model_import_dag.loader import MODELS_FOLDER
-from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
+from model_import_dag.model_files import MODELS_FOLDER
+from model_import_dag.params import validation_only
+from model_import_dag.refusals import refuse_unknown_parameters
 
 if TYPE_CHECKING:
     from include.aws.imported_models import RetentionClients
@@ -66,7 +68,7 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
     """Return each model file's policy, and the default one, both changed by the parameters of the run.
 
     Raises:
-        ModelFileInvalidError: a model's file cannot be read, so its policy is not known.
+        BrokenModelFilesError: a model's file cannot be read, so its policy is not known.
     """
     from include.retention.policies import read_policies
 
@@ -75,8 +77,7 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
 
 
 def _clients() -> RetentionClients:
-    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default="aws_default")
-    return retention_clients(aws_conn_id, Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None)
+    return retention_clients(*connection_of())
 
 
 @task

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, Variable, task
+from airflow.sdk import DAG, Param, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
+from model_import_dag.account import connection_of
 from model_import_dag.clients import service_client
-from model_import_dag.params import VARIABLE_PREFIX, refuse_unknown_parameters, validation_only
+from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
+from model_import_dag.refusals import refuse_unknown_parameters
 from model_import_dag.runs import who_triggered
 from model_import_dag.timeouts import QUICK
 
@@ -42,8 +44,7 @@ def _params() -> dict[str, Param]:
 
 
 def _client(name: str) -> Any:
-    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default="aws_default")
-    return service_client(aws_conn_id, Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None, name)
+    return service_client(*connection_of(), name)
 
 
 @task

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.aws.transient import transient_cause
-from include.config.model import EvaluationConfig, ModelConfig
+from include.config.evaluation import EvaluationConfig
+from include.config.model import ModelConfig
 from include.errors import ModelImportError
 from include.preflight.asking import AwsClients, Check, guarded, is_denied
 from include.preflight.findings import Finding

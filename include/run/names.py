@@ -10,9 +10,9 @@ import re
 from typing import NamedTuple
 
 from include.aws.s3_uri import S3Uri
-from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN, SHORT_FINGERPRINT_LENGTH
 from include.errors import ModelImportError
-from include.run.identity import SHORT_FINGERPRINT_LENGTH, ImportIdentity
+from include.run.identity import ImportIdentity
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")
 IMPORTED_MODEL_NAME = re.compile(r"([0-9a-zA-Z][_-]?)+")

@@ -23,7 +23,7 @@ DOCUMENTED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {dags!r})  # Airflow adds only the folder of this file
-from include.config.model import read_model_file
+from include.config.files import read_model_file
 from model_import_dag.factory import build_import_dag
 build_import_dag({dag_id!r}, read_model_file(Path(__file__).with_suffix(".yaml")))
 """

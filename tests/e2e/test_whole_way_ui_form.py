@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from include.config.model import read_model_file
+from include.config.files import read_model_file
 from include.config.names import FORM_DAG_ID
 from tests.support.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
 from tests.support.browser_page import keep_picture

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from include.config.model import ModelFileInvalidError, parse_model_config, read_model_file
+from include.config.errors import ModelFileInvalidError
+from include.config.files import read_model_file
+from include.config.model import parse_model_config
 
 MODEL = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 
