@@ -172,13 +172,13 @@ def run_config(file: ModelConfig | None, params: Mapping[str, Any], files: Model
 def _with_parameters(file: ModelConfig | None, params: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = file.model_dump(exclude_unset=True, exclude={"account"}) if file else {}
     for field in _fields():
-        if not field.is_open(file) or field.parameter not in params:
+        if not field.is_open(file):
             continue
         holder = values.setdefault(field.part, {}) if field.part else values
-        if params[field.parameter] is None:
-            holder.pop(field.name, None)
-        else:
+        if params.get(field.parameter) is not None:
             holder[field.name] = params[field.parameter]
+        elif field.parameter in params:
+            holder.pop(field.name, None)
     return values
 
 

@@ -13,7 +13,7 @@ from include.config.errors import BrokenModelFilesError, ModelFileInvalidError, 
 from include.config.model import ModelConfig, parse_model_config
 
 _SUFFIXES = {".yaml", ".yml"}
-_MODEL_NAME_LINE = re.compile(rb"""^\s*["']?model_name["']?\s*:\s*["']?([a-z0-9-]+)""", re.MULTILINE)
+_MODEL_NAME_LINE = re.compile(rb"""(?:^|[{,])\s*["']?model_name["']?\s*:\s*["']?([a-z0-9-]+)""", re.MULTILINE)
 
 
 class ModelFiles(NamedTuple):
