@@ -81,6 +81,7 @@ class Runner:
             "adapter": f"{self.outputs['FineTunesUri']}capitals/finished",
             "evaluation_dataset": str(self.dataset),
             "evaluation_prompt_template": "[INST] {question} [/INST]",
+            "evaluation_thresholds": {"f1": 0},
             "retention_keep": 1,
             "retention_delete_checkpoint": True,
             **changes,
