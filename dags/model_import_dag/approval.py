@@ -7,8 +7,10 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from include.config.model import ApprovalConfig
+from include.errors import ModelImportError
 from include.steps.results import Answer, EvaluationResult
 from model_import_dag.notifications import ApprovalNotifier
 from model_import_dag.runs import decision_of, plan_of, registration_of, report_url, result_of
@@ -16,6 +18,29 @@ from model_import_dag.runs import decision_of, plan_of, registration_of, report_
 APPROVE, REJECT = "Approve", "Reject"
 COMMENT = "comment"
 _DEFAULTS = {"approve": APPROVE, "reject": REJECT}
+
+
+class SecondPersonNeededError(ModelImportError, AirflowFailException):
+    """The person who triggered the run answered, but the model's file asks for another one."""
+
+    def __init__(self, model_name: str, user: str) -> None:
+        super().__init__(
+            "The promotion needs a second person",
+            model_name,
+            "an answer from someone who did not trigger the run",
+            f"an answer from {user}, who did",
+            "The version keeps waiting: clear approve_promotion, and have another person answer.",
+        )
+
+
+def assigned_users(approval: ApprovalConfig, triggered_by: str | None) -> list[dict[str, str]] | None:
+    """Return the users who may answer, as Airflow takes them; None when the model's file names none.
+
+    Airflow can name who may answer, but not who may not. So the one who triggered the run is left out of those named,
+    as long as others remain; ``execute_complete`` refuses the answer in any case.
+    """
+    others = [user for user in approval.approvers if not (approval.second_person and user == triggered_by)]
+    return [{"id": user, "name": user} for user in others or approval.approvers] or None
 
 
 class PromotionApprovalOperator(HITLOperator):
@@ -48,12 +73,20 @@ class PromotionApprovalOperator(HITLOperator):
         self.subject, self.body = approval_request(plan, decision, evaluation, registered.version, report_url(plan))
         self.defaults = [_DEFAULTS[plan.config.approval.on_deadline]]
         self.response_timeout = timedelta(hours=plan.config.approval.hours)
+        triggered_by = context["dag_run"].triggering_user_name
+        self.assigned_users = assigned_users(plan.config.approval, triggered_by)  # type: ignore[assignment]
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer: approved or not, by whom, when, and the comment."""
+        """Return the answer: approved or not, by whom, when, and the comment.
+
+        Raises:
+            SecondPersonNeededError: the one who triggered the run answered, and the model's file forbids it.
+        """
         answer = super().execute_complete(context, event)
-        user = answer["responded_by_user"]
+        user, config = answer["responded_by_user"], plan_of(context).config
+        if user and config.approval.second_person and user["name"] == context["dag_run"].triggering_user_name:
+            raise SecondPersonNeededError(config.model_name, user["name"])
         return Answer(
             approved=answer["chosen_options"] == [APPROVE],
             by=user["name"] if user else "",

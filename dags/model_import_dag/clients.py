@@ -5,12 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from airflow.sdk import Variable
-
 from include.aws.clients import AwsClients
-from include.config.model import AccountConfig
 from include.run.plan import ImportPlan
-from model_import_dag.params import VARIABLE_PREFIX
+from model_import_dag.account import connection_of
 
 #: A cold model answers its first call only after minutes. The evaluation paces its retries itself; as many connections
 #: are kept as it asks questions at a time.
@@ -47,6 +44,4 @@ def clients_of(plan: ImportPlan) -> AwsClients:
 
 def account_clients() -> AwsClients:
     """Return the clients of the account's connection and region, as Airflow's Variables name them."""
-    region_name = Variable.get(f"{VARIABLE_PREFIX}region_name", default=None) or None
-    aws_conn_id = Variable.get(f"{VARIABLE_PREFIX}aws_conn_id", default=None)
-    return aws_clients(aws_conn_id or AccountConfig.model_fields["aws_conn_id"].default, region_name)
+    return aws_clients(*connection_of())

@@ -16,6 +16,7 @@ from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
 from model_import_dag.metric_tasks import put_metrics
+from model_import_dag.model_files import MODEL_FILE
 from model_import_dag.notifications import notify_failure, notify_promotion
 from model_import_dag.params import form_params
 from model_import_dag.report_link import ModelReportLink
@@ -194,6 +195,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         schedule=schedule,
         catchup=False,
         params=form_params(config),
+        user_defined_macros={MODEL_FILE: config},
         tags=["bedrock", "model-import"],
         doc_md=DOC,
         default_args={

@@ -16,16 +16,17 @@ from include.steps.results import (
     StartedImportResult,
     WarmUpResult,
 )
+from model_import_dag.account import account_of
 from model_import_dag.clients import aws_clients
+from model_import_dag.model_files import file_of, model_name_of
 from model_import_dag.notifications import notify_quota
-from model_import_dag.params import run_account
 from model_import_dag.runs import result_if_any
 
 
 @task(trigger_rule="all_done", on_success_callback=notify_quota)
 def put_metrics(**context: Any) -> dict[str, Any]:
     """Put the run's metrics, and return how full the quota of imported models is."""
-    account = run_account(context["params"])
+    account = account_of(file_of(context))
     if not (account.metrics_namespace or account.topic_arn):
         raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
     clients = aws_clients(account.aws_conn_id, account.region_name)
@@ -47,7 +48,7 @@ def _put(context: Any, namespace: str | None, clients: AwsClients) -> MetricsRes
     states = ti.get_task_states(ti.dag_id, run_ids=[ti.run_id])[ti.run_id]
     failed = run_failed(states.values())
     cost = _storage_cost(clients.bedrock, measured.imported, region)
-    metrics = run_metrics(str(context["params"]["model_name"]), region, measured, failed, cost)
+    metrics = run_metrics(model_name_of(context), region, measured, failed, cost)
     metrics.append(slot_metric(region, occupancy.free))
     if namespace:
         clients.cloudwatch.put_metric_data(Namespace=namespace, MetricData=metrics)

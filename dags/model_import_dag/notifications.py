@@ -11,14 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
-from airflow.sdk import BaseNotifier, Context, Variable
+from airflow.sdk import BaseNotifier, Context
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # public, but not in __all__
 
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
 from include.steps.notify import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
 from include.steps.results import ImportResult, MetricsResult, PromotionResult, StartedImportResult
-from model_import_dag.params import VARIABLE_PREFIX
+from model_import_dag.account import account_of
+from model_import_dag.model_files import file_of, model_name_of
 from model_import_dag.runs import decision_of, registration_of, result_if_any, result_of
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class ApprovalNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Send the notification."""
         ti = context["ti"]
-        version, model_name = registration_of(ti).version, str(context["params"]["model_name"])
+        version, model_name = registration_of(ti).version, model_name_of(context)
         _notify(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
 
 
@@ -66,7 +67,8 @@ def notify_quota(context: Context) -> None:
 
 
 def _notify(context: Context, notice: Notice) -> None:
-    topic_arn = _setting(context, "topic_arn")
+    account = account_of(file_of(context), "topic_arn", "aws_conn_id")
+    topic_arn = account.topic_arn
     if not topic_arn:
         return
     store, key = context.get("task_state_store"), f"notified-{notice.digest}"
@@ -74,7 +76,7 @@ def _notify(context: Context, notice: Notice) -> None:
         log.info("Sent before: %s", notice.subject)
         return
     notifier = SnsNotifier(
-        aws_conn_id=_setting(context, "aws_conn_id") or "aws_default",
+        aws_conn_id=account.aws_conn_id,
         region_name=topic_arn.split(":")[3],
         target_arn=topic_arn,
         subject=notice.subject,
@@ -84,12 +86,6 @@ def _notify(context: Context, notice: Notice) -> None:
     log.info("Sent to %s: %s", topic_arn, notice.subject)
     if store is not None:
         store.set(key, datetime.now(UTC).isoformat())
-
-
-def _setting(context: Context, field: str) -> str | None:
-    """Return the run's own setting, else the Airflow Variable's."""
-    own = context["params"].get(field)
-    return str(own) if own else Variable.get(f"{VARIABLE_PREFIX}{field}", default=None) or None
 
 
 def _place(context: Context) -> Place:

@@ -1,83 +1,62 @@
-"""The trigger form: every field of a model's configuration as a parameter of the run, and back."""
+"""The trigger form: the fields that a run may set as parameters of the run, and back."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
-from airflow.sdk import Param, Variable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk import Param
 
-from include.config.model import AccountConfig, ModelConfig, parse_account_config, parse_model_config
-from include.errors import ModelImportError
+from include.config.account import AccountConfig, account_settings
+from include.config.files import ModelFiles
+from include.config.model import RUN_INPUTS, ModelConfig, parse_model_config
+from include.config.places import model_folder, overlapping_model
+from model_import_dag.account import account_of, variable
+from model_import_dag.refusals import (
+    ModelFolderOverlapsError,
+    ModelHasFileError,
+    refuse_fixed_parameters,
+    refuse_unknown_parameters,
+)
 
 SECTIONS = {
     "evaluation": "Evaluation",
     "comparison": "Comparison with the champion",
     "approval": "Approval by a person",
     "retention": "Retention",
-    "account": "AWS account",
 }
 MODEL_SECTION = "Model"
-VARIABLE_PREFIX = "model_import_"
 RUN_PARAMETERS = "the run's parameters"
 _FORM_KEYS = (
     "type", "enum", "pattern", "format", "minLength", "maxLength", "examples",
     "propertyNames", "additionalProperties", "items", "maxItems",
 )  # fmt: skip
 _BOUNDS = ("minimum", "maximum")
-#: Not parameters of a run: Airflow reads the schedule when it reads the DAG file.
-_NOT_IN_FORM = {"schedule"}
-#: TriggerDagRunOperator adds it to the configuration of the run that it starts.
-_ADDED_BY_AIRFLOW = {"openlineage"}
+#: Not parameters of a run: Airflow reads the schedule with the DAG file, and the rest is not a run's to set.
+_NOT_IN_FORM = {"schedule", "run_may_change", "account"}
 
 
-class UnknownParametersError(ModelImportError, AirflowFailException):
-    """The run's configuration has keys that are no parameters of the DAG; another try would meet the same keys."""
+class Field(NamedTuple):
+    """A field of a model's configuration: in part ``part`` of it, or without one in the model itself."""
 
-    def __init__(self, found: Iterable[str]) -> None:
-        super().__init__(
-            "Unknown parameters",
-            "the run's configuration (conf)",
-            "the names of the trigger form's fields",
-            "; ".join(found),
-            "Correct these names and trigger a new run; nothing was started.",
-        )
+    part: str
+    name: str
+    schema: Mapping[str, Any]
 
+    @property
+    def parameter(self) -> str:
+        """The name of the run's parameter."""
+        return f"{self.part}_{self.name}" if self.part else self.name
 
-def refuse_unknown_parameters(
-    params: Mapping[str, Any], known: Collection[str], spellings: Mapping[str, str] | None = None
-) -> None:
-    """Refuse what Airflow itself accepts and passes on: keys of a run's configuration that no parameter has.
+    @property
+    def path(self) -> str:
+        """The name in a model's file."""
+        return f"{self.part}.{self.name}" if self.part else self.name
 
-    Args:
-        params: the run's parameters, merged with its configuration.
-        known: the DAG's parameters.
-        spellings: what people write for a parameter, and the parameter's name.
-
-    Raises:
-        UnknownParametersError: names each unknown key and the nearest parameter.
-    """
-    names = {**(spellings or {}), **{name: name for name in known}}
-    unknown = [
-        key
-        for name, value in params.items()
-        if name not in known and name not in _ADDED_BY_AIRFLOW
-        for key in _written_keys(name, value)
-    ]
-    if unknown:
-        raise UnknownParametersError(_with_nearest(key, names) for key in unknown)
-
-
-def _written_keys(name: str, value: Any) -> list[str]:
-    """Return the key, or those inside it where it holds a part of a model's file."""
-    return [f"{name}.{inner}" for inner in value] if isinstance(value, Mapping) and value else [name]
-
-
-def _with_nearest(key: str, names: Mapping[str, str]) -> str:
-    nearest = get_close_matches(key.lower().replace("-", "_"), names, n=1)
-    return f"{key} (did you mean {names[nearest[0]]}?)" if nearest else key
+    def is_open(self, file: ModelConfig | None) -> bool:
+        """Whether a run may set it: of a model with this file, or in the form."""
+        return file is None or self.path in (*RUN_INPUTS, *file.run_may_change)
 
 
 def validation_only(**keywords: Any) -> dict[str, Any]:
@@ -99,8 +78,12 @@ def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[
     return dict(schema)
 
 
-def _fields() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
-    """Yield parameter name, part of the configuration ("" for the model itself), field, JSON schema."""
+@cache
+def _fields() -> tuple[Field, ...]:
+    return tuple(_read_fields())
+
+
+def _read_fields() -> Iterator[Field]:
     root = ModelConfig.model_json_schema()
     definitions = root["$defs"]
     for name, schema in root["properties"].items():
@@ -108,100 +91,100 @@ def _fields() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
             continue
         resolved = _resolve(schema, definitions)
         if name not in SECTIONS:
-            yield name, "", name, resolved
+            yield Field("", name, resolved)
             continue
-        for field, part_schema in resolved["properties"].items():
-            parameter = field if name == "account" else f"{name}_{field}"
-            yield parameter, name, field, _resolve(part_schema, definitions)
+        for inner, inner_schema in resolved["properties"].items():
+            yield Field(name, inner, _resolve(inner_schema, definitions))
 
 
-def _value_of(config: ModelConfig | None, part: str, field: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def _value_of(file: ModelConfig | None, field: Field) -> dict[str, Any]:
     """Return the default of a parameter, as an argument; nothing where a person has to give the value."""
-    holder = getattr(config, part) if part and config else config
-    if part == "account" and (holder is None or field not in holder.model_fields_set):
-        return {"default": None}
+    holder = getattr(file, field.part) if field.part and file else file
     if holder is not None:
-        return {"default": holder.model_dump(mode="json")[field]}
-    return {"default": schema["default"]} if "default" in schema else {}
+        return {"default": holder.model_dump(mode="json")[field.name]}
+    return {"default": field.schema["default"]} if "default" in field.schema else {}
 
 
-def _form_schema(part: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+def _form_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema for Airflow's form, which takes an empty field for null and refuses null for other types."""
     form = {key: schema[key] for key in _FORM_KEYS if key in schema}
     if form["type"] == "boolean":  # a switch is never empty
         del form["type"]
         return form | validation_only(type="boolean")
-    if isinstance(form["type"], str) and (part == "account" or schema.get("default") in ("", {})):
+    if isinstance(form["type"], str) and schema.get("default") in ("", {}, []):
         form["type"] = ["null", form["type"]]
     bounds = {key: schema[key] for key in _BOUNDS if key in schema}
     return form | (validation_only(**bounds) if bounds else {})
 
 
-def form_params(config: ModelConfig | None) -> dict[str, Param]:
-    """Return the parameters of a DAG's trigger form: a model's values, or an empty form without ``config``."""
-    params = {}
-    for parameter, part, field, schema in _fields():
-        form = _form_schema(part, schema)
-        if parameter == "model_name" and config is not None:
-            form["enum"] = [config.model_name]
-        text = schema["description"]
-        if part == "account":
-            text += f" Empty: Airflow Variable {VARIABLE_PREFIX}{field}."
-        params[parameter] = Param(
-            **_value_of(config, part, field, schema),
-            description=text.replace("`", ""),  # the form shows plain text
-            section=SECTIONS.get(part, MODEL_SECTION),
-            **form,
+def form_params(file: ModelConfig | None) -> dict[str, Param]:
+    """Return the parameters of a DAG's trigger form: what a run of this model may set, or everything without a file."""
+    return {
+        field.parameter: Param(
+            **_value_of(file, field),
+            description=field.schema["description"].replace("`", ""),  # the form shows plain text
+            section=SECTIONS.get(field.part, MODEL_SECTION),
+            **_form_schema(field.schema),
         )
-    return params
+        for field in _fields()
+        if field.is_open(file)
+    }
 
 
-def _account_values(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the run's own settings of the account, else those of the Airflow Variables."""
-    found = {}
-    for field in AccountConfig.model_fields:
-        value = params.get(field)
-        if value in (None, ""):
-            value = Variable.get(f"{VARIABLE_PREFIX}{field}", default=None)
-        if value not in (None, ""):
-            found[field] = value
-    return found
-
-
-def _spellings(fields: Iterable[tuple[str, str, str, Any]]) -> dict[str, str]:
+def _spellings() -> dict[str, str]:
     """Return what people may write for a parameter: its path in a model's file, or the last part of it."""
     found: dict[str, str] = {}
-    for parameter, part, field, _ in fields:
-        found.setdefault(field, parameter)
-        found[f"{part}.{field}"] = parameter
-    return found
+    for field in _fields():
+        found.setdefault(field.name, field.parameter)
+        found[field.path] = field.parameter
+    return found | {f"account.{name}": name for name in AccountConfig.model_fields}
 
 
-def run_account(params: Mapping[str, Any]) -> AccountConfig:
-    """Return the account's settings of a run, whatever its other parameters are.
-
-    Raises:
-        ModelFileInvalidError: names every wrong setting.
-    """
-    return parse_account_config(_account_values(params), RUN_PARAMETERS)
-
-
-def run_config(params: Mapping[str, Any]) -> ModelConfig:
-    """Return the configuration that a run's parameters describe, completed by the account's Airflow Variables.
+def run_config(file: ModelConfig | None, params: Mapping[str, Any], files: ModelFiles) -> ModelConfig:
+    """Return the configuration of a run: its model's file with what the run may set, or the form; and the account's.
 
     An empty parameter is a field that a model's file leaves out.
 
+    Args:
+        file: the model's file; None for a run of the form.
+        params: the run's parameters, merged with its configuration.
+        files: all models that have a file.
+
     Raises:
         UnknownParametersError: the run's configuration has keys that are no parameters.
+        FixedParametersError: the run's configuration sets what is not its to set.
+        ModelHasFileError: the form names a model that has a file.
+        ModelFolderOverlapsError: the model's folder is inside another model's.
         ModelFileInvalidError: names every wrong parameter.
     """
-    fields = list(_fields())
-    refuse_unknown_parameters(params, [parameter for parameter, *_ in fields], _spellings(fields))
-    values: dict[str, Any] = {"account": _account_values(params)}
-    for parameter, part, field, _ in fields:
-        if part == "account":
+    closed = {field.parameter: field.path for field in _fields() if not field.is_open(file)}
+    names = [*(field.parameter for field in _fields()), *AccountConfig.model_fields]
+    refuse_unknown_parameters(params, names, _spellings())
+    refuse_fixed_parameters(params, closed, tuple(AccountConfig.model_fields))
+    if file is None and params.get("model_name") in files.claimed:
+        raise ModelHasFileError(params["model_name"])
+    values = _with_parameters(file, params) | {"account": account_of(file).model_dump(exclude_defaults=True)}
+    config = parse_model_config(values, RUN_PARAMETERS)
+    _refuse_overlap(config, files)
+    return config
+
+
+def _with_parameters(file: ModelConfig | None, params: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = file.model_dump(exclude_unset=True, exclude={"account"}) if file else {}
+    for field in _fields():
+        if not field.is_open(file):
             continue
-        holder = values.setdefault(part, {}) if part else values
-        if params.get(parameter) is not None:
-            holder[field] = params[parameter]
-    return parse_model_config(values, RUN_PARAMETERS)
+        holder = values.setdefault(field.part, {}) if field.part else values
+        if params.get(field.parameter) is not None:
+            holder[field.name] = params[field.parameter]
+        elif field.parameter in params:
+            holder.pop(field.name, None)
+    return values
+
+
+def _refuse_overlap(config: ModelConfig, files: ModelFiles) -> None:
+    asked = cache(variable)
+    accounts = {name: other.account for name, other in files.configs.items()}
+    places = {name: account_settings(account, asked, ("bucket", "prefix")) for name, account in accounts.items()}
+    if other := overlapping_model(config.model_name, config.account, places):
+        raise ModelFolderOverlapsError(model_folder(config.model_name, config.account), other)

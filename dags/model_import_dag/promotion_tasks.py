@@ -26,6 +26,7 @@ from model_import_dag.runs import (
     link_to_report,
     plan_of,
     registration_of,
+    require_owner,
     result_of,
     run_url,
 )
@@ -66,6 +67,7 @@ def register_version(**context: Any) -> dict[str, Any]:
 
     plan, ti = plan_of(context), context["ti"]
     link_to_registry(context, plan)
+    require_owner(context, clients_of(plan).sagemaker)
     model = EvaluatedImport(
         result_of(ti, "wait_for_import", ImportResult), result_of(ti, "warm_up", WarmUpResult), _evaluation(ti)
     )

@@ -12,8 +12,9 @@ from airflow.sdk import DAG, Param, task
 from include.config.model import RetentionConfig
 from include.config.names import MODEL_NAME_PATTERN
 from model_import_dag.clients import account_clients
-from model_import_dag.loader import MODELS_FOLDER
-from model_import_dag.params import refuse_unknown_parameters, validation_only
+from model_import_dag.model_files import MODELS_FOLDER
+from model_import_dag.params import validation_only
+from model_import_dag.refusals import refuse_unknown_parameters
 
 if TYPE_CHECKING:
     from include.retention.selection import RetentionPolicies
@@ -65,7 +66,7 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
     """Return each model file's policy, and the default one, both changed by the parameters of the run.
 
     Raises:
-        ModelFileInvalidError: a model's file cannot be read, so its policy is not known.
+        BrokenModelFilesError: a model's file cannot be read, so its policy is not known.
     """
     from include.retention.policies import read_policies
 

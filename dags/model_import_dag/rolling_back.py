@@ -10,8 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
 from model_import_dag.clients import account_clients
-from model_import_dag.params import refuse_unknown_parameters, validation_only
+from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
+from model_import_dag.refusals import refuse_unknown_parameters
 from model_import_dag.runs import who_triggered
 from model_import_dag.timeouts import QUICK
 

@@ -53,6 +53,13 @@ def provenance(context: Any) -> dict[str, str]:
     return {"dag_id": context["dag"].dag_id, "dag_run_id": context["run_id"]}
 
 
+def require_owner(context: Any, sagemaker: Any) -> None:
+    """Refuse to change a model that another DAG owns; raises ModelOwnedByOtherDagError."""
+    from include.run.ownership import check_owner
+
+    check_owner(sagemaker, plan_of(context).config.model_name, context["dag"].dag_id)
+
+
 def run_name(context: Any) -> str:
     """Return what names the DAG run among all of the account."""
     return "/".join(provenance(context).values())

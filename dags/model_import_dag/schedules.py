@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, AssetWatcher, Variable
+from airflow.sdk import Asset, AssetWatcher
 from airflow.sdk.definitions.asset import AssetRef
 from airflow.sdk.exceptions import AirflowTimetableInvalid
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from artifact_events.triggers import ArtifactLandedTrigger
-from include.config.model import FineTuneEvents, ModelConfig
+from include.config.model import ModelConfig
+from include.config.schedule import FineTuneEvents
 from include.steps.newest_fine_tune import FineTune, newest_fine_tune
+from model_import_dag.account import connection_of, variable
 
 QUEUE_VARIABLE = "model_import_event_queue_url"
 #: So many of the asset's last events are looked at; a burst is far smaller.
@@ -41,24 +43,19 @@ def schedule_problem(config: ModelConfig) -> str | None:
 
 
 def _queue_url(events: FineTuneEvents) -> str | None:
-    return events.queue_url or Variable.get(QUEUE_VARIABLE, default=None)
+    return events.queue_url or variable(QUEUE_VARIABLE)
 
 
 def _trigger(config: ModelConfig, events: FineTuneEvents) -> ArtifactLandedTrigger:
+    aws_conn_id, region_name = connection_of(config)
     return ArtifactLandedTrigger(
         queue_url=str(_queue_url(events)),
         s3_uri=events.s3,
         training_jobs=events.training_jobs,
         settle_seconds=events.settle_seconds,
-        aws_conn_id=_account(config, "aws_conn_id") or "aws_default",
-        region_name=_account(config, "region_name"),
+        aws_conn_id=aws_conn_id,
+        region_name=region_name,
     )
-
-
-def _account(config: ModelConfig, field: str) -> str | None:
-    """Return the file's setting, else the Airflow Variable's."""
-    own: str | None = getattr(config.account, field) if field in config.account.model_fields_set else None
-    return own or Variable.get(f"model_import_{field}", default=None)
 
 
 def dag_schedule(config: ModelConfig | None, fine_tunes: Asset | None) -> Any:

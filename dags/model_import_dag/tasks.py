@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.sdk import Asset, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.run.workspace import run_workspace
+from include.config.files import read_model_files
+from include.run.workspace import clear_run_workspace, run_workspace
 from include.steps.results import ImportResult
+from model_import_dag.account import account_of
 from model_import_dag.clients import aws_clients, clients_of
+from model_import_dag.model_files import MODELS_FOLDER, file_of
 from model_import_dag.params import run_config
-from model_import_dag.runs import PREFLIGHT, final_version, link_to_s3, plan_of, provenance, result_of, run_name
+from model_import_dag.runs import final_version, link_to_s3, plan_of, provenance, require_owner, result_of, run_name
 from model_import_dag.schedules import landed_fine_tune
 from model_import_dag.timeouts import LONG
 
@@ -32,7 +35,8 @@ def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: An
     from include.steps.plan_run import make_plan
 
     landed = landed_fine_tune(context, fine_tunes) if fine_tunes else None
-    config = run_config({**context["params"], **({replaces: landed.artifact} if landed else {})})
+    params = {**context["params"], **({replaces: landed.artifact} if landed else {})}
+    config = run_config(file_of(context), params, read_model_files(MODELS_FOLDER))
     clients = aws_clients(config.account.aws_conn_id, config.account.region_name)
     workspace = run_workspace(config.account.workspace, context["dag"].dag_id, context["run_id"])
     landed_at = landed.landed_at if landed else None
@@ -111,6 +115,7 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
     plan = plan_of(context)
     clients = clients_of(plan)
     model, group, policy = plan.imported_model_name, plan.config.model_name, plan.config.retention
+    require_owner(context, clients.sagemaker)
     begin_use(clients.bedrock, model, run_name(context), datetime.now(UTC))  # a model that this run takes over
     report = free_slot(clients, model, group, policy, datetime.now(UTC))
     if report is None:
@@ -142,6 +147,7 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
     end_use(clients.bedrock, plan.imported_model_name, run_name(context), datetime.now(UTC))
     if final_version(context["ti"]).status != "Approved":
         raise AirflowSkipException("this version was not promoted: nothing is retired")
+    require_owner(context, clients.sagemaker)
     report = retire_after_promotion(clients, plan.config.model_name, plan.config.retention, datetime.now(UTC))
     log.info("%s", report.summary())
     return {"summary": report.summary()}
@@ -150,7 +156,5 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="all_done")
 def clear_workspace(**context: Any) -> None:
     """Remove this run's files from the workspace."""
-    from include.steps.prepare import clear
-
-    if context["ti"].xcom_pull(task_ids=PREFLIGHT):
-        clear(plan_of(context))
+    workspace = account_of(file_of(context), "workspace").workspace
+    clear_run_workspace(workspace, context["dag"].dag_id, context["run_id"])

@@ -6,6 +6,7 @@ find: a worse model. Transformers 5 reads what is written here as well.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.checks.config_checks import ignored_yarn_factor, is_quantization_left_over
-from include.checkpoint.files.folder import INDEX, SINGLE, is_hf_weights
+from include.checkpoint.files.folder import INDEX, SINGLE, TEKKEN, is_hf_weights
 from include.checkpoint.files.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.files.safetensors_header import Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
+from include.checkpoint.mistral.raw_tokenizer import files_of_tekken
 from include.checkpoint.newer_configs import fit_architecture, separate_tensors
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
@@ -45,16 +47,17 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     stale = _unindexed_shards(checkpoint, reader)
     headers = sound_headers(checkpoint, stale, reader)
     weights = header_changes(headers, separate_tensors(read_json_if_any(checkpoint, CONFIG, reader)))
-    template = _template(checkpoint, reader) if TOKENIZER_CONFIG in checkpoint.names() else None
+    template = _template(checkpoint, reader) if {TOKENIZER_CONFIG, TEKKEN} & set(checkpoint.names()) else None
     changed, notes = _metadata(checkpoint, headers, template, reader)
     changed |= _renamed_index(checkpoint, weights, reader)
     notes += [*weights.notes, *(f"{name} was left out, as {INDEX} does not name it." for name in stale)]
     if not notes:
         return checkpoint
-    dropped = (*stale, *((TEMPLATE, TEMPLATE_JSON) if template is not None else ()))
+    dropped = (*stale, TEKKEN, *((TEMPLATE, TEMPLATE_JSON) if template is not None else ()))
     path = Path(overlay_dir) / OVERLAY
     with overlay(path, sum(map(len, changed.values()))) as out:
         files = [_written(file, changed, weights, out) for file in checkpoint.files if file.name not in dropped]
+        files += [out.file(name, data) for name, data in changed.items() if name not in checkpoint.names()]
         verify_pins(checkpoint, reader)
     pins = (*checkpoint.pins, pin_of(path))
     return Checkpoint(files=tuple(files), pins=pins, notes=(*checkpoint.notes, *notes))
@@ -75,9 +78,18 @@ def _metadata(
     changed, notes = _in_utf8(checkpoint, reader)
     config, config_notes = _config(checkpoint, headers, reader)
     changed |= {CONFIG: format_json(config)} if config_notes else {}
-    tokenizer, tokenizer_notes = normalise_tokenizer(read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader), template)
-    changed |= {TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}
-    return changed, [*notes, *config_notes, *tokenizer_notes]
+    made, made_notes = _made_tokenizer(checkpoint, reader)
+    found = json.loads(made[TOKENIZER_CONFIG]) if made else read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader)
+    tokenizer, tokenizer_notes = normalise_tokenizer(found, template)
+    changed |= made | ({TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {})
+    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes]
+
+
+def _made_tokenizer(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:
+    """Return the files of a tokenizer made from tekken.json, where that is the only one, and a note."""
+    if TEKKEN not in checkpoint.names():
+        return {}, []
+    return files_of_tekken(read_json(checkpoint.file(TEKKEN), reader))
 
 
 def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:

@@ -2,120 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator
 
-from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
-from include.errors import ModelImportError
-from include.evaluation.metrics import SCORES, known_score
-from include.evaluation.requests import CHAT_FORMATS, RequestFormat
-
-Metric = Annotated[str, AfterValidator(known_score), WithJsonSchema({"type": "string", "enum": list(SCORES)})]
-Score = Annotated[float, Field(ge=0, le=1)]
-StopSequence = Annotated[str, StringConstraints(min_length=1)]
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-P = TypeVar("P", bound="_Part")
-#: Airflow's form shows a field of several lines.
-_MULTILINE: dict[str, Any] = {"format": "multiline"}
+from include.config.account import AccountConfig
+from include.config.evaluation import EvaluationConfig
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, why_no_model_name
+from include.config.parsing import nearest, parse
+from include.config.part import Part, Score, Text, field_paths
+from include.config.schedule import Schedule
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class EvaluationConfig(_Part):
-    """How the imported model is measured."""
-
-    dataset: Text = Field(
-        description="JSON Lines, CSV or Parquet, by its ending: a file or `s3://bucket/key`. A record has a question, "
-        "one or more accepted answers (a list, or `<OR>` between them), and optionally a category.",
-        examples=["include/demo/capitals_eval.jsonl", "s3://bucket/questions.parquet"],
-    )
-    question_location: Text = Field(
-        default="question", description="Where the question is: a column's name or a JMESPath expression."
-    )
-    answer_location: Text = Field(default="answer", description="Where the accepted answers are, in the same way.")
-    category_location: Text = Field(default="category", description="Where the category is, if there is one.")
-    sample: int | None = Field(
-        default=None, ge=1, description="Ask only so many records, drawn at random; empty: ask all of them."
-    )
-    seed: int = Field(default=0, ge=0, description="Seed of everything drawn: sample, examples, bootstrap intervals.")
-    body_format: RequestFormat = Field(
-        default="OpenAICompletion",
-        description="How the model is asked. `OpenAICompletion` and `BedrockCompletion` send the filled template as it "
-        "is; `OpenAIChatCompletion` and `Converse` send messages, for the model's own chat template.",
-    )
-    prompt_template: Text = Field(
-        default="{question}",
-        description="What is sent to the model; `{question}` stands for the record's question.",
-        json_schema_extra=_MULTILINE,
-    )
-    system_prompt: Text | None = Field(
-        default=None,
-        description="System message; only for `OpenAIChatCompletion` and `Converse`.",
-        json_schema_extra=_MULTILINE,
-    )
-    few_shot_dataset: Text | None = Field(
-        default=None,
-        description="Data set from which examples are drawn and shown before each question, in the same forms as "
-        "`dataset`; questions that are asked are not shown.",
-    )
-    few_shot_examples: int = Field(
-        default=3, ge=1, le=32, description="How many examples are shown, if there is a data set of them."
-    )
-    stop: tuple[StopSequence, ...] | None = Field(
-        default=None, max_length=4, description="Texts at which an answer ends; the answer is cut there."
-    )
-    max_tokens: int = Field(default=64, ge=1, le=4096, description="Longest answer, in tokens.")
-    temperature: float = Field(
-        default=0.0, ge=0, le=1, description="0: the same answers every time; above: answers are drawn without a seed."
-    )
-    guardrail_id: str | None = Field(
-        default=None,
-        pattern=r"^([a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+)$",
-        description="Bedrock guardrail through which questions and answers go; empty: none.",
-    )
-    guardrail_version: str = Field(
-        default="DRAFT", pattern=r"^([1-9][0-9]{0,7}|DRAFT)$", description="Version of the guardrail."
-    )
-    concurrency: int = Field(
-        default=8, ge=1, le=64, description="How many questions are asked at a time, at most; fewer while throttled."
-    )
-    thresholds: dict[Metric, Score] = Field(
-        default={},
-        description="Lowest mean score, per metric, with which a model may be promoted; without any, a person is asked "
-        "about a model that has no champion yet.",
-    )
-    category_thresholds: dict[str, dict[Metric, Score]] = Field(
-        default={},
-        description="The same within a category, by its name; `*` stands for every category.",
-        examples=[{"*": {"f1": 0.5}}],
-    )
-
-    @field_validator("system_prompt")
-    @classmethod
-    def _needs_messages(cls, system_prompt: str | None, info: ValidationInfo) -> str | None:
-        if system_prompt and info.data.get("body_format") not in CHAT_FORMATS:
-            raise ValueError(f"needs body_format {' or '.join(CHAT_FORMATS)}; else put it into prompt_template")
-        return system_prompt
-
-
-class ComparisonConfig(_Part):
+class ComparisonConfig(Part):
     """When a model counts as not worse than the champion; both answer the same questions."""
 
     margin: Score = Field(
@@ -126,16 +25,26 @@ class ComparisonConfig(_Part):
     )
 
 
-class ApprovalConfig(_Part):
-    """How long a person may take to approve a promotion, and what happens without an answer."""
+class ApprovalConfig(Part):
+    """Who may approve a promotion, how long they may take, and what happens without an answer."""
 
     hours: int = Field(default=72, ge=1, le=24 * 30, description="Hours until the answer is given without a person.")
     on_deadline: Literal["reject", "approve"] = Field(
         default="reject", description="What happens when there is no answer by then."
     )
+    approvers: tuple[Text, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Ids of the users who may answer, as Airflow's auth manager has them; empty: everyone who may "
+        "answer in this DAG.",
+    )
+    second_person: bool = Field(
+        default=False,
+        description="Whether the answer must come from another person than the one who triggered the run.",
+    )
 
 
-class RetentionConfig(_Part):
+class RetentionConfig(Part):
     """Which old versions stay imported."""
 
     keep: int = Field(
@@ -157,98 +66,12 @@ class RetentionConfig(_Part):
     )
 
 
-class AccountConfig(_Part):
-    """What belongs to an AWS account; set once as Airflow Variables `model_import_*`, overridden per model or run."""
-
-    aws_conn_id: Text = Field(default="aws_default", description="Airflow connection with the AWS credentials.")
-    region_name: str | None = Field(default=None, description="AWS region; without one, the connection's.")
-    bucket: str | None = Field(default=None, description="S3 bucket that holds the imported checkpoints.")
-    prefix: str = Field(default="models", description="Key prefix in the bucket.", pattern=r"^[-!_*'()./a-zA-Z0-9]*$")
-    role_arn: str | None = Field(
-        default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
-    )
-    kms_key_id: str | None = Field(
-        default=None, description="KMS key ARN with which the bucket's objects are encrypted."
-    )
-    topic_arn: str | None = Field(
-        default=None,
-        description="SNS topic for notices of failures, approvals, promotions and a nearly full quota; without one, "
-        "none are sent.",
-        pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$",
-    )
-    metrics_namespace: str | None = Field(
-        default=None,
-        description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
-        pattern="^[A-Za-z0-9._/#-]{1,255}$",
-    )
-    workspace: Text = Field(default="workspace", description="Working directory, shared by all workers.")
-    cache_gigabytes: int = Field(
-        default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
-    )
-    megabytes_per_second: int | None = Field(
-        default=None,
-        ge=1,
-        description="How fast a task may read from S3, and send to it, over a shared link, in MB/s; without it, "
-        "no limit.",
-    )
-
-    @property
-    def bytes_per_second(self) -> float | None:
-        """The limit of the link, in bytes."""
-        return self.megabytes_per_second * 1e6 if self.megabytes_per_second else None
-
-
-class FineTuneEvents(_Part):
-    """Which landings start a run; they reach Airflow through an SQS queue."""
-
-    s3: str | None = Field(
-        default=None,
-        description="Where fine-tunes land; each folder and each archive under it is one.",
-        pattern=r"^s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](/.*)?$",
-    )
-    training_jobs: Text | None = Field(
-        default=None, description="Names of SageMaker training jobs whose completion counts, with `*` and `?`."
-    )
-    replaces: Literal["adapter", "base"] = Field(default="adapter", description="What the landed artifact is.")
-    queue_url: str | None = Field(
-        default=None,
-        description="SQS queue; empty: Airflow Variable `model_import_event_queue_url`.",
-        pattern="^https?://",
-    )
-    settle_seconds: int = Field(
-        default=30, ge=1, le=600, description="How long nothing must have been written before a folder is looked at."
-    )
-
-    @model_validator(mode="after")
-    def _something_is_watched(self) -> Self:
-        if not (self.s3 or self.training_jobs):
-            raise ValueError("s3 or training_jobs must say what to watch")
-        return self
-
-
-class Schedule(_Part):
-    """When runs start by themselves: exactly one of these."""
-
-    cron: Text | None = None
-    asset: Text | None = Field(default=None, description="Name or URI of an asset that another DAG updates.")
-    events: FineTuneEvents | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _cron_by_itself(cls, value: object) -> object:
-        return {"cron": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise ValueError("a cron expression, or one of asset and events")
-        return self
-
-
 Dtype = Literal["keep", "bfloat16", "float16"]
+#: What every run may set, whatever the model's file says.
+RUN_INPUTS = ("base", "adapter", "dtype", "force", "comment")
 
 
-class ModelConfig(_Part):
+class ModelConfig(Part):
     """One model's file in `dags/models/`, and the parameters of a run."""
 
     model_name: str = Field(
@@ -272,12 +95,12 @@ class ModelConfig(_Part):
         description="keep: the weights as they are; bfloat16 or float16: every float tensor rounded once, after the "
         "merge. Bedrock reads float32, float16 and bfloat16.",
     )
-    schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
     force: bool = Field(
         default=False,
         description="Import the content again although it is imported already: a new job, model and version. "
         "A retry or a cleared task of the same run still finds what this run made.",
     )
+    comment: str = Field(default="", max_length=256, description="Why this run, for the registry.")
     evaluation: EvaluationConfig
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",
@@ -288,27 +111,39 @@ class ModelConfig(_Part):
     approval: ApprovalConfig = ApprovalConfig()
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
+    schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
+    run_may_change: tuple[str, ...] = Field(
+        default=(),
+        description="Fields that a run may set in addition to base, adapter, dtype, force and comment, as "
+        "`promotion` or `evaluation.sample`.",
+    )
+
+    @field_validator("model_name")
+    @classmethod
+    def _not_reserved(cls, model_name: str) -> str:
+        if problem := why_no_model_name(model_name):
+            raise ValueError(problem)
+        return model_name
+
+    @field_validator("run_may_change")
+    @classmethod
+    def _fields_of_a_run(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        names = {path.replace(".", "_"): path for path in changeable_fields()}
+        names |= {path: path for path in names.values()}
+        for path in paths:
+            if names.get(path) != path:
+                similar = nearest(path, names)
+                raise ValueError(f"{path!r} is no field that a run can change" + f"; {similar!r} is" * bool(similar))
+        return paths
 
 
-class ModelFileInvalidError(ModelImportError):
-    """A file of `dags/models/` (or a run's parameters) that does not describe a model."""
-
-    def __init__(self, source: str, problems: tuple[str, ...]) -> None:
-        found = "; ".join(problems)
-        super().__init__("This does not describe a model", source, found=found, remedy="Correct these fields.")
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    field = ".".join(str(part) for part in error["loc"] if part != "[key]") or "the file"
-    found = "" if error["type"] == "missing" else f" (found {error['input']!r})"
-    return f"{field}: {error['msg']}{found}"
-
-
-def _parse(kind: type[P], values: object, source: str) -> P:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        raise ModelFileInvalidError(source, tuple(map(_problem, error.errors()))) from None
+def changeable_fields() -> tuple[str, ...]:
+    """Return the fields that a model's file may let a run change, as ``evaluation.sample``."""
+    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account"}
+    sections = {path.partition(".")[0] for path in field_paths(ModelConfig) if "." in path}
+    return tuple(
+        path for path in field_paths(ModelConfig) if path.partition(".")[0] not in fixed and path not in sections
+    )
 
 
 def parse_model_config(values: object, source: str) -> ModelConfig:
@@ -317,26 +152,4 @@ def parse_model_config(values: object, source: str) -> ModelConfig:
     Raises:
         ModelFileInvalidError: names ``source`` and every wrong field.
     """
-    return _parse(ModelConfig, values, source)
-
-
-def parse_account_config(values: object, source: str) -> AccountConfig:
-    """Return the account's settings that ``values`` describe.
-
-    Raises:
-        ModelFileInvalidError: names ``source`` and every wrong setting.
-    """
-    return _parse(AccountConfig, values, source)
-
-
-def read_model_file(path: Path) -> ModelConfig:
-    """Return the configuration in a YAML file.
-
-    Raises:
-        ModelFileInvalidError: the file is not YAML, or a field is wrong.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelFileInvalidError(path.name, (f"not readable as YAML: {' '.join(str(error).split())}",)) from None
-    return parse_model_config(values, path.name)
+    return parse(ModelConfig, values, source)

@@ -14,7 +14,8 @@ from typing import Any
 
 from rich.console import Console
 
-from include.config.model import ModelConfig, read_model_file
+from include.config.files import read_model_file
+from include.config.model import ModelConfig
 from include.demo.base_score import base_scores
 from include.demo.environment import DemoEnvironment, Environment
 from include.demo.inventory import Inventory, champion_version, take_inventory

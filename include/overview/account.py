@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from include.aws.calls import request
 from include.aws.clients import AwsClients
-from include.config.model import ModelConfig, ModelFileInvalidError, read_model_file
+from include.config.files import read_model_files
+from include.config.model import ModelConfig
 from include.registry.search import registered_groups
 from include.retention.occupancy import Occupancy, read_occupancy
 from include.run.names import model_name_of
@@ -65,7 +66,7 @@ def read_account(clients: AwsClients, models_folder: Path) -> Account:
         groups = pool.submit(registered_groups, clients.sagemaker)
         occupancy = pool.submit(read_occupancy, clients.bedrock, clients.service_quotas)
         jobs = pool.submit(_recent_jobs, clients.bedrock)
-        configs = read_configs(models_folder)
+        configs = read_model_files(models_folder).configs  # Airflow itself reports broken files
         return Account(
             region_name=clients.region_name,
             endpoint=_endpoint(clients.bedrock),
@@ -80,18 +81,6 @@ def _endpoint(client: Any) -> str:
     """Return the host of the endpoint, so that users do not mistake a stand-in for AWS."""
     address = urlsplit(str(client.meta.endpoint_url))
     return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
-
-
-def read_configs(models_folder: Path) -> dict[str, ModelConfig]:
-    """Return the models that have a valid file, by name; Airflow itself reports broken files."""
-    configs: dict[str, ModelConfig] = {}
-    for path in sorted(path for path in models_folder.iterdir() if path.suffix in {".yaml", ".yml"}):
-        try:
-            config = read_model_file(path)
-        except ModelFileInvalidError:
-            continue
-        configs.setdefault(config.model_name, config)
-    return configs
 
 
 def _recent_jobs(bedrock: Any) -> tuple[ImportJob, ...]:

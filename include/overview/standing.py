@@ -38,8 +38,9 @@ class Standing(BaseModel):
 
 def read_standing(sagemaker: Any, group: str, most: int) -> Standing:
     """Return a model's standing, from its ``most`` newest versions; one call per hundred versions, rarely one more."""
-    versions = newest_versions(sagemaker, group, most)
-    return Standing(versions=versions, champion=champion_among(sagemaker, group, versions))
+    found = newest_versions(sagemaker, group, most)
+    versions = tuple(version for version in found if version.imported_model_arn)  # the others are other software's
+    return Standing(versions=versions, champion=champion_among(sagemaker, group, found))
 
 
 def deciding_metric(config: ModelConfig | None) -> str:

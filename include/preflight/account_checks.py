@@ -7,7 +7,8 @@ from typing import Any
 
 from include.aws.clients import AwsClients
 from include.aws.transient import error_code, transient_cause
-from include.config.model import AccountConfig, ModelConfig
+from include.config.account import AccountConfig
+from include.config.model import ModelConfig
 from include.preflight.asking import Check, guarded
 from include.preflight.caller import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.encryption_checks import check_encryption
@@ -17,7 +18,7 @@ from include.preflight.role_checks import check_role
 from include.preflight.simulation import Subject, check_needs
 from include.service.limits import load_limits
 
-_SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or the parameter {field} of this run."
+_SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or account.{field} in the model's file."
 
 
 def required_settings(account: AccountConfig) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from include.aws.clients import AwsClients
 from include.aws.transient import transient_cause
-from include.config.model import EvaluationConfig, ModelConfig
+from include.config.evaluation import EvaluationConfig
+from include.config.model import ModelConfig
 from include.errors import ModelImportError
 from include.preflight.asking import Check, guarded, is_denied
 from include.preflight.findings import Finding

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from include.aws.clients import AwsClients
 from include.config.model import ModelConfig
-from include.preflight.asking import Check
+from include.preflight.asking import Check, guarded
 from include.preflight.findings import Finding
 from include.run.identity import forced_identity
 from include.run.names import NameInvalidError, import_names
+from include.run.ownership import ModelOwnedByOtherDagError, check_owner
 
 #: TagKey, TagValue and TagList of botocore's bedrock model.
 TAG_TEXT = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*")
@@ -34,6 +36,20 @@ def check_names(config: ModelConfig, tags: Mapping[str, str]) -> Check[None]:
             yield _bad_tag(key, f"the key {key!r}", MAX_TAG_KEY)
         if not (len(value) <= MAX_TAG_VALUE and TAG_TEXT.fullmatch(value)):
             yield _bad_tag(key, f"the value {value!r}", MAX_TAG_VALUE)
+
+
+def check_ownership(clients: AwsClients, config: ModelConfig, tags: Mapping[str, str]) -> Check[None]:
+    """Yield an error when another DAG than the run's owns the model."""
+    owned = _owned(clients, config.model_name, tags.get("dag_id", ""))
+    yield from guarded("owner", config.model_name, "sagemaker:ListModelPackageGroups", owned)
+
+
+def _owned(clients: AwsClients, model_name: str, dag_id: str) -> Check[None]:
+    yield from ()
+    try:
+        check_owner(clients.sagemaker, model_name, dag_id)
+    except ModelOwnedByOtherDagError as error:
+        yield Finding("error", "owner", model_name, f"{error.found}; expected {error.expected}", error.remedy)
 
 
 def _bad_tag(key: str, part: str, longest: int) -> Finding:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from include.config.model import Metric, ModelConfig
+from include.config.evaluation import Metric
+from include.config.model import ModelConfig
 from include.evaluation.comparison import Comparison, PairedDifference
 from include.evaluation.results import Estimate, EvaluationReport
 from include.registry.versions import ApprovalStatus, ModelVersion

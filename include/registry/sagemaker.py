@@ -10,6 +10,7 @@ from typing import Any
 
 from include.errors import ModelImportError
 from include.registry.errors import ChampionChangedError
+from include.registry.owner import owner_mark
 from include.registry.versions import (
     RETIRED_AT,
     ApprovalStatus,
@@ -145,7 +146,7 @@ class SageMakerRegistry:
         """
         known = self.find(candidate.group, candidate.fingerprint)
         if known is None and not self._group_exists(candidate.group):
-            self._create_group(candidate.group)
+            self._create_group(candidate.group, candidate.provenance.get("dag_id", ""))
         if seen is not None:
             self.check_champion(candidate.group, seen, candidate)
         if known is not None:
@@ -208,10 +209,11 @@ class SageMakerRegistry:
         log.info("registered version %s of %s as %s", version.number, candidate.group, version.status)
         return version
 
-    def _create_group(self, group: str) -> None:
+    def _create_group(self, group: str, dag_id: str) -> None:
+        description = GROUP_DESCRIPTION.format(group) + owner_mark(dag_id)
         try:
             self._client.create_model_package_group(
-                ModelPackageGroupName=group, ModelPackageGroupDescription=GROUP_DESCRIPTION.format(group)
+                ModelPackageGroupName=group, ModelPackageGroupDescription=description
             )
         except self._client.exceptions.ClientError:
             if not self._group_exists(group):  # otherwise another run made it a moment ago

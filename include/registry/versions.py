@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 ApprovalStatus = Literal["Approved", "Rejected", "PendingManualApproval"]
 _SCORE_KEY = "score."
+#: A number from 0 to 1.
+_SCORE = re.compile(r"0(\.[0-9]+)?|1(\.0+)?", re.ASCII)
 #: Metadata of a version whose imported model was deleted: when, in ISO 8601.
 RETIRED_AT = "retired_at"
 #: Metadata: the S3 URI of the version's HTML report.
@@ -73,11 +76,11 @@ class ModelVersion(BaseModel):
 
     @property
     def scores(self) -> dict[str, float]:
-        """Mean score per metric."""
+        """Mean score per metric; what others wrote there and is no score is left out."""
         return {
             key.removeprefix(_SCORE_KEY): float(value)
             for key, value in self.metadata.items()
-            if key.startswith(_SCORE_KEY)
+            if key.startswith(_SCORE_KEY) and _SCORE.fullmatch(value)
         }
 
 

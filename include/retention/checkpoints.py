@@ -8,8 +8,8 @@ from typing import Any
 from include.aws.imported_models import ImportedModel
 from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
+from include.config.names import SHORT_FINGERPRINT_LENGTH
 from include.errors import ModelImportError
-from include.run.identity import SHORT_FINGERPRINT_LENGTH
 
 log = logging.getLogger(__name__)
 

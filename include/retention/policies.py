@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from include.config.model import RetentionConfig, read_model_file
+from include.config.files import read_model_files
+from include.config.model import RetentionConfig
 from include.retention.selection import RetentionPolicies
 
 
@@ -18,15 +19,15 @@ def read_policies(models_folder: Path, changes: Mapping[str, Any] | None = None)
         changes: fields of the policy that hold for every model, whatever its file says.
 
     Raises:
-        ModelFileInvalidError: a model's file cannot be read, so its policy is not known.
+        BrokenModelFilesError: a model's file cannot be read, so its policy is not known.
     """
 
     def changed(policy: RetentionConfig) -> RetentionConfig:
         return RetentionConfig.model_validate({**policy.model_dump(), **(changes or {})})
 
-    files = sorted(path for path in models_folder.iterdir() if path.suffix in {".yaml", ".yml"})
-    configs = [read_model_file(path) for path in files]
+    files = read_model_files(models_folder)
+    files.raise_on_errors()
     return RetentionPolicies(
         default=changed(RetentionConfig()),
-        by_group={config.model_name: changed(config.retention) for config in configs},
+        by_group={name: changed(config.retention) for name, config in files.configs.items()},
     )

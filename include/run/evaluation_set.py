@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from include.aws.s3_uri import is_s3_uri
-from include.config.model import EvaluationConfig
+from include.config.evaluation import EvaluationConfig
 from include.evaluation.dataset import Dataset, Locations, read_dataset
 from include.evaluation.prompts import choose_examples
 from include.evaluation.results import PromptSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-#: In every name, so that all imports of one content are found by name.
-SHORT_FINGERPRINT_LENGTH = 12
+from include.config.names import SHORT_FINGERPRINT_LENGTH
+
 _RUN_LENGTH = 8
 
 

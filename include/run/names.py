@@ -10,15 +10,16 @@ import re
 from typing import NamedTuple
 
 from include.aws.s3_uri import S3Uri
-from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN, SHORT_FINGERPRINT_LENGTH
 from include.errors import ModelImportError
-from include.run.identity import SHORT_FINGERPRINT_LENGTH, ImportIdentity
+from include.run.identity import ImportIdentity
 
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")
 IMPORTED_MODEL_NAME = re.compile(r"([0-9a-zA-Z][_-]?)+")
 CLIENT_REQUEST_TOKEN = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,254}[a-zA-Z0-9])?")
 S3_URI = re.compile(r"s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](?:/[-!_*'().a-z0-9A-Z]+(?:/[-!_*'().a-z0-9A-Z]+)*)?/?")
 MAX_NAME_LENGTH = 63
+EVALUATIONS = "evaluations"
 MAX_S3_URI_LENGTH = 1024
 #: Model, content, the run that was forced (cut short in the longest names), and the attempt.
 _OWN_IMPORTED_MODEL = re.compile(
@@ -62,6 +63,11 @@ def check_s3_uri(s3_uri: str) -> str:
     return _check("S3 URI", s3_uri, S3_URI, MAX_S3_URI_LENGTH)
 
 
+def import_folder(model_name: str, fingerprint: str) -> str:
+    """Return the folder of an import in S3, below the account's prefix."""
+    return f"{model_name}/{fingerprint[:SHORT_FINGERPRINT_LENGTH]}"
+
+
 def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix: str) -> ImportNames:
     """Return the names under which this content is imported.
 
@@ -77,7 +83,7 @@ def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix:
     _check("model name", model_name, re.compile(MODEL_NAME_PATTERN), MODEL_NAME_MAX_LENGTH)
     fingerprint = identity.fingerprint
     name = f"{model_name}-{identity.short}"
-    root = "/".join(part for part in (prefix, model_name, fingerprint[:SHORT_FINGERPRINT_LENGTH]) if part)
+    root = "/".join(part for part in (prefix, import_folder(model_name, fingerprint)) if part)
     return ImportNames(
         model_name=model_name,
         fingerprint=fingerprint,
@@ -86,7 +92,7 @@ def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix:
         client_request_token=_check("client request token", name, CLIENT_REQUEST_TOKEN, 256),
         s3_uri=check_s3_uri(str(S3Uri(bucket, f"{root}/checkpoint/"))),
         manifest_key=f"{root}/manifest.json",
-        evaluation_prefix=f"{root}/evaluations",
+        evaluation_prefix=f"{root}/{EVALUATIONS}",
     )
 
 

@@ -11,10 +11,12 @@ from include.config.names import MODEL_NAME_PATTERN
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import REPORT_HTML_URI
+from include.run.names import EVALUATIONS, import_folder
 
 #: A page of the plugin "Imported models", behind Airflow's login; relative to Airflow's own address.
 REPORT_PATH = "/model-imports/reports"
 MAX_REPORT_BYTES = 20_000_000
+_REPORT = "report.html"
 _MODEL_NAME = re.compile(MODEL_NAME_PATTERN)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -41,7 +43,7 @@ class ReportTooLargeError(ModelImportError):
 
 def report_html_uri(bucket: str, evaluation_prefix: str) -> str:
     """Return the S3 URI of a version's HTML report: next to its evaluations."""
-    return str(S3Uri(bucket, f"{evaluation_prefix}/report.html"))
+    return str(S3Uri(bucket, f"{evaluation_prefix}/{_REPORT}"))
 
 
 def report_path(model_name: str, fingerprint: str) -> str:
@@ -68,6 +70,10 @@ def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any)
     uri = version.metadata.get(REPORT_HTML_URI, "") if version else ""
     if not uri:
         raise ReportNotFoundError(model_name, fingerprint, "a version without a report" if version else "no version")
+    if not uri.endswith(f"/{import_folder(model_name, fingerprint)}/{EVALUATIONS}/{_REPORT}"):
+        raise ReportNotFoundError(
+            model_name, fingerprint, f"a version whose report is at {uri}, where no run writes it"
+        )
     try:
         found = s3.get_object(**S3Uri.parse(uri).arguments)
     except (s3.exceptions.NoSuchKey, s3.exceptions.NoSuchBucket):

@@ -1,11 +1,18 @@
-"""Paths of the project and of a run's folder in the workspace."""
+"""Paths of the project, and a run's folder in the workspace."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
+from include.errors import ModelImportError
+
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+#: A file name has 255 bytes, a run id up to 250.
+_LONGEST_READABLE, _DIGEST_LENGTH = 200, 12
 
 
 def project_path(text: str) -> Path:
@@ -13,6 +20,39 @@ def project_path(text: str) -> Path:
     return PROJECT_ROOT / text
 
 
+class WorkspaceOutsideRootError(ModelImportError):
+    """A link leads out of the workspace; nothing was removed."""
+
+    def __init__(self, folder: Path, found: Path) -> None:
+        super().__init__(
+            "The run's folder is not in the workspace",
+            str(folder),
+            "a folder, and no link on the way to it",
+            str(found),
+            "Remove the link; the files behind it were not touched.",
+        )
+
+
 def run_workspace(root: str, dag_id: str, run_id: str) -> str:
-    """Return the folder of this run in the workspace."""
-    return str(project_path(root) / dag_id / re.sub(r"[^A-Za-z0-9._-]", "_", run_id))
+    """Return the folder of this run in the workspace; no two runs have the same.
+
+    Characters of a run id that a folder cannot have become ``_``, so a digest of the whole id follows.
+    """
+    readable = re.sub(r"[^A-Za-z0-9._-]", "_", run_id)[:_LONGEST_READABLE]
+    digest = hashlib.sha256(run_id.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return str(project_path(root) / dag_id / f"{readable}-{digest}")
+
+
+def clear_run_workspace(root: str, dag_id: str, run_id: str) -> None:
+    """Remove the folder of this run from the workspace, and the DAG's when it is empty then.
+
+    Raises:
+        WorkspaceOutsideRootError: a link leads out of the workspace.
+    """
+    folder = Path(run_workspace(root, dag_id, run_id))
+    inside = project_path(root).resolve() / dag_id / folder.name
+    if folder.resolve() != inside:
+        raise WorkspaceOutsideRootError(folder, folder.resolve())
+    shutil.rmtree(inside, ignore_errors=True)
+    with suppress(OSError):  # other runs of the DAG have folders there
+        inside.parent.rmdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -179,11 +178,6 @@ def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
     raise_on_defects(report)
     log.info("%s", report.summary)
     return report
-
-
-def clear(plan: ImportPlan) -> None:
-    """Remove the run's files from the workspace."""
-    shutil.rmtree(plan.workspace, ignore_errors=True)
 
 
 def is_delivered(plan: ImportPlan, s3: Any) -> bool:

@@ -60,6 +60,7 @@ def _provenance(plan: ImportPlan, model: EvaluatedImport, run_url: str) -> dict[
         "base": plan.config.base,
         "adapter": plan.config.adapter or "",
         "licence": plan.config.licence,
+        "comment": plan.config.comment,
         LANDED_AT: plan.landed_at.isoformat() if plan.landed_at else "",
         "dataset": plan.config.evaluation.dataset,
         "body_format": evaluation.body_format,

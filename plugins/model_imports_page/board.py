@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from include.config.names import import_dag_id
 from include.overview.account import Account, ImportJob
+from include.run.names import model_name_of
 from include.steps.waiting import LatestRun, TaskState, belongs_to, waits_for
 from model_imports_page.access import Viewer
 from model_imports_page.runs import latest_runs, unfinished_tasks
@@ -43,7 +44,7 @@ def _task(state: TaskState, models: dict[str, str], running_jobs: tuple[str, ...
 
 
 def _running(account: Account, names: tuple[str, ...]) -> tuple[str, ...]:
-    mine = [job for job in account.occupancy.running if job.startswith(tuple(f"{name}-" for name in names))]
+    mine = [job for job in account.occupancy.running if model_name_of(job) in names]
     others = len(account.occupancy.running) - len(mine)
     return (*mine, *([f"{others} of others"] if others else []))
 

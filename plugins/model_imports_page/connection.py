@@ -9,6 +9,7 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 from include.aws.clients import AwsClients
+from include.config.account import CONNECTION_FIELDS, account_settings
 
 #: A person waits: rather an error soon than an answer late.
 HASTY = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
@@ -22,15 +23,18 @@ class _ServerHook(AwsBaseHook):
         return Connection.get_connection_from_secrets(conn_id)
 
 
-def _setting(name: str) -> str | None:
-    return Variable.get(f"model_import_{name}", default_var=None) or None
+def _variable(name: str) -> str | None:
+    found: str | None = Variable.get(name, default_var=None)
+    return found
 
 
 def connect() -> AwsClients:
     """Return the clients of the account's connection and region, as the DAGs find them in Airflow's Variables."""
-    aws_conn_id, region_name = _setting("aws_conn_id") or "aws_default", _setting("region_name")
+    account = account_settings(None, _variable, CONNECTION_FIELDS)
 
     def client(service: str) -> Any:
-        return _ServerHook(aws_conn_id, region_name=region_name, client_type=service, config=HASTY).get_conn()
+        return _ServerHook(
+            account.aws_conn_id, region_name=account.region_name, client_type=service, config=HASTY
+        ).get_conn()
 
     return AwsClients(client)

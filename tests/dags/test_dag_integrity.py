@@ -9,7 +9,9 @@ import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import ParamValidationError
 
-from model_import_dag.loader import MODELS_FOLDER, BrokenModelFilesError, load_dags, raise_on_broken_model_files
+from include.config.errors import BrokenModelFilesError
+from model_import_dag.loader import load_dags, raise_on_broken_model_files
+from model_import_dag.model_files import MODELS_FOLDER
 
 DAGS_FOLDER = MODELS_FOLDER.parent
 CHAIN = [
@@ -81,7 +83,8 @@ def test_the_waits_give_their_worker_slot_back(bag: DagBag) -> None:
 def test_a_models_form_shows_its_files_values(bag: DagBag) -> None:
     params = bag.dags["import_capitals"].params
     assert params["adapter"] == "include/demo/adapters/finished"
-    assert params["evaluation_thresholds"] == {"f1": 0.8}
+    assert params["evaluation_max_tokens"] == 16
+    assert "evaluation_thresholds" not in params
 
 
 @pytest.mark.parametrize(
@@ -91,14 +94,14 @@ def test_a_models_form_shows_its_files_values(bag: DagBag) -> None:
         {"evaluation_max_tokens": 0},
         {"evaluation_max_tokens": "many"},
         {"base": ""},
-        {"role_arn": "not-a-role"},
+        {"approval_approvers": [7]},
         {"evaluation_thresholds": {"f1": 2}},
         {"evaluation_thresholds": {"bleu": 0.5}},
-        {"model_name": "another"},
+        {"model_name": "An Other"},
     ],
 )
 def test_bad_input_is_refused_by_the_form(bag: DagBag, wrong: dict[str, object]) -> None:
-    params = bag.dags["import_capitals"].params
+    params = bag.dags["import_model"].params
     ((name, value),) = wrong.items()
     with pytest.raises(ParamValidationError):
         params.get_param(name).resolve(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,15 +10,36 @@ import yaml
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
-from include.config.model import ModelConfig, ModelFileInvalidError, parse_model_config
+from include.config.account import AccountConfig
+from include.config.errors import ModelFileInvalidError
+from include.config.files import ModelFiles, read_model_files
+from include.config.model import RUN_INPUTS, ModelConfig, parse_model_config
+from model_import_dag.account import account_of
 from model_import_dag.factory import build_import_dag
-from model_import_dag.params import UnknownParametersError, run_account, run_config
+from model_import_dag.params import form_params
+from model_import_dag.params import run_config as run_config_of
+from model_import_dag.refusals import (
+    FixedParametersError,
+    ModelFolderOverlapsError,
+    ModelHasFileError,
+    UnknownParametersError,
+)
 from model_import_dag.retirement import build_retirement_dag
 from model_import_dag.rolling_back import build_roll_back_dag
 from tests.support.documents import blocks
 
 DOCUMENT = "docs/data-scientist.md"
-MODEL = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
+MODEL: dict[str, Any] = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
+NO_FILES = ModelFiles({}, (), frozenset())
+
+
+def model(**changes: Any) -> ModelConfig:
+    return parse_model_config({**MODEL, **changes}, "a test")
+
+
+def run_config(file: ModelConfig | None, conf: dict[str, Any], files: ModelFiles = NO_FILES) -> ModelConfig:
+    """The configuration of a run that is triggered with ``conf``."""
+    return run_config_of(file, {**{name: param.value for name, param in form_params(file).items()}, **conf}, files)
 
 
 def documented_model() -> ModelConfig:
@@ -61,17 +83,18 @@ def test_the_form_asks_only_for_what_a_run_needs(dag: DAG, missing: set[str]) ->
 
 
 def test_a_field_that_is_emptied_is_one_that_a_file_leaves_out() -> None:
-    full = {**MODEL, "description": "x", "licence": "MIT", "adapter": "a"}
-    full["evaluation"] = {"dataset": "eval.jsonl", "thresholds": {"f1": 0.5}, "sample": 5, "stop": ["x"]}
-    params = build_import_dag("import_capitals", parse_model_config(full, "a test")).params
+    evaluation = {"dataset": "eval.jsonl", "thresholds": {"f1": 0.5}, "sample": 5, "stop": ["x"]}
+    open_fields = ("description", "licence", "evaluation.thresholds", "evaluation.sample", "evaluation.stop")
+    full = model(description="x", licence="MIT", adapter="a", evaluation=evaluation, run_may_change=open_fields)
+    params = build_import_dag("import_capitals", full).params
     emptied = {name: None for name in params if "null" in params.get_param(name).schema.get("type", "")}
     params.update(emptied)
-    assert run_config(params.validate()) == parse_model_config(MODEL, "a test")
+    assert run_config_of(full, params.validate(), NO_FILES) == model(run_may_change=open_fields)
 
 
 def test_a_required_field_without_a_value_is_named() -> None:
     with pytest.raises(ModelFileInvalidError, match=r"evaluation\.dataset: Field required"):
-        run_config({"model_name": "capitals", "base": "base"})
+        run_config_of(None, {"model_name": "capitals", "base": "base"}, NO_FILES)
 
 
 def test_prompts_are_fields_of_several_lines() -> None:
@@ -100,13 +123,10 @@ def test_the_form_changes_no_value_by_itself_and_the_wrong_one_is_refused(dag: D
         param.resolve(value)
 
 
-CAPITALS = build_import_dag("import_capitals", parse_model_config(MODEL, "a test")).params.dump()
-FORM = build_import_dag("import_model", None).params.dump() | {
-    "model_name": "rivers", "base": "base", "evaluation_dataset": "x",
-}  # fmt: skip
+FORM = {"model_name": "rivers", "base": "base", "evaluation_dataset": "x"}
 
 
-@pytest.mark.parametrize("params", [CAPITALS, FORM], ids=["import_capitals", "import_model"])
+@pytest.mark.parametrize(("file", "given"), [(model(), {}), (None, FORM)], ids=["import_capitals", "import_model"])
 @pytest.mark.parametrize(
     ("conf", "found"),
     [
@@ -122,19 +142,89 @@ FORM = build_import_dag("import_model", None).params.dump() | {
     ],
 )
 def test_keys_that_are_no_parameters_are_refused_with_the_nearest_parameter(
-    params: dict[str, Any], conf: dict[str, Any], found: list[str]
+    file: ModelConfig | None, given: dict[str, Any], conf: dict[str, Any], found: list[str]
 ) -> None:
     with pytest.raises(UnknownParametersError) as refused:
-        run_config({**params, **conf})
+        run_config(file, {**given, **conf})
     assert all(part in str(refused.value) for part in found)
 
 
 def test_what_airflow_itself_adds_to_the_configuration_is_no_mistake() -> None:
-    assert run_config({**CAPITALS, "openlineage": {"parentRunId": "x"}}) == run_config(CAPITALS)
+    assert run_config(model(), {"openlineage": {"parentRunId": "x"}}) == run_config(model(), {})
+
+
+def test_a_run_of_a_models_dag_chooses_its_inputs_and_nothing_else() -> None:
+    inputs = {"base": "b", "adapter": "a", "dtype": "float16", "force": True, "comment": "why"}
+    file = model(promotion="manual", approval={"hours": 5}, account={"bucket": "of-the-file"})
+    assert tuple(inputs) == RUN_INPUTS == tuple(form_params(file))
+    expected = model(promotion="manual", approval={"hours": 5}, account={"bucket": "of-the-file"}, **inputs)
+    assert run_config(file, inputs) == expected
+
+
+#: What a review set by a run's configuration although the model's file said otherwise.
+POLICY: dict[str, Any] = {
+    "promotion": "auto",
+    "evaluation_thresholds": {},
+    "comparison_margin": 1,
+    "comparison_category_margin": 1,
+    "approval_on_deadline": "approve",
+    "approval_approvers": [],
+    "retention_keep": 1,
+    "retention_delete_checkpoint": True,
+    "evaluation_dataset": "easy.jsonl",
+    "model_name": "another",
+}
+
+
+@pytest.mark.parametrize("name", POLICY)
+def test_what_is_policy_comes_from_the_models_file(name: str) -> None:
+    with pytest.raises(FixedParametersError, match="Change the model's file"):
+        run_config(model(), {name: POLICY[name]})
+
+
+@pytest.mark.parametrize(("file", "given"), [(model(), {}), (None, FORM)], ids=["import_capitals", "import_model"])
+@pytest.mark.parametrize("name", AccountConfig.model_fields)
+def test_no_run_sets_what_belongs_to_the_account(
+    file: ModelConfig | None, given: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_MODEL_IMPORT_BUCKET", "of-the-account")
+    with pytest.raises(FixedParametersError) as refused:
+        run_config(file, {**given, name: "another"})
+    assert f"found {name}" in str(refused.value)
+    assert run_config(file, given).account.bucket == "of-the-account"
+
+
+def test_a_models_file_opens_fields_to_its_runs() -> None:
+    file = model(promotion="manual", run_may_change=("promotion", "evaluation.max_tokens"))
+    assert tuple(form_params(file)) == (*RUN_INPUTS, "evaluation_max_tokens", "promotion")
+    changed = run_config(file, {"promotion": "never", "evaluation_max_tokens": 7})
+    assert (changed.promotion, changed.evaluation.max_tokens) == ("never", 7)
+
+
+def test_the_form_imports_no_model_that_has_a_file_even_a_broken_one(tmp_path: Path) -> None:
+    (tmp_path / "rivers.yaml").write_text("model_name: rivers\nbase: [\n")
+    with pytest.raises(ModelHasFileError, match="Trigger import_rivers"):
+        run_config(None, FORM, read_model_files(tmp_path))
+    assert run_config(None, {**FORM, "model_name": "lakes"}, read_model_files(tmp_path)).model_name == "lakes"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "others", "overlaps"),
+    [("models/rivers", "models", True), ("models", "models/capitals/x", True), ("models/river", "models", False)],
+)
+def test_no_models_folder_is_inside_anothers(prefix: str, others: str, overlaps: bool) -> None:
+    other = parse_model_config({**MODEL, "model_name": "rivers", "account": {"prefix": others}}, "a test")
+    files = ModelFiles({"rivers": other}, (), frozenset({"rivers"}))
+    file = model(account={"prefix": prefix})
+    if overlaps:
+        with pytest.raises(ModelFolderOverlapsError, match="rivers"):
+            run_config(file, {}, files)
+    else:
+        assert run_config(file, {}, files).account.prefix == prefix
 
 
 def test_the_metrics_of_a_refused_run_still_find_the_account() -> None:
-    assert run_account({**CAPITALS, "adaptor": "early", "metrics_namespace": "Mine"}).metrics_namespace == "Mine"
+    assert account_of(model(account={"metrics_namespace": "Mine"})).metrics_namespace == "Mine"
 
 
 @pytest.mark.parametrize(

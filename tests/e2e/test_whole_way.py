@@ -194,7 +194,7 @@ def test_the_next_run_imports_under_the_next_name_and_completes_through_the_trig
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"evaluation_max_tokens": 0}, {"promotion": "always"}, {"base": ""}, {"role_arn": "admin"}]
+    "wrong", [{"evaluation_max_tokens": 0}, {"promotion": "always"}, {"base": ""}, {"dtype": "float8"}]
 )
 def test_a_run_with_a_wrong_parameter_is_not_even_started(system: System, wrong: dict[str, object]) -> None:
     airflow = system.airflow()
@@ -206,8 +206,10 @@ def test_a_run_with_a_wrong_parameter_is_not_even_started(system: System, wrong:
 def test_a_run_that_cannot_succeed_is_told_everything_that_is_wrong_before_any_work(system: System) -> None:
     before = system.inventory()
     with pytest.raises(RunFailedError) as failed:
-        system.run(adapter="include/demo/nowhere", evaluation_dataset="missing.jsonl", bucket="no-such-bucket-here")
-    assert all(part in str(failed.value) for part in ("preflight", "nowhere", "missing.jsonl", "no-such-bucket-here"))
+        system.run(adapter="include/demo/nowhere", evaluation_dataset="missing.jsonl")
+    assert all(part in str(failed.value) for part in ("preflight", "nowhere", "missing.jsonl"))
+    with pytest.raises(RunFailedError, match=r"(?s)preflight.*bucket.*Variables"):
+        system.run(bucket="of-another-team")
     assert system.inventory() == before
 
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from include.config.model import read_model_file
+from include.config.files import read_model_file
 from include.config.names import FORM_DAG_ID
 from tests.support.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
 from tests.support.browser_page import keep_picture
@@ -90,12 +90,11 @@ def open_form(system: System, page: Page) -> Iterator[Callable[[str], Form]]:
 def test_the_trigger_form_holds_the_values_of_the_models_file(open_form: Callable[[str], Form]) -> None:
     form, config = open_form(DAG_ID), read_model_file(FILE)
     shown: dict[str, dict[str, Any]] = {
-        "Model": {"description": config.description, "licence": config.licence},
+        "Model": {"base": config.base, "adapter": config.adapter, "comment": ""},
         "Evaluation": {
             "evaluation_prompt_template": config.evaluation.prompt_template,
             "evaluation_max_tokens": config.evaluation.max_tokens,
         },
-        "Retention": {"retention_keep": config.retention.keep},
     }
     for section, fields in shown.items():
         form.open(section)
@@ -103,6 +102,8 @@ def test_the_trigger_form_holds_the_values_of_the_models_file(open_form: Callabl
             expect(form.field(parameter)).to_have_value(str(value))
         if section == "Model":
             keep_picture(form.page, "trigger-form.png")
+    for parameter in ("model_name", "approval_hours", "bucket"):
+        expect(form.field(parameter)).to_have_count(0)
 
 
 def test_the_form_changes_no_number_refuses_a_bad_value_with_its_reason_and_starts_a_run_with_a_good_one(
@@ -126,14 +127,14 @@ def test_the_form_changes_no_number_refuses_a_bad_value_with_its_reason_and_star
     conf = form.started()
     assert conf["evaluation_max_tokens"] == 24
     assert conf["evaluation_prompt_template"] == "Question: {question}\nAnswer:"
-    assert conf["model_name"] == read_model_file(FILE).model_name
+    assert conf["base"] == read_model_file(FILE).base
 
 
 def test_a_model_described_as_the_documents_show_can_be_triggered(open_form: Callable[[str], Form]) -> None:
     form = open_form(DOCUMENTED_DAG_ID)
     expect(form.trigger).to_be_enabled()
     form.trigger.click()
-    assert form.started()["model_name"] == "documented"
+    assert form.started()["adapter"] == "include/demo/adapters/finished"
 
 
 def test_any_model_can_be_imported_with_the_required_fields_alone_and_only_what_may_not_be_empty_has_a_star(
@@ -150,7 +151,7 @@ def test_any_model_can_be_imported_with_the_required_fields_alone_and_only_what_
         form.open(section)
         starred |= {name for name in schemas if schemas[name]["section"] == section and form.has_star(name)}
     assert starred == {name for name, schema in schemas.items() if "null" not in schema.get("type", "null")}
-    assert not starred & {"description", "licence", "adapter", "force", "evaluation_thresholds", "bucket"}
+    assert not starred & {"description", "licence", "adapter", "force", "evaluation_thresholds", "comment"}
     form.open("Model")
     form.fill("model_name", "any")
     form.fill("base", "include/demo/base")

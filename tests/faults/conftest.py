@@ -18,6 +18,8 @@ from tests.faults.report import FaultReport
 from tests.faults.runs import Run
 
 QUESTIONS = 4
+#: By DAG.
+MODELS_WITH_A_FILE = {"import_rotating": "rotating"}
 _numbers = itertools.count(1)
 
 Start = Callable[..., Run]
@@ -82,15 +84,16 @@ def start(installation: Installation, questions: Path) -> Start:
     own_name = f"fault-{next(_numbers)}"
 
     def _start(dag_id: str = DAG_ID, **conf: Any) -> Run:
+        model_name = str(conf.pop("model_name", MODELS_WITH_A_FILE.get(dag_id, own_name)))
         values: dict[str, Any] = {
-            "model_name": own_name,
             "base": "include/demo/base",
             "adapter": None,
             "evaluation_dataset": str(questions),
             "evaluation_prompt_template": "[INST] {question} [/INST]",
             "evaluation_max_tokens": 8,
         } | conf
-        return Run(installation, values["model_name"], installation.airflow.trigger(dag_id, values), dag_id)
+        named = {} if dag_id in MODELS_WITH_A_FILE else {"model_name": model_name}
+        return Run(installation, model_name, installation.airflow.trigger(dag_id, named | values), dag_id)
 
     return _start
 

@@ -102,7 +102,7 @@ def test_one_run_outlives_everything_that_passes(installation: Installation, sta
     installation.script("hold-imports")
     for fault, _ in AT_THE_CREATION.values():
         installation.script("fail-calls", operation="CreateModelImportJob", **fault)
-    run = start(aws_conn_id="rotating")
+    run = start("import_rotating")
     run.wait_for_task("free_model_slot", "success", "skipped")
     for sentence, (_, words) in AT_THE_CREATION.items():
         with stage(sentence):

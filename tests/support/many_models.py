@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from include.config.names import SHORT_FINGERPRINT_LENGTH
 from include.demo.environment import aws_client, deploy_stacks
 from include.registry.sagemaker import GROUP_DESCRIPTION, metadata_value
-from include.run.names import SHORT_FINGERPRINT_LENGTH
 from tests.support.bedrock_stand_in import Aws
 from tests.support.tiny_mistral import save_tiny_mistral
 

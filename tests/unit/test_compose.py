@@ -16,7 +16,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from include.config.model import AccountConfig
+from include.config.account import AccountConfig
 from model_import_dag.schedules import QUEUE_VARIABLE
 
 ROOT = Path(__file__).parents[2]

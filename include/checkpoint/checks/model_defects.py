@@ -155,7 +155,7 @@ class AdapterUnmergedError(Defect):
 
 class TokenizerMissingError(Defect):
     summary = "There is no tokenizer"
-    cure = "Copy tokenizer.json or tokenizer.model from the base model."
+    cure = "Copy tokenizer.json or tokenizer.model from the base model; normalise makes them from tekken.json."
 
 
 class TokenizerConfigMissingError(Defect):

@@ -27,6 +27,9 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
     "chat_template.json",
 )
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
+#: Mistral's own tokenizer file; where it is the only one, a tokenizer is made from it.
+TEKKEN = "tekken.json"
 METADATA_FILES = (
     "config.json",
     "generation_config.json",
@@ -53,10 +56,14 @@ def is_read_by_bedrock(name: str) -> bool:
 def checkpoint_of_folder(location: str | Path, reader: RangeReader = LOCAL) -> Checkpoint:
     """The Hugging Face checkpoint in a folder or under an ``s3://`` prefix, as it is.
 
+    ``tekken.json`` is part of it only where there is no other tokenizer; ``normalise`` makes one of it.
+
     A weights file is cut into one segment for its header and one per tensor, so that what a later step replaces, and
     what is remembered of each range, does not depend on which step it is.
     """
-    found = {name: pin for name, pin in list_files(location, reader).items() if is_read_by_bedrock(name)}
+    listed = list_files(location, reader)
+    more = set() if listed.keys() & set(VOCABULARIES) else {TEKKEN}
+    found = {name: pin for name, pin in listed.items() if is_read_by_bedrock(name) or name in more}
     return checkpoint_of_files(found, reader)
 
 

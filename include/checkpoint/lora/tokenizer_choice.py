@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from include.checkpoint.files.folder import TOKENIZER_FILES, whole
+from include.checkpoint.files.folder import TEKKEN, TOKENIZER_FILES, VOCABULARIES, whole
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
-
-VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 
 
 def with_tokenizer_of(adapter_dir: Path, checkpoint: Checkpoint, reader: RangeReader) -> Checkpoint:
@@ -17,7 +15,7 @@ def with_tokenizer_of(adapter_dir: Path, checkpoint: Checkpoint, reader: RangeRe
     own = {name: reader.pin(str(folder / name)) for name in TOKENIZER_FILES if (folder / name).is_file()}
     if not own.keys() & set(VOCABULARIES) or "tokenizer_config.json" not in own:
         return checkpoint
-    kept = tuple(file for file in checkpoint.files if file.name not in TOKENIZER_FILES)
+    kept = tuple(file for file in checkpoint.files if file.name not in (*TOKENIZER_FILES, TEKKEN))
     brought = tuple(whole(name, pin) for name, pin in own.items())
     note = f"The tokenizer is the adapter's, with which it was trained: {', '.join(own)}."
     return Checkpoint(files=(*kept, *brought), pins=(*checkpoint.pins, *own.values()), notes=(*checkpoint.notes, note))

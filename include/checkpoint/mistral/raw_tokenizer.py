@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.errors import RawFilesMissingError, RawTokenizerError
-from include.checkpoint.files.folder import TOKENIZER_FILES, whole
+from include.checkpoint.files.folder import TEKKEN, TOKENIZER_FILES, whole
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL
 from include.checkpoint.mistral.tekken import tekken_tokenizer
@@ -27,21 +27,21 @@ def tokenizer_files(folder: Path) -> tuple[dict[str, bytes], list[str]]:
         return {name: (folder / name).read_bytes() for name in found}, [
             "The tokenizer is the folder's Hugging Face one."
         ]
-    if (folder / "tekken.json").is_file():
-        return _from_tekken(folder / "tekken.json")
+    if (folder / TEKKEN).is_file():
+        return files_of_tekken(read_json(whole(TEKKEN, LOCAL.pin(str(folder / TEKKEN)))))
     models = sorted(folder.glob("tokenizer.model*"), reverse=True)
     if not models:
         raise RawFilesMissingError(str(folder), "tokenizer.json, tekken.json or tokenizer.model")
     return _from_sentencepiece(models[0])
 
 
-def _from_tekken(path: Path) -> tuple[dict[str, bytes], list[str]]:
-    raw = read_json(whole(path.name, LOCAL.pin(str(path))))
+def files_of_tekken(raw: Mapping[str, Any]) -> tuple[dict[str, bytes], list[str]]:
+    """Return the files of the tokenizer that a ``tekken.json`` describes, and a note; raises RawTokenizerError."""
     tokenizer, specials = tekken_tokenizer(raw)
     # Version 3 files list [SYSTEM_PROMPT] as well, and do not use it.
     template = "v7" if str(raw["config"].get("version", "v3")) not in ("v1", "v2", "v3") else "v3"
     config = _config("PreTrainedTokenizerFast", template) | ({"pad_token": "<pad>"} if "<pad>" in specials else {})
-    return _files(tokenizer.to_str(), config), [_note(path, template)]
+    return _files(tokenizer.to_str(), config), [_note(TEKKEN, template)]
 
 
 def _from_sentencepiece(path: Path) -> tuple[dict[str, bytes], list[str]]:
@@ -57,7 +57,7 @@ def _from_sentencepiece(path: Path) -> tuple[dict[str, bytes], list[str]]:
     # add_prefix_space would make transformers rebuild tokenizer.json from tokenizer.model on every load.
     config = _config("LlamaTokenizer", template) | {"legacy": True}
     files = _files(tokenizer.backend_tokenizer.to_str(), config)
-    return files | {"tokenizer.model": path.read_bytes()}, [_note(path, template)]
+    return files | {"tokenizer.model": path.read_bytes()}, [_note(path.name, template)]
 
 
 def _config(tokenizer_class: str, template: str) -> dict[str, Any]:
@@ -80,5 +80,5 @@ def _files(tokenizer_json: str, config: Mapping[str, Any]) -> dict[str, bytes]:
     }
 
 
-def _note(path: Path, template: str) -> str:
-    return f"The tokenizer was converted from {path.name}, with Mistral's {template} chat template (without tools)."
+def _note(name: str, template: str) -> str:
+    return f"The tokenizer was converted from {name}, with Mistral's {template} chat template (without tools)."

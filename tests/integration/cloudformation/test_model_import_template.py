@@ -8,7 +8,7 @@ import pytest
 from cfnlint.api import lint
 from cfnlint.decode.cfn_yaml import loads
 
-from include.config.model import AccountConfig
+from include.config.account import AccountConfig
 from include.run.names import check_role_arn
 from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ import requests
 from include.demo.environment import aws_client
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ApprovalStatus, Candidate
+from include.retention.occupancy import Occupancy
 from tests.support.local_aws_process import LocalAwsProcess
 
 Visit = Callable[..., Any]
 FINGERPRINT = "ab" * 32
+REPORT = f"models/capitals/{FINGERPRINT[:12]}/evaluations/report.html"
 PATHS = [
     "",
     "overview",
@@ -47,8 +50,8 @@ def register(
 def registered(local_aws: LocalAwsProcess) -> None:
     s3 = aws_client(local_aws.endpoint_url, "s3")
     s3.create_bucket(Bucket="reports")
-    s3.put_object(Bucket="reports", Key="report.html", Body="<h1>Raport — 漢</h1><script>alert(1)</script>".encode())
-    where = {"dag_id": "import_capitals", "dag_run_id": "a/run", "report_html_uri": "s3://reports/report.html"}
+    s3.put_object(Bucket="reports", Key=REPORT, Body="<h1>Raport — 漢</h1><script>alert(1)</script>".encode())
+    where = {"dag_id": "import_capitals", "dag_run_id": "a/run", "report_html_uri": f"s3://reports/{REPORT}"}
     register(local_aws, "capitals", **where)
     register(local_aws, "capitals", "Rejected", "cd" * 32)
     register(local_aws, "secret")
@@ -183,3 +186,51 @@ def test_the_database_is_asked_for_runs_and_tasks(visit: Visit) -> None:
         )
     text = visit("overview").text
     assert 'href="/dags/import_capitals/runs/manual__now"' in text
+
+
+#: What a version of the registry may say that another program, or a person in the console, wrote.
+STRANGE = {
+    "score.f1": "not a number",
+    "score.exact_match": "nan",
+    "score.precision": "1e308",
+    "score.recall": "-1",
+    "score.": "0.5",
+    "landed_at": "yesterday",
+    "retired_at": "never",
+    "dag_id": "../../x",
+    "dag_run_id": "a b",
+    "s3_uri": "s3://",
+    "report_html_uri": "s3://",
+    "cost": "free",
+}
+
+
+def test_the_page_survives_whatever_others_write_into_the_registry(visit: Visit, local_aws: LocalAwsProcess) -> None:
+    register(local_aws, "strange", fingerprint="ef" * 32)
+    sagemaker = aws_client(local_aws.endpoint_url, "sagemaker")
+    [version] = sagemaker.list_model_packages(ModelPackageGroupName="strange")["ModelPackageSummaryList"]
+    sagemaker.update_model_package(
+        ModelPackageArn=version["ModelPackageArn"],
+        CustomerMetadataProperties={**STRANGE, "imported_model_arn": "no ARN at all", "fingerprint": "../x"},
+    )
+    sagemaker.create_model_package(ModelPackageGroupName="strange", ModelPackageDescription="of another program")
+    for path in ("", "overview?refresh=true", "outlook?refresh=true", "rows/strange", "models/strange/standing"):
+        assert visit(path).status_code == requests.codes.ok, path
+    assert "not a number" not in visit("models/strange/standing").text
+
+
+def test_a_group_of_another_programs_is_not_shown(visit: Visit, local_aws: LocalAwsProcess) -> None:
+    sagemaker = aws_client(local_aws.endpoint_url, "sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="payroll", ModelPackageGroupDescription="Of finance")
+    sagemaker.create_model_package(ModelPackageGroupName="payroll", ModelPackageDescription="a model of salaries")
+    assert "payroll" not in visit("overview?refresh=true").text
+    assert "none registered" in visit("rows/payroll").text
+    assert "No version yet" in visit("models/payroll/standing").text
+
+
+def test_a_running_job_of_a_model_whose_name_begins_alike_is_not_named() -> None:
+    from model_imports_page.board import _running
+
+    jobs = ("cap-aaaaaaaaaaaa-2", "cap-secret-merger-0123456789ab", "cap-of-no-model")
+    account = SimpleNamespace(occupancy=Occupancy(3, (), jobs))
+    assert _running(account, ("cap",)) == ("cap-aaaaaaaaaaaa-2", "2 of others")  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from include.aws.imported_models import list_models
 from include.config.model import ModelConfig, parse_model_config
 from include.preflight.quota_checks import check_quotas
 from include.registry.versions import ApprovalStatus
+from include.run.ownership import ModelOwnedByOtherDagError
 from include.run.plan import ImportPlan
 from include.steps.results import ImportResult, RegistrationResult
 from model_import_dag import clients
@@ -118,3 +119,13 @@ def test_a_run_holds_the_model_that_it_evaluates_until_its_end(runs: Runs, monke
     runs.run("finished", "Approved")
     [model] = list_models(runs.imports.clients.bedrock, runs.imports.group)
     assert (seen, model.use(datetime.now(UTC))) == (["import_readme/manual__finished"], None)
+
+
+def test_neither_a_slot_nor_an_old_version_of_another_dags_model_is_taken(runs: Runs) -> None:
+    runs.imports.clients.sagemaker.create_model_package_group(
+        ModelPackageGroupName=runs.imports.group,
+        ModelPackageGroupDescription=f"Imported Bedrock models {runs.imports.group}; owned by DAG import_another",
+    )
+    with pytest.raises(ModelOwnedByOtherDagError, match="import_another"):
+        runs.run("finished", "Approved")
+    assert runs.imports.left() == set()

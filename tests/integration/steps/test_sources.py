@@ -22,7 +22,7 @@ from include.run.inputs import describe_inputs
 from include.run.plan import ImportPlan
 from include.run.workspace import PROJECT_ROOT
 from include.steps.deliver import deliver
-from include.steps.prepare import InputsChangedError, clear, merge, prepare_base, validate, why_no_preparation
+from include.steps.prepare import InputsChangedError, merge, prepare_base, validate, why_no_preparation
 from include.steps.results import DeliveryResult
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.raw_mistral import save_raw
@@ -137,10 +137,10 @@ def test_what_a_cleared_workspace_no_longer_holds_is_made_again(
 ) -> None:
     plan = _plan(cloud, tmp_path, str(DEMO / "base"), str(DEMO / "adapters" / "finished"))
     assert validate(plan, cloud.s3, cloud.sagemaker).errors == ()
-    clear(plan)
+    shutil.rmtree(plan.workspace)
     deliver(plan, cloud.s3, cloud.sagemaker)
     assert _objects(cloud, plan) == from_folders[1]
-    clear(plan)
+    shutil.rmtree(plan.workspace)
     assert "is in S3 already" in str(why_no_preparation(plan, cloud.s3))
     assert deliver(plan, cloud.s3, cloud.sagemaker).bytes_sent == 0
 

@@ -76,13 +76,20 @@ class Runner:
     def conf(self, **changes: Any) -> dict[str, Any]:
         """The parameters of a run; the model's sources lie in another bucket and among the fine-tunes."""
         return {
-            "model_name": "capitals",
+            "model_name": "lakes",
             "base": f"s3://{SOURCES}/base",
             "adapter": f"{self.outputs['FineTunesUri']}capitals/finished",
             "evaluation_dataset": str(self.dataset),
             "evaluation_prompt_template": "[INST] {question} [/INST]",
+            "evaluation_thresholds": {"f1": 0},
             "retention_keep": 1,
             "retention_delete_checkpoint": True,
+            **changes,
+        }
+
+    def variables(self) -> dict[str, str]:
+        """The Airflow Variables of the account, as environment variables."""
+        settings = {
             "aws_conn_id": CONNECTION,
             "bucket": self.outputs["BucketName"],
             "role_arn": self.outputs["ImportRoleArn"],
@@ -90,8 +97,8 @@ class Runner:
             "topic_arn": self.outputs["TopicArn"],
             "metrics_namespace": self.outputs["MetricsNamespace"],
             "workspace": str(self.folder / "workspace"),
-            **changes,
         }
+        return {f"AIRFLOW_VAR_MODEL_IMPORT_{name.upper()}": value for name, value in settings.items()}
 
     def run(self, **changes: Any) -> dict[str, Any]:
         """Do a whole run in this process; what its tasks left."""

@@ -66,6 +66,8 @@ def runner(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runne
     with pytest.MonkeyPatch.context() as patch:
         made = Runner.create(aws, tmp_path_factory.mktemp("runner"))
         patch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", made.connection())
+        for name, value in made.variables().items():
+            patch.setenv(name, value)
         patch.setattr(producer, "LONG_POLL", 1)
         yield made
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import mistral_common
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.files.folder import checkpoint_of_folder
+from include.checkpoint.mistral.raw_tokenizer import tokenizer_files
 from include.checkpoint.normalising import normalise, normalise_config
 from include.checkpoint.writing.materialize import materialize
 
@@ -61,6 +64,25 @@ def test_each_architecture_of_transformers_5_computes_the_same_logits(name: str,
     expected = load_file(FIXTURES / name / "expected.logits")["logits"]
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
     assert normalise(normalised, tmp_path / "again") is normalised
+
+
+@pytest.mark.parametrize("other", [{}, {"tokenizer_config.json": '{"tokenizer_class": "MistralCommonTokenizer"}'}])
+def test_a_model_with_only_tekken_json_gets_the_tokenizer_that_a_raw_model_gets(
+    tmp_path: Path, other: dict[str, str]
+) -> None:
+    source = tmp_path / "model"
+    sizes = {"vocab_size": 131072, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "eos_token_id": 2, "bos_token_id": 1}
+    MistralForCausalLM(MistralConfig(**sizes, **heads)).bfloat16().save_pretrained(source)
+    shutil.copy(Path(mistral_common.__file__).parent / "data" / "tekken_240911.json", source / "tekken.json")
+    for name, text in other.items():
+        (source / name).write_text(text)
+    normalised = normalise(checkpoint_of_folder(source), tmp_path / "overlay")
+    assert validate(normalised).errors == ()
+    materialize(normalised, tmp_path / "out")
+    assert not (tmp_path / "out" / "tekken.json").exists()
+    expected, _ = tokenizer_files(source)
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in expected} == expected
 
 
 def test_the_attention_implementation_of_the_training_machine_is_left_out() -> None:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from include.config.model import ModelFileInvalidError, parse_model_config, read_model_file
+from include.config.account import CONNECTION_FIELDS, AccountConfig, account_settings
+from include.config.errors import ModelFileInvalidError
+from include.config.files import read_model_file
+from include.config.model import parse_model_config
 
-MODEL = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
+MODEL: dict[str, object] = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 
 
 def test_the_demos_model_file_is_valid() -> None:
@@ -65,6 +68,74 @@ def test_a_schedule_is_a_cron_expression_an_asset_or_events(schedule: object, ki
     config = parse_model_config({**MODEL, "schedule": schedule}, "a test")
     assert config.schedule
     assert config.schedule.model_fields_set == {kind}
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"adaptor": "x"}, "adaptor: there is no such field, did you mean adapter?"),
+        ({"Promotion": "never"}, "did you mean promotion?"),
+        ({"keep": 5}, "did you mean keep under retention?"),
+        ({"evaluation.sample": 10}, "did you mean sample under evaluation?"),
+        ({"retention": {"kep": 1}}, "retention.kep: there is no such field, did you mean keep under retention?"),
+        ({"schedule": {"events": {"s4": "s3://bucket/x"}}}, "did you mean s3 under schedule.events?"),
+        ({"xyzzy": 1}, "xyzzy: there is no such field (found 1)"),
+    ],
+)
+def test_a_key_that_is_no_field_is_refused_with_the_nearest_one(change: dict[str, object], found: str) -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({**MODEL, **change}, "capitals.yaml")
+    assert found in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "evaluations", "model", "4186b7575cd3", "capitals-0123456789ab"])
+def test_a_model_has_no_name_that_is_part_of_an_imports_names(name: str) -> None:
+    with pytest.raises(ModelFileInvalidError, match=r"model_name: .*reserved"):
+        parse_model_config({**MODEL, "model_name": name}, "a test")
+
+
+@pytest.mark.parametrize("prefix", ["models/capitals/4186b7575cd3", "4186b7575cd3/checkpoint"])
+def test_no_prefix_is_inside_the_folder_of_an_import(prefix: str) -> None:
+    with pytest.raises(ModelFileInvalidError, match=r"account\.prefix: .*folder"):
+        parse_model_config({**MODEL, "account": {"prefix": prefix}}, "a test")
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("evaluation_sample", "'evaluation.sample' is"),
+        ("promotoin", "'promotion' is"),
+        ("account.bucket", "no field that a run can change"),
+        ("model_name", "no field that a run can change"),
+        ("schedule.cron", "no field that a run can change"),
+        ("retention", "no field that a run can change"),
+        ("run_may_change", "no field that a run can change"),
+    ],
+)
+def test_a_file_opens_only_fields_that_a_run_can_change(path: str, found: str) -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({**MODEL, "run_may_change": [path]}, "a test")
+    assert found in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("own", "variables", "expected"),
+    [
+        ({}, {}, ("aws_default", None)),
+        ({}, {"aws_conn_id": "v", "region_name": "eu-central-1"}, ("v", "eu-central-1")),
+        ({"region_name": "us-west-2"}, {"aws_conn_id": "v", "region_name": "eu-central-1"}, ("v", "us-west-2")),
+        ({"aws_conn_id": "f"}, {"aws_conn_id": "v", "region_name": ""}, ("f", None)),
+    ],
+)
+def test_an_account_setting_is_the_files_else_the_variables_else_the_default(
+    own: dict[str, str], variables: dict[str, str], expected: tuple[str, str | None]
+) -> None:
+    def variable(name: str) -> str | None:
+        return variables.get(name.removeprefix("model_import_"))
+
+    for file in [AccountConfig.model_validate(own), *([] if own else [None])]:
+        found = account_settings(file, variable, CONNECTION_FIELDS)
+        assert (found.aws_conn_id, found.region_name) == expected
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:

@@ -11,7 +11,7 @@ from peft import PeftConfig
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from include.config.model import read_model_file
+from include.config.files import read_model_file
 from include.demo import train
 from include.demo.questions import base_questions, read_countries, train_questions
 from include.evaluation.dataset import read_dataset

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from pathlib import Path
 
 import botocore.session
 from hypothesis import given
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 from include.aws.tags import tag_value
 from include.run.identity import ImportIdentity, forced_identity
 from include.run.names import import_names
-from include.run.plan import PROJECT_VERSION
 
 CONTENT = "0123456789abcdef" * 4
 TAG_VALUE = botocore.session.get_session().get_service_model("bedrock").shape_for("TagValue").metadata
@@ -48,8 +45,3 @@ def test_a_long_source_keeps_its_beginning_and_its_end() -> None:
 
 def test_a_source_that_fits_is_told_as_it_is() -> None:
     assert tag_value("s3://a-bucket/base_1/v2.0") == "s3://a-bucket/base_1/v2.0"
-
-
-def test_the_version_in_the_tags_is_the_projects() -> None:
-    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))
-    assert project["project"]["version"] == PROJECT_VERSION

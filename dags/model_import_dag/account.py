@@ -1,0 +1,29 @@
+"""The account's settings of a DAG: its model's file's, else Airflow's Variables'."""
+
+from __future__ import annotations
+
+from airflow.sdk import Variable
+
+from include.config.account import CONNECTION_FIELDS, AccountConfig, account_settings
+from include.config.model import ModelConfig
+
+
+def variable(name: str) -> str | None:
+    """Return the value of an Airflow Variable; None without one."""
+    found: str | None = Variable.get(name, default=None)
+    return found
+
+
+def account_of(file: ModelConfig | None, *fields: str) -> AccountConfig:
+    """Return these settings of the account, or all of them, for a model with this file, or without a file.
+
+    Raises:
+        ModelFileInvalidError: names every wrong setting.
+    """
+    return account_settings(file.account if file else None, variable, fields or tuple(AccountConfig.model_fields))
+
+
+def connection_of(file: ModelConfig | None = None) -> tuple[str, str | None]:
+    """Return the Airflow connection and the region, None for the connection's own."""
+    account = account_of(file, *CONNECTION_FIELDS)
+    return account.aws_conn_id, account.region_name

@@ -1,0 +1,93 @@
+"""The part of a model's configuration that says how the imported model is measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
+
+from include.config.part import Part, Score, Text
+from include.evaluation.metrics import SCORES, known_score
+from include.evaluation.requests import CHAT_FORMATS, RequestFormat
+
+Metric = Annotated[str, AfterValidator(known_score), WithJsonSchema({"type": "string", "enum": list(SCORES)})]
+StopSequence = Annotated[str, StringConstraints(min_length=1)]
+#: Airflow's form shows a field of several lines.
+_MULTILINE: dict[str, Any] = {"format": "multiline"}
+
+
+class EvaluationConfig(Part):
+    """How the imported model is measured."""
+
+    dataset: Text = Field(
+        description="JSON Lines, CSV or Parquet, by its ending: a file or `s3://bucket/key`. A record has a question, "
+        "one or more accepted answers (a list, or `<OR>` between them), and optionally a category.",
+        examples=["include/demo/capitals_eval.jsonl", "s3://bucket/questions.parquet"],
+    )
+    question_location: Text = Field(
+        default="question", description="Where the question is: a column's name or a JMESPath expression."
+    )
+    answer_location: Text = Field(default="answer", description="Where the accepted answers are, in the same way.")
+    category_location: Text = Field(default="category", description="Where the category is, if there is one.")
+    sample: int | None = Field(
+        default=None, ge=1, description="Ask only so many records, drawn at random; empty: ask all of them."
+    )
+    seed: int = Field(default=0, ge=0, description="Seed of everything drawn: sample, examples, bootstrap intervals.")
+    body_format: RequestFormat = Field(
+        default="OpenAICompletion",
+        description="How the model is asked. `OpenAICompletion` and `BedrockCompletion` send the filled template as it "
+        "is; `OpenAIChatCompletion` and `Converse` send messages, for the model's own chat template.",
+    )
+    prompt_template: Text = Field(
+        default="{question}",
+        description="What is sent to the model; `{question}` stands for the record's question.",
+        json_schema_extra=_MULTILINE,
+    )
+    system_prompt: Text | None = Field(
+        default=None,
+        description="System message; only for `OpenAIChatCompletion` and `Converse`.",
+        json_schema_extra=_MULTILINE,
+    )
+    few_shot_dataset: Text | None = Field(
+        default=None,
+        description="Data set from which examples are drawn and shown before each question, in the same forms as "
+        "`dataset`; questions that are asked are not shown.",
+    )
+    few_shot_examples: int = Field(
+        default=3, ge=1, le=32, description="How many examples are shown, if there is a data set of them."
+    )
+    stop: tuple[StopSequence, ...] | None = Field(
+        default=None, max_length=4, description="Texts at which an answer ends; the answer is cut there."
+    )
+    max_tokens: int = Field(default=64, ge=1, le=4096, description="Longest answer, in tokens.")
+    temperature: float = Field(
+        default=0.0, ge=0, le=1, description="0: the same answers every time; above: answers are drawn without a seed."
+    )
+    guardrail_id: str | None = Field(
+        default=None,
+        pattern=r"^([a-z0-9]+|arn:aws(-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:guardrail/[a-z0-9]+)$",
+        description="Bedrock guardrail through which questions and answers go; empty: none.",
+    )
+    guardrail_version: str = Field(
+        default="DRAFT", pattern=r"^([1-9][0-9]{0,7}|DRAFT)$", description="Version of the guardrail."
+    )
+    concurrency: int = Field(
+        default=8, ge=1, le=64, description="How many questions are asked at a time, at most; fewer while throttled."
+    )
+    thresholds: dict[Metric, Score] = Field(
+        default={},
+        description="Lowest mean score, per metric, with which a model may be promoted; without any, a person is asked "
+        "about a model that has no champion yet.",
+    )
+    category_thresholds: dict[str, dict[Metric, Score]] = Field(
+        default={},
+        description="The same within a category, by its name; `*` stands for every category.",
+        examples=[{"*": {"f1": 0.5}}],
+    )
+
+    @field_validator("system_prompt")
+    @classmethod
+    def _needs_messages(cls, system_prompt: str | None, info: ValidationInfo) -> str | None:
+        if system_prompt and info.data.get("body_format") not in CHAT_FORMATS:
+            raise ValueError(f"needs body_format {' or '.join(CHAT_FORMATS)}; else put it into prompt_template")
+        return system_prompt

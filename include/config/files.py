@@ -1,0 +1,110 @@
+"""Read `dags/models/`: the one place that says which files are models, and what a broken one means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from include.config.errors import BrokenModelFilesError, ModelFileInvalidError, ModelNameTakenError
+from include.config.model import ModelConfig, parse_model_config
+
+_SUFFIXES = {".yaml", ".yml"}
+_MODEL_NAME_LINE = re.compile(rb"""(?:^|[{,])\s*["']?model_name["']?\s*:\s*["']?([a-z0-9-]+)""", re.MULTILINE)
+
+
+class ModelFiles(NamedTuple):
+    """What the folder holds: the models by name, what is wrong with the other files, and every name that one states.
+
+    A name in ``claimed`` belongs to a file, even while that file is broken.
+    """
+
+    configs: Mapping[str, ModelConfig]
+    errors: tuple[ModelFileInvalidError, ...]
+    claimed: frozenset[str]
+
+    def raise_on_errors(self) -> None:
+        """Raise BrokenModelFilesError, which names the files and fields, if some describe no model."""
+        if self.errors:
+            raise BrokenModelFilesError(tuple(map(str, self.errors)))
+
+
+def _no_problem(_: ModelConfig) -> None:
+    """Find nothing wrong."""
+
+
+def read_model_files(folder: Path, problem_of: Callable[[ModelConfig], str | None] = _no_problem) -> ModelFiles:
+    """Return the models of a folder; of two files with one name, the first counts.
+
+    Hidden files and folders are passed over, as editors and archives make them. A model in a subfolder is an error: its
+    author expects a DAG.
+
+    Args:
+        folder: the folder with a YAML file per model.
+        problem_of: returns what else is wrong with a model, None when nothing is.
+    """
+    configs: dict[str, ModelConfig] = {}
+    errors: list[ModelFileInvalidError] = []
+    claimed: set[str] = set()
+    for path in _yaml_files(folder):
+        name = str(path.relative_to(folder))
+        try:
+            config = _read(path, name, is_inside=path.parent != folder)
+            if config.model_name in configs:
+                raise ModelNameTakenError(name, config.model_name)
+            if problem := problem_of(config):
+                raise ModelFileInvalidError(name, (problem,))
+            configs[config.model_name] = config
+        except ModelFileInvalidError as error:
+            errors.append(error)
+            claimed |= _stated_names(path)
+    return ModelFiles(configs, tuple(errors), frozenset({*configs, *claimed}))
+
+
+def read_model_file(path: Path) -> ModelConfig:
+    """Return the configuration in a YAML file.
+
+    Raises:
+        ModelFileInvalidError: the file is not YAML, or a field is wrong.
+    """
+    try:
+        values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeysLoader)  # a SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ModelFileInvalidError(path.name, (f"not readable as YAML: {' '.join(str(error).split())}",)) from None
+    return parse_model_config(values, path.name)
+
+
+def _read(path: Path, name: str, *, is_inside: bool) -> ModelConfig:
+    if is_inside:
+        raise ModelFileInvalidError(name, ("the file: it is in a subfolder; move it directly into the models' folder",))
+    return read_model_file(path)
+
+
+def _yaml_files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in _SUFFIXES and not hidden and not path.is_dir():
+            yield path
+
+
+def _stated_names(path: Path) -> set[str]:
+    try:
+        return {found.decode() for found in _MODEL_NAME_LINE.findall(path.read_bytes())}
+    except OSError:
+        return set()
+
+
+class _UniqueKeysLoader(yaml.SafeLoader):
+    """Refuses a key that is twice in a mapping; YAML's own loader takes the last."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                raise yaml.composer.ComposerError(None, None, f"the key {key.value!r} is there twice", key.start_mark)
+            keys.add(str(key.value))
+        return node

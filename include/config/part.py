@@ -1,0 +1,27 @@
+"""What the parts of a model's configuration have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Score = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+
+class Part(BaseModel):
+    """A part of a model's file; a key that is no field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def field_paths(kind: type[Part], inside: str = "") -> Iterator[str]:
+    """Yield each field of a part and of the parts in it, as a model's file nests them: ``evaluation.sample``."""
+    for name, field in kind.model_fields.items():
+        path = f"{inside}{name}"
+        yield path
+        for option in (field.annotation, *get_args(field.annotation)):
+            if isinstance(option, type) and issubclass(option, Part):
+                yield from field_paths(option, f"{path}.")
