@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
+from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError, PickleRefusedError
 from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, dtype_of, from_bytes
 from include.checkpoint.files.folder import whole
 from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
@@ -19,6 +19,7 @@ from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import read_header
 from include.checkpoint.files.tensors import StoredTensor
+from include.checkpoint.files.torch_archive import open_torch_archive
 from include.checkpoint.lora.adapter_names import read_names
 from include.checkpoint.lora.errors import AdapterDtypeError, AdapterTensorsEmptyError, AdapterUnreadableError, first
 
@@ -255,10 +256,15 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
 
     with path.open("rb") as file:
         refuse_git_lfs_pointer(path.name, file.read(len(POINTER)))
+    is_zip = zipfile.is_zipfile(path)
     try:
+        if is_zip:
+            open_torch_archive(path)
         # weights_only: a pickle can run any code, this unpickler only builds tensors. The format of torch before 1.6 is
         # no zip file and cannot be mapped.
-        state = torch.load(path, weights_only=True, mmap=zipfile.is_zipfile(path), map_location="cpu")
+        state = torch.load(path, weights_only=True, mmap=is_zip, map_location="cpu")
+    except PickleRefusedError as error:
+        raise AdapterUnreadableError(str(path), error.found) from error
     except Exception as error:  # what torch raises for a damaged file is of many kinds
         reason = str(error).partition("\n")[0]
         raise AdapterUnreadableError(str(path), f"{type(error).__name__}: {reason}") from error
@@ -268,4 +274,12 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
     others = [entry for entry, is_tensor in kinds.items() if not is_tensor]
     if others:
         raise AdapterUnreadableError(str(path), f"{len(others)} entries that are no tensors: {first(others)}")
+    _refuse_inflated(path, state)
     return state
+
+
+def _refuse_inflated(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors whose strides repeat what is in the file; two may share a storage, as embedding and head do."""
+    size, limit = sum(tensor.nbytes for tensor in state.values()), 2 * path.stat().st_size
+    if size > limit:
+        raise AdapterUnreadableError(str(path), f"tensors of {size} bytes, more than twice the file's")
