@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.aws.transient import transient_cause
-from include.config.model import EvaluationConfig, ModelConfig
+from include.config.model import AccountConfig, EvaluationConfig, ModelConfig
 from include.errors import ModelImportError
 from include.preflight.asking import AwsClients, Check, guarded, is_denied
 from include.preflight.findings import Finding
@@ -43,15 +43,15 @@ def _check_source(
     return source
 
 
-def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Check[None]:
+def _check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clients: AwsClients) -> Check[None]:
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
     try:
         check_template(evaluation.prompt_template)
-        whole = read_evaluation_set(evaluation.dataset, evaluation, clients.s3)
-        prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), clients.s3)
+        whole = read_evaluation_set(evaluation.dataset, evaluation, account, clients.s3)
+        prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), account, clients.s3)
     except ModelImportError as error:
         if transient_cause(error):
             raise
@@ -67,7 +67,7 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, ("adapter",), config, clients)
-    evaluation = _check_evaluation(config.evaluation, clients)
+    evaluation = _check_evaluation(config.evaluation, config.account, clients)
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
         return None

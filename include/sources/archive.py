@@ -45,7 +45,7 @@ def unpack(uri: str, chunks: Iterable[bytes], folder: Path, limits: UnpackLimits
     the headers of another.
 
     Raises:
-        HostileArchiveError: a path out of the folder, a link, a device, a bomb, two members of one name, a negative size.
+        HostileArchiveError: a path out of the folder, a link, a bomb, a negative size, two members of one name.
         ArchiveUnreadableError: it is broken, or not a tar archive, plain or with gzip.
     """
     stream = _ForwardStream(uri, _decompressed(uri, iter(chunks), limits), limits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -22,6 +21,7 @@ from include.checkpoint.files.tensors import StoredTensor
 from include.checkpoint.files.torch_archive import open_torch_archive
 from include.checkpoint.lora.adapter_names import read_names
 from include.checkpoint.lora.errors import AdapterDtypeError, AdapterTensorsEmptyError, AdapterUnreadableError, first
+from include.checkpoint.lora.name_patterns import compiled, ending
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +51,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "bias": str,
     "lora_bias": bool,
 }
+
+# Those whose lists hold the names of modules.
+_NAMES = ("modules_to_save", "target_modules", "exclude_modules", "layers_pattern", "target_parameters")
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class AdapterConfig:
 
 def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     # The first pattern that matches the end of the name wins, as in peft.
-    return next((value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)), default)
+    return next((value for key, value in patterns.items() if compiled(ending(key)).match(module)), default)
 
 
 class LazyTensors(Protocol):
@@ -159,7 +162,8 @@ def read_adapter(adapter_dir: str | Path, reader: RangeReader = LOCAL) -> Adapte
 def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
     given = {item.name: raw[item.name] for item in fields(AdapterConfig) if raw.get(item.name) is not None}
     for name, value in given.items():
-        if name in _TYPES and not isinstance(value, _TYPES[name]):
+        texts = value if name in _NAMES and isinstance(value, list) else ()
+        if name in _TYPES and not (isinstance(value, _TYPES[name]) and all(isinstance(text, str) for text in texts)):
             raise AdapterConfigError(path, f"{name} = {json.dumps(value)}")
     if "peft_type" not in given:
         raise AdapterConfigError(path, "no peft_type")
@@ -171,16 +175,8 @@ def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
 def _check_patterns(given: Mapping[str, Any], path: str) -> None:
     for name, of in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
         for pattern, value in given.get(name, {}).items():
-            if not _is_pattern(pattern) or not isinstance(value, _TYPES[of]):
+            if not isinstance(value, _TYPES[of]):
                 raise AdapterConfigError(path, f"{name} = {json.dumps({pattern: value})}")
-
-
-def _is_pattern(pattern: str) -> bool:
-    try:
-        re.compile(rf"(.*\.)?({pattern})$")
-    except re.error:
-        return False
-    return True
 
 
 def _default_notes(config: AdapterConfig, raw: Mapping[str, Any]) -> list[str]:
