@@ -23,7 +23,7 @@ from typing import Any
 
 import requests
 
-from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
 
 REGION, ACCOUNT, BUCKET, CONNECTION = "us-east-1", "123456789012", "models", "aws_local"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -38,7 +38,9 @@ def connect(endpoint_url: str, service: str) -> Any:
 
 
 def script(endpoint_url: str, fault: str, **body: Any) -> None:
-    requests.post(f"{endpoint_url}/_local_aws/bedrock/{fault}", json=body, timeout=10).raise_for_status()
+    requests.post(
+        f"{endpoint_url}/_local_aws/bedrock/{fault}", json=body, headers=OWN_HEADERS, timeout=10
+    ).raise_for_status()
 
 
 def prepare(endpoint_url: str) -> str:

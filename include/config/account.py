@@ -41,6 +41,11 @@ class AccountConfig(Part):
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
     workspace: Text = Field(default="workspace", description="Working directory, shared by all workers.")
+    local_folders: str | None = Field(
+        default=None,
+        description="Other folders that models and data sets may be read from, with `:` between them; without any, "
+        "the project's and the workspace.",
+    )
     cache_gigabytes: int = Field(
         default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
     )

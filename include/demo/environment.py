@@ -144,7 +144,7 @@ class DemoEnvironment:
         """Start everything; return it, and a note for each port that had to be changed."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, mode=0o700)  # it holds keys, a database and logs
         (aws_port, aws_holder), (ui_port, ui_holder) = free_port(STAND_IN_PORT), free_port(UI_PORT)
         held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
         notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]

@@ -7,19 +7,22 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.dataset_formats import Row, read_rows
 from include.evaluation.dataset_source import read_bytes
-from include.evaluation.errors import DatasetEmptyError, DatasetFieldError, DatasetLocationError
+from include.evaluation.errors import DatasetCategoriesError, DatasetEmptyError, DatasetFieldError, DatasetLocationError
 from include.evaluation.qa_accuracy import ALTERNATIVES_DELIMITER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 log = logging.getLogger(__name__)
+#: Reports, approval requests and notices name categories; a record belongs to one of a few kinds.
+MAX_CATEGORIES = 1000
+MAX_CATEGORY_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any 
         DatasetLineError: a line is not a record.
         DatasetLocationError: a location is not a JMESPath expression.
         DatasetFieldError: a field is missing, blank or not a text.
+        DatasetCategoriesError: a category's name is long, or there are many.
         DatasetEmptyError: the file has no record.
     """
     uri = str(place)
@@ -91,7 +95,17 @@ def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any 
     records = tuple(_record(uri, index, row, *finders) for index, row in enumerate(read_rows(uri, content)))
     if not records:
         raise DatasetEmptyError(uri)
+    _refuse_large_categories(uri, {record.category for record in records if record.category})
     return Dataset(uri, hashlib.sha256(content).hexdigest(), records, len(records))
+
+
+def _refuse_large_categories(uri: str, categories: Collection[str]) -> None:
+    if len(categories) > MAX_CATEGORIES:
+        raise DatasetCategoriesError(uri, f"at most {MAX_CATEGORIES} categories", f"{len(categories)}")
+    longest = max(categories, key=len, default="")
+    if len(longest) > MAX_CATEGORY_LENGTH:
+        found = f"one of {len(longest)} characters: {longest[:40]!r}..."
+        raise DatasetCategoriesError(uri, f"names of at most {MAX_CATEGORY_LENGTH} characters", found)
 
 
 def sample(dataset: Dataset, count: int | None, seed: int) -> Dataset:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from include.evaluation import parquet_rows
 from include.evaluation.errors import DatasetFormatError, DatasetLineError, DatasetTooLargeError
+from include.limited_process import Limits, run_limited
 
 #: What a Parquet file may unpack to: it can be compressed a thousandfold.
 MAX_UNPACKED_BYTES = 2_000_000_000
+#: pyarrow itself takes half of a gigabyte of addresses, and a page of a file may unpack to two.
+PARQUET_MEMORY_BYTES = 6 * 2**30
+PARQUET_SECONDS = 300
+#: What a row takes in memory, however short it is.
+LEAST_ROW_BYTES = 200
 
 
 class Row(NamedTuple):
@@ -73,21 +82,19 @@ def _csv(uri: str, content: bytes) -> Iterator[Row]:
 
 
 def _parquet(uri: str, content: bytes) -> Iterator[Row]:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        file = parquet.ParquetFile(io.BytesIO(content))
-        unpacked = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
-        if unpacked > MAX_UNPACKED_BYTES:
-            raise DatasetTooLargeError(uri, MAX_UNPACKED_BYTES, unpacked)
-        number = 0
-        for batch in file.iter_batches():
-            for values in batch.to_pylist():
-                number += 1
-                yield Row(f"row {number}", values)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DatasetFormatError(uri, "Parquet", str(error)) from error
+    with tempfile.TemporaryFile() as lines:
+        limits = Limits(PARQUET_SECONDS, PARQUET_MEMORY_BYTES, MAX_UNPACKED_BYTES)
+        problem = run_limited(parquet_rows.__file__, content, lines, limits)
+        written = lines.seek(0, os.SEEK_END)
+        if written >= MAX_UNPACKED_BYTES:
+            raise DatasetTooLargeError(uri, MAX_UNPACKED_BYTES, written)
+        if problem:
+            raise DatasetFormatError(uri, f"Parquet that unpacks to at most {MAX_UNPACKED_BYTES:,} bytes", problem)
+        lines.seek(0)
+        for number, line in enumerate(lines, start=1):
+            if number * LEAST_ROW_BYTES > MAX_UNPACKED_BYTES:
+                raise DatasetTooLargeError(uri, MAX_UNPACKED_BYTES, number * LEAST_ROW_BYTES)
+            yield Row(f"row {number}", json.loads(line))
 
 
 _READERS: Mapping[str, Callable[[str, bytes], Iterator[Row]]] = {

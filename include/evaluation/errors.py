@@ -92,6 +92,19 @@ class DatasetFieldError(ModelImportError):
         )
 
 
+class DatasetCategoriesError(ModelImportError):
+    """The categories are no groups of records."""
+
+    def __init__(self, uri: str, expected: str, found: str) -> None:
+        super().__init__(
+            "The categories of the evaluation data set are too many or too long",
+            uri,
+            expected,
+            found,
+            "Name the kinds of questions in short, or set category_location to the field that does.",
+        )
+
+
 class FewShotExamplesError(ModelImportError):
     """There are fewer examples to show than asked for."""
 

@@ -37,8 +37,12 @@ def generate_greedily(checkpoint_dir: Path, prompts: Sequence[str], max_tokens: 
     """Return the checkpoint's answers to ``prompts``, in the dtype of its weights."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(checkpoint_dir, torch_dtype="auto").eval()
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint_dir, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(
+        checkpoint_dir, torch_dtype="auto", local_files_only=True, trust_remote_code=False
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(
+        checkpoint_dir, padding_side="left", local_files_only=True, trust_remote_code=False
+    )
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     batches = [prompts[start : start + _BATCH_SIZE] for start in range(0, len(prompts), _BATCH_SIZE)]
     return [answer for batch in batches for answer in _generate_batch(model, tokenizer, batch, max_tokens)]

@@ -14,6 +14,7 @@ from include.local_aws import moto_patches
 from include.local_aws.access.decisions import LEDGER
 from include.local_aws.aws_errors import answer_errors_like_aws, unknown_service_app
 from include.local_aws.bedrock.app import create_bedrock_app
+from include.local_aws.front import HEALTH_PATH, OWN_PATH, refusal, refusing
 from include.local_aws.http_handler import KeepAliveRequestHandler
 from include.local_aws.s3.guard import S3Guard
 from include.local_aws.s3.stored_bytes import ByteStore
@@ -22,7 +23,6 @@ from include.local_aws.settings import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-OWN_PATH = "/_local_aws/"
 BEDROCK_SERVICES = ("bedrock", "bedrockruntime", "bedrockagent")
 """moto's names of the services that sign as "bedrock"; it distinguishes them by path."""
 
@@ -37,6 +37,8 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
 
     def get_application(self, environ: WSGIEnvironment) -> Any:
         """Return the app for a request."""
+        if reason := refusal(environ):
+            return refusing(reason)
         if environ.get("PATH_INFO", "").startswith(OWN_PATH):
             return self._bedrock
         try:
@@ -56,7 +58,7 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
 
 def _bedrock_app(settings: Settings) -> Flask:
     app = create_bedrock_app(settings)
-    app.add_url_rule(f"{OWN_PATH}health", "health", lambda: {"status": "ok"})
+    app.add_url_rule(HEALTH_PATH, "health", lambda: {"status": "ok"})
     app.add_url_rule(f"{OWN_PATH}access", "access", lambda: {"decisions": LEDGER.of(request.args["caller"])})
     return app
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from include.aws.clients import AwsClients
 from include.aws.transient import transient_cause
+from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
 from include.config.model import ModelConfig
 from include.errors import ModelImportError
@@ -45,15 +46,15 @@ def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClient
     return source
 
 
-def _check_evaluation(evaluation: EvaluationConfig, clients: AwsClients) -> Check[None]:
+def _check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clients: AwsClients) -> Check[None]:
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
     try:
         check_template(evaluation.prompt_template)
-        whole = read_evaluation_set(evaluation.dataset, evaluation, clients.s3)
-        prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), clients.s3)
+        whole = read_evaluation_set(evaluation.dataset, evaluation, account, clients.s3)
+        prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), account, clients.s3)
     except ModelImportError as error:
         if transient_cause(error):
             raise
@@ -69,7 +70,7 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
-    evaluation = _check_evaluation(config.evaluation, clients)
+    evaluation = _check_evaluation(config.evaluation, config.account, clients)
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
         return None

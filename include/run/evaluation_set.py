@@ -6,29 +6,34 @@ from dataclasses import replace
 from typing import Any
 
 from include.aws.s3_uri import is_s3_uri
+from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
 from include.evaluation.dataset import Dataset, Locations, read_dataset
 from include.evaluation.prompts import choose_examples
 from include.evaluation.results import PromptSettings
-from include.run.workspace import project_path
+from include.run.local_paths import local_path
 
 
-def read_evaluation_set(dataset: str, settings: EvaluationConfig, s3: Any) -> Dataset:
-    """Return a data set as a model's file names it; raises what ``read_dataset`` does."""
+def read_evaluation_set(dataset: str, settings: EvaluationConfig, account: AccountConfig, s3: Any) -> Dataset:
+    """Return a data set as a model's file names it; raises what ``read_dataset`` does.
+
+    Raises:
+        LocalPathOutsideError: it is a file that may not be read.
+    """
     locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
-    place = dataset if is_s3_uri(dataset) else project_path(dataset)
+    place = dataset if is_s3_uri(dataset) else local_path(dataset, account)
     return replace(read_dataset(place, locations, s3), uri=dataset)
 
 
-def prompt_settings(settings: EvaluationConfig, asked: Dataset, s3: Any) -> PromptSettings:
+def prompt_settings(settings: EvaluationConfig, asked: Dataset, account: AccountConfig, s3: Any) -> PromptSettings:
     """Return how the records are asked, the few-shot examples drawn.
 
     Raises:
-        FewShotExamplesError: there are too few examples; also what ``read_dataset`` raises.
+        FewShotExamplesError: there are too few examples; also what ``read_evaluation_set`` raises.
     """
     examples: tuple[tuple[str, str], ...] = ()
     if settings.few_shot_dataset:
-        shown = read_evaluation_set(settings.few_shot_dataset, settings, s3)
+        shown = read_evaluation_set(settings.few_shot_dataset, settings, account, s3)
         examples = choose_examples(shown, settings.few_shot_examples, asked.records, settings.seed)
     return PromptSettings(
         body_format=settings.body_format,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from include.config.account import AccountConfig
 from include.config.model import Dtype, ModelConfig
+from include.run.local_paths import local_path
 from include.run.plan import PREPARATION_VERSION
 from include.run.workspace import project_path
 from include.sources.fingerprint import fingerprint
@@ -33,14 +35,17 @@ class RunInputs(NamedTuple):
         return fingerprint(self.base.files, adapter, options)
 
 
-def locate(spec: str) -> Location:
+def locate(spec: str, account: AccountConfig) -> Location:
     """Return the location that a model's file names; relative folders are taken from the project's root.
 
     Raises:
         SourceSpecInvalidError: it has none of the accepted forms.
+        LocalPathOutsideError: it is a folder that may not be read.
     """
     location = parse_location(spec)
-    return FolderLocation(project_path(str(location.path))) if isinstance(location, FolderLocation) else location
+    if not isinstance(location, FolderLocation):
+        return location
+    return FolderLocation(local_path(str(location.path), account))
 
 
 def cache_folder(config: ModelConfig) -> Path:
@@ -52,7 +57,8 @@ def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
     """Return a source's description, downloading nothing that metadata says; raises what ``describe_source`` does."""
     from include.sources.source import describe_source
 
-    return describe_source(locate(spec), s3=s3, sagemaker=sagemaker, cache_dir=cache_folder(config) / "checksums")
+    location, checksums = locate(spec, config.account), cache_folder(config) / "checksums"
+    return describe_source(location, s3=s3, sagemaker=sagemaker, cache_dir=checksums)
 
 
 def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:

@@ -19,12 +19,21 @@ MAX_HEADER_SIZE = 2**20
 GZIP = b"\x1f\x8b"
 
 
+# No file system of a worker takes longer names.
+MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4096
+
+
 @dataclass(frozen=True)
 class UnpackLimits:
-    """What an archive may unpack to; weights hardly compress, so a high ratio is a bomb."""
+    """What an archive may unpack to; weights hardly compress, so a high ratio is a bomb.
+
+    ``size`` counts the files' bytes, ``members`` files and directories, ``headers`` the bytes that say what they are.
+    """
 
     size: int
     members: int = 10_000
+    headers: int = 64 * 2**20
     ratio: int = 100
     ratio_from: int = 64 * 2**20
 
@@ -32,32 +41,45 @@ class UnpackLimits:
 def unpack(uri: str, chunks: Iterable[bytes], folder: Path, limits: UnpackLimits) -> list[str]:
     """Write the archive's checkpoint files into ``folder`` and return the paths of all its files.
 
-    Files that no checkpoint has (optimizer state, scripts) are not written. Memory stays at one piece of a member.
+    Files that no checkpoint has (optimizer state, scripts) are not written. Memory stays at one piece of a member and
+    the headers of another.
 
     Raises:
-        HostileArchiveError: a path out of the folder, a link, a device, a bomb, two members of one name.
+        HostileArchiveError: a path out of the folder, a link, a bomb, a negative size, two members of one name.
         ArchiveUnreadableError: it is broken, or not a tar archive, plain or with gzip.
     """
-    stream = _ForwardStream(uri, _decompressed(uri, iter(chunks), limits))
-    names: list[str] = []
-    unpacked = 0
+    stream = _ForwardStream(uri, _decompressed(uri, iter(chunks), limits), limits)
+    names: dict[str, None] = {}
     try:
-        with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]  # reads forward only
-            while member := archive.next():
-                path = _checked_path(uri, member)
-                unpacked += member.size
-                _check_limits(uri, unpacked, len(names) + 1, limits)
-                if not member.isreg():
-                    continue
-                if path in names:
-                    raise HostileArchiveError(uri, path, "two members of this name")
-                names.append(path)
-                if is_checkpoint_file(PurePosixPath(path).name):
-                    _write(uri, stream, member.size, folder / path)
+        for member in _members(uri, stream, limits):
+            path = _checked_path(uri, member)
+            if not member.isreg():
+                continue
+            if path in names:
+                raise HostileArchiveError(uri, path, "two members of this name")
+            names[path] = None
+            if is_checkpoint_file(PurePosixPath(path).name):
+                _write(uri, stream, member.size, folder / path)
         stream.finish()
-    except tarfile.TarError as error:
+    except RecursionError as error:  # tarfile reads a header after a header by calling itself
+        raise HostileArchiveError(uri, "headers", "hundreds of them for one member") from error
+    except (tarfile.TarError, ValueError) as error:  # a number in a header that is not one
         raise ArchiveUnreadableError(uri, str(error)) from error
-    return names
+    return list(names)
+
+
+def _members(uri: str, stream: _ForwardStream, limits: UnpackLimits) -> Iterator[tarfile.TarInfo]:
+    """Yield the members; each is counted before anything of it is used."""
+    unpacked = count = 0
+    with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]  # reads forward only
+        while member := archive.next():
+            archive.members.clear()  # tarfile keeps every member with its headers
+            if member.size < 0:
+                raise HostileArchiveError(uri, member.name, f"a size of {member.size} bytes")
+            count += 1
+            unpacked += member.size
+            _check_limits(uri, unpacked, count, limits)
+            yield member
 
 
 def _checked_path(uri: str, member: tarfile.TarInfo) -> str:
@@ -66,6 +88,9 @@ def _checked_path(uri: str, member: tarfile.TarInfo) -> str:
         raise HostileArchiveError(uri, member.name, "a path out of the folder")
     if not (member.isreg() or member.isdir()) or member.issparse():
         raise HostileArchiveError(uri, member.name, "a link, a device or a sparse file")
+    name = member.name.encode(errors="surrogateescape")
+    if len(name) > MAX_PATH_BYTES or max(map(len, name.split(b"/"))) > MAX_NAME_BYTES:
+        raise HostileArchiveError(uri, f"{member.name[:80]}...", "a name too long for a file system")
     return str(path)
 
 
@@ -80,7 +105,7 @@ def _write(uri: str, stream: _ForwardStream, size: int, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
-            while size and (data := stream.read(min(size, WRITE_SIZE))):
+            while size and (data := stream.take(min(size, WRITE_SIZE))):
                 size -= file.write(data)
     except (FileExistsError, NotADirectoryError) as error:
         raise HostileArchiveError(uri, path.name, "two members that cannot be in one folder") from error
@@ -124,9 +149,11 @@ def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 class _ForwardStream:
     """What tarfile needs of a file, over pieces that come once and in order."""
 
-    def __init__(self, uri: str, pieces: Iterator[bytes]) -> None:
+    def __init__(self, uri: str, pieces: Iterator[bytes], limits: UnpackLimits) -> None:
         self._uri = uri
         self._pieces = pieces
+        self._headers_left = limits.headers
+        self._most = limits.size + limits.headers
         self._piece = memoryview(b"")
         self._position = 0
         self._last_read = b""
@@ -135,18 +162,31 @@ class _ForwardStream:
         return self._position
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes, fewer only at the end."""
-        if size > MAX_HEADER_SIZE:
+        """Up to ``size`` bytes of a header, fewer only at the end."""
+        if not 0 <= size <= MAX_HEADER_SIZE:
             raise HostileArchiveError(self._uri, f"{size} bytes", "a header of this size")
+        self._headers_left -= size
+        if self._headers_left < 0:
+            raise HostileArchiveError(self._uri, "headers", "more bytes than those of any archive of a model")
+        self._last_read = self.take(size)
+        return self._last_read
+
+    def take(self, size: int) -> bytes:
+        """Up to ``size`` bytes of a file, fewer only at the end."""
         taken = []
         while size and (piece := self._next(size)):
             taken.append(piece)
             size -= len(piece)
-        self._last_read = b"".join(taken)
-        return self._last_read
+        return b"".join(taken)
 
     def seek(self, position: int) -> None:
-        """Skip everything before ``position``; going back is not possible."""
+        """Skip everything before ``position``.
+
+        Raises:
+            HostileArchiveError: it has passed already, which only a negative size can ask for.
+        """
+        if position < self._position:
+            raise HostileArchiveError(self._uri, f"byte {position}", "a member that begins before the one before it")
         while self._position < position and self._next(position - self._position):
             pass
 
@@ -165,4 +205,6 @@ class _ForwardStream:
             self._piece = memoryview(following)
         piece, self._piece = self._piece[:size], self._piece[size:]
         self._position += len(piece)
+        if self._position > self._most:
+            raise HostileArchiveError(self._uri, f"{self._position} bytes", "more than the members say and may have")
         return piece

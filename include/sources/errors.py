@@ -42,6 +42,32 @@ class SourceEmptyError(ModelImportError):
         )
 
 
+class SourceTooManyFilesError(ModelImportError):
+    """A source that holds far more than a model."""
+
+    def __init__(self, uri: str, limit: int) -> None:
+        super().__init__(
+            "There are too many files in this source",
+            uri,
+            f"at most {limit:,} files and folders",
+            "more",
+            "Point to the folder that holds config.json, params.json or adapter_config.json.",
+        )
+
+
+class SourceLinkError(ModelImportError):
+    """A file of a checkpoint that is a link to a file elsewhere."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            "A file of this source is a link that leaves it",
+            path,
+            "files, or links to other files of the same source",
+            "a link to a file outside",
+            "Copy the files themselves (cp -rL), or download the model with --local-dir.",
+        )
+
+
 class SourceFileChangedError(ModelImportError):
     """A file changed while it was read."""
 

@@ -46,16 +46,26 @@ def find_checkpoint(uri: str, paths: Iterable[str]) -> FoundCheckpoint:
         folders.setdefault(folder, []).append(name)
     candidates = [folder for folder, names in folders.items() if _is_checkpoint(folder, names)]
     if not candidates:
-        found = [f"{folder}/{name}".lstrip("/") for folder, names in folders.items() for name in names]
-        raise SourceEmptyError(uri, ", ".join(found[:10]) or "nothing")
+        raise SourceEmptyError(uri, _known_of([name for names in folders.values() for name in names]))
     chosen = _choose(uri, candidates)
     names = tuple(name for name in folders[chosen] if is_checkpoint_file(name))
     return FoundCheckpoint(chosen, names, tuple(_left(folders, chosen, names)))
 
 
+def _known_of(names: list[str]) -> str:
+    """Return what was found, without the names of files that do not belong to a checkpoint."""
+    known = sorted({name for name in names if name in DESCRIPTIONS or _is_weights(name)})[:10]
+    others = len(names) - sum(1 for name in names if name in known)
+    return ", ".join([*known, f"{others} other files"] if others else known) or "nothing"
+
+
+def _is_weights(name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in WEIGHTS)
+
+
 def _is_checkpoint(folder: str, names: list[str]) -> bool:
     hidden = any(step.startswith(".") for step in folder.split("/"))
-    weights = any(fnmatchcase(name, pattern) for name in names for pattern in WEIGHTS)
+    weights = any(map(_is_weights, names))
     return weights and not hidden and any(name in DESCRIPTIONS for name in names)
 
 

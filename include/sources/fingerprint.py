@@ -54,7 +54,7 @@ def describe_folder(folder: Path, cache_dir: Path | None = None) -> tuple[Source
         raise SourceFolderMissingError(str(folder))
     paths = sorted(path for path in folder.iterdir() if is_checkpoint_file(path.name) and path.is_file())
     if not paths:
-        raise SourceEmptyError(str(folder), ", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "nothing")
+        raise SourceEmptyError(str(folder), f"{sum(1 for _ in folder.iterdir())} other files and folders")
     memory = ChecksumMemory(cache_dir, str(folder.absolute()))
     files = tuple(_describe(path, memory) for path in paths)
     memory.save()

@@ -11,15 +11,22 @@ from include.aws.s3_uri import S3Uri
 from include.checkpoint.files.segments import Pin
 from include.sources.checksum_memory import ChecksumMemory
 from include.sources.checksums import decode
+from include.sources.errors import SourceTooManyFilesError
 from include.sources.fingerprint import SourceFile
 from include.sources.object_stream import ObjectStream
 from include.sources.rate import UNLIMITED
+from include.sources.walk import MAX_ENTRIES
 
 HEAD_WORKERS = 16
 
 
 def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
-    """Return the objects under an ``s3://`` prefix, by the rest of their keys; raises S3RequestError."""
+    """Return the objects under an ``s3://`` prefix, by the rest of their keys.
+
+    Raises:
+        SourceTooManyFilesError: there are more than in any model's folder.
+        S3RequestError: S3 refused the request.
+    """
     bucket, prefix = S3Uri.parse(f"{uri}/")
     arguments = {"Bucket": bucket, "Prefix": prefix.lstrip("/")}
     found: dict[str, Pin] = {}
@@ -30,6 +37,8 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
             if not name.endswith("/") and name:
                 pinned = Pin(uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"'))
                 found[name] = pinned
+        if len(found) > MAX_ENTRIES:
+            raise SourceTooManyFilesError(uri, MAX_ENTRIES)
         if not page.get("IsTruncated"):
             return found
         arguments["ContinuationToken"] = page["NextContinuationToken"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +18,13 @@ from include.sources.cache import SourceCache
 from include.sources.checksums import encode
 from include.sources.errors import ClientMissingError, SourceDownloadError, SourceFolderMissingError
 from include.sources.finding import find_checkpoint
-from include.sources.fingerprint import SourceFile, describe_folder, fingerprint
+from include.sources.fingerprint import SourceFile, describe_folder
 from include.sources.location import FolderLocation, Location, S3Location, SageMakerLocation
 from include.sources.object_stream import ObjectStream
 from include.sources.prefix import describe_objects, list_prefix, pin_object
 from include.sources.rate import RateLimit
 from include.sources.sagemaker import locate
+from include.sources.walk import files_inside, refuse_links_out
 
 # Formats that cannot be read by range: pickles are loaded from a file of this machine.
 WHOLE_FILE_SUFFIXES = (".pth", ".bin")
@@ -63,6 +66,7 @@ def describe_source(
 
     Raises:
         SourceFolderMissingError, SourceEmptyError, SourceAmbiguousError: there is no checkpoint, or more than one.
+        SourceTooManyFilesError, SourceLinkError: a source holds too much, or is not all in one place.
         SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has nothing to offer there.
         ClientMissingError: a client is missing for this location.
     """
@@ -97,20 +101,30 @@ def fetch_source(
     """
     if not source.pins or (source.in_place and not as_folder):
         return ReadableSource(source.uri, source.notes)
-    key = fingerprint(source.files, (), {})[:32]
+    key = _cache_key(source)
     downloads = _Downloads(s3, RateLimit(bytes_per_second))
     size = sum(file.size for file in source.files)
     entry = cache.get(key, lambda folder: _fill(folder, source, cache.max_bytes, downloads), least_size=size)
     return ReadableSource(str(entry.folder.absolute()), (*source.notes, *entry.notes))
 
 
+def _cache_key(source: Source) -> str:
+    """Return the name of the source in the cache: by its place and the ETags there.
+
+    Runs of all models share the cache, and a CRC can be made equal to that of another file.
+    """
+    pins = [(pin.uri, pin.size, pin.version) for pin in source.pins]
+    identity = json.dumps([source.uri, sorted(pins), sorted(source.files)])
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
 def _describe_local(path: Path, cache_dir: Path | None) -> Source:
     if not path.is_dir():
         raise SourceFolderMissingError(str(path))
     root = path.absolute()
-    paths = [str(found.relative_to(root)) for found in root.rglob("*") if found.is_file()]
-    found = find_checkpoint(str(path), paths)
+    found = find_checkpoint(str(path), files_inside(root))
     folder = root / found.folder
+    refuse_links_out(folder, root)
     return Source(str(folder), describe_folder(folder, cache_dir), in_place=True, notes=(found.note(),))
 
 
@@ -137,20 +151,31 @@ def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -
     with ThreadPoolExecutor(1, thread_name_prefix="sync") as disk:
         for file in source.files:
             downloads.write(by_name[file.name], file, folder)
-            syncs.append(disk.submit(sync, folder / file.name))
-    for each in syncs:
-        each.result()  # the system reports a failed write to the first caller of fsync
-    return ()
+            syncs.append(disk.submit(_synced_digest, folder / file.name))
+    # The system reports a failed write to the first caller of fsync.
+    return (_digest_note((file.name, each.result()) for file, each in zip(source.files, syncs, strict=True)),)
+
+
+def _synced_digest(path: Path) -> str:
+    sync(path)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_note(digests: Iterable[tuple[str, str]]) -> str:
+    return f"SHA-256 when fetched: {', '.join(f'{name} {digest}' for name, digest in digests)}"
 
 
 def _unpack(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
     unpacked = folder / "unpacked"
-    names = unpack(source.uri, downloads.chunks(source.pins[0], source.files[0]), unpacked, UnpackLimits(max_bytes))
+    digest = hashlib.sha256()
+    chunks = downloads.chunks(source.pins[0], source.files[0], digest)
+    names = unpack(source.uri, chunks, unpacked, UnpackLimits(max_bytes))
     found = find_checkpoint(source.uri, names)
     for name in found.names:
         (unpacked / found.folder / name).rename(folder / name)
     shutil.rmtree(unpacked)
-    return (found.note(),)
+    return found.note(), _digest_note([(source.files[0].name, digest.hexdigest())])
 
 
 @dataclass(frozen=True)
@@ -158,13 +183,17 @@ class _Downloads:
     s3: Any
     limit: RateLimit
 
-    def chunks(self, pin: Pin, file: SourceFile) -> Iterator[bytes]:
-        """The object's bytes; raises SourceDownloadError when, in the end, they are not the described ones."""
+    def chunks(self, pin: Pin, file: SourceFile, digest: hashlib._Hash) -> Iterator[bytes]:
+        """The object's bytes, which are added to ``digest``.
+
+        Raises SourceDownloadError when, in the end, they are not the described ones.
+        """
         from awscrt.checksums import crc64nvme
 
         crc = 0
         for chunk in ObjectStream(self.s3, pin, self.limit).chunks():
             crc = crc64nvme(chunk, crc)
+            digest.update(chunk)
             yield chunk
         _check(pin, file, crc)
 

@@ -29,8 +29,10 @@ def measure(plan: ImportPlan, model_arn: str, clients: AwsClients) -> Evaluation
     the plan's prefix, on the plan's data set, asked the plan's way.
     """
     settings = plan.config.evaluation
-    dataset = sample(read_evaluation_set(settings.dataset, settings, clients.s3), settings.sample, settings.seed)
-    place, measured_on = _measured_on(plan, model_arn, dataset, prompt_settings(settings, dataset, clients.s3))
+    account = plan.config.account
+    whole = read_evaluation_set(settings.dataset, settings, account, clients.s3)
+    dataset = sample(whole, settings.sample, settings.seed)
+    place, measured_on = _measured_on(plan, model_arn, dataset, prompt_settings(settings, dataset, account, clients.s3))
     report = read_report(clients.s3, place.report_uri)
     if report is not None and report.statuses["answered"] == report.records:
         log.info("This model was measured on this data set before: nothing is asked again")

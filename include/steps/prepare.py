@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -95,9 +96,10 @@ def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     checkpoint = _converted(plan, source, s3) if convert else checkpoint_of_folder(found.uri, reader)
     normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
     prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)
+    changed = convert or prepared != checkpoint
+    prepared = replace(prepared, notes=(*found.notes, *prepared.notes))
     prepared.save(plan.workspace_file(BASE))
-    notes = (*found.notes, *prepared.notes)
-    return PreparedResult(changed=convert or prepared != checkpoint, bytes=prepared.size, notes=notes)
+    return PreparedResult(changed=changed, bytes=prepared.size, notes=prepared.notes)
 
 
 def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
@@ -132,14 +134,15 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
     if adapter is None:
         raise NoAdapterError(plan.config.model_name)
     base = _prepared_base(plan, s3, sagemaker)
-    overlay = plan.workspace_file("merged")
-    folder = peft_adapter(fetch(adapter, plan.config, s3, as_folder=True).uri, overlay)
+    fetched, overlay = fetch(adapter, plan.config, s3, as_folder=True), plan.workspace_file("merged")
+    folder = peft_adapter(fetched.uri, overlay)
     with read_ahead(base, _reader(plan, s3)) as ahead:
         ledger = ReadLedger(ahead)
         result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
         prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
     ledger.save(plan.workspace_file(READ))
     plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
+    prepared = replace(prepared, notes=(*prepared.notes, *fetched.notes))
     prepared.save(plan.workspace_file(MERGED))
     summary = {name: value for name, value in result.proof.items() if name != "tensors"}
     return MergeResult(bytes=prepared.size, proof=summary, notes=prepared.notes)

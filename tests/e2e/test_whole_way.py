@@ -20,6 +20,7 @@ from include.demo.airflow_server import IMPORT_POOL
 from include.demo.run_view import RunFailedError
 from include.evaluation.responses import read_answer
 from tests.support.airflow_system import DAG_ID, System
+from tests.support.local_aws_process import OWN_HEADERS
 
 DEMO = Path(__file__).resolve().parents[2] / "include" / "demo"
 pytestmark = pytest.mark.timeout(900)
@@ -85,7 +86,7 @@ def test_the_run_was_one_of_a_caller_limited_to_the_stacks_policies(
 ) -> None:
     caller = system.client("iam").get_user(UserName="airflow")["User"]["Arn"]
     url = f"{system.environment.aws_endpoint}/_local_aws/access"
-    decisions = requests.get(url, params={"caller": caller}, timeout=30).json()["decisions"]
+    decisions = requests.get(url, params={"caller": caller}, headers=OWN_HEADERS, timeout=30).json()["decisions"]
     assert "bedrock:CreateModelImportJob" in {each["action"] for each in decisions}
     assert [each for each in decisions if each["decision"] != "allowed"] == []
 

@@ -19,6 +19,7 @@ from include.demo.environment import aws_client, deploy_stacks, start_stand_in
 from include.demo.processes import ProcessGroup, inherited_environment
 from include.run.workspace import PROJECT_ROOT
 from tests.faults.gate import Gate
+from tests.support.local_aws_process import OWN_HEADERS
 
 DAG_ID = "import_model"
 #: Airflow's own clocks, shortened: docs/operate.md says what each is for.
@@ -85,7 +86,9 @@ class Installation:
 
     def script(self, fault: str, **body: Any) -> None:
         """Make the stand-in's Bedrock fail in a given way; see include/local_aws/COVERAGE.md."""
-        requests.post(f"{self.endpoint}/_local_aws/bedrock/{fault}", json=body, timeout=10).raise_for_status()
+        requests.post(
+            f"{self.endpoint}/_local_aws/bedrock/{fault}", json=body, headers=OWN_HEADERS, timeout=10
+        ).raise_for_status()
 
     def heal(self) -> None:
         """End every fault: nothing scripted, the gate open, all processes up, no run left over."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -71,6 +72,7 @@ class Account:
                 "bucket": self.bucket,
                 "role_arn": f"arn:aws:iam::{ACCOUNT}:role/{self.role}",
                 "workspace": str(folder / "workspaces"),
+                "local_folders": tempfile.gettempdir(),
             },
         }
 

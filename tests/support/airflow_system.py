@@ -14,6 +14,7 @@ from include.demo.airflow_server import USER, AirflowApi
 from include.demo.environment import Environment, aws_client
 from include.demo.inventory import Inventory, take_inventory
 from include.demo.run_view import follow_run
+from tests.support.local_aws_process import OWN_HEADERS
 
 DAG_ID = "import_capitals"
 #: The DAG of the model in docs/data-scientist.md.
@@ -76,7 +77,7 @@ class System(NamedTuple):
     def script_fault(self, name: str, **fault: Any) -> None:
         """Make the stand-in fail in a given way; see include/local_aws/COVERAGE.md."""
         url = f"{self.environment.aws_endpoint}/_local_aws/bedrock/{name}"
-        requests.post(url, json=fault, timeout=10).raise_for_status()
+        requests.post(url, json=fault, headers=OWN_HEADERS, timeout=10).raise_for_status()
 
     def approved_versions(self) -> list[int]:
         """Return the numbers of the approved versions of the demo model."""

@@ -14,6 +14,8 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.support.local_aws_process import OWN_HEADERS
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 BUCKET = "models-us-east-1"
@@ -49,7 +51,9 @@ class Aws:
         return boto3.client(service, region_name=region, endpoint_url=self.endpoint, config=config, **CREDENTIALS)
 
     def script(self, fault: str, **body: Any) -> None:
-        requests.post(f"{self.endpoint}/_local_aws/bedrock/{fault}", json=body, timeout=10).raise_for_status()
+        requests.post(
+            f"{self.endpoint}/_local_aws/bedrock/{fault}", json=body, headers=OWN_HEADERS, timeout=10
+        ).raise_for_status()
 
     def upload(self, folder: Path, prefix: str) -> str:
         s3 = self.client("s3")

@@ -18,6 +18,10 @@ class LocalAwsStartError(Exception):
     """The stand-in ended before it was ready."""
 
 
+#: What requests to the stand-in's own paths need.
+OWN_HEADERS = {"X-Local-Aws": "test"}
+
+
 class LocalAwsProcess:
     """A stand-in for AWS on a free port of loopback, for as long as the `with` block lasts."""
 

@@ -12,6 +12,7 @@ import requests
 from botocore.config import Config
 
 from include.run.workspace import PROJECT_ROOT
+from tests.support.local_aws_process import OWN_HEADERS
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ADMIN = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
@@ -64,7 +65,9 @@ class Aws:
 
     def decisions(self, caller_arn: str) -> list[dict[str, Any]]:
         """What the stand-in was asked to decide about a caller."""
-        answer = requests.get(f"{self.endpoint_url}/_local_aws/access", params={"caller": caller_arn}, timeout=10)
+        answer = requests.get(
+            f"{self.endpoint_url}/_local_aws/access", params={"caller": caller_arn}, headers=OWN_HEADERS, timeout=10
+        )
         decisions: list[dict[str, Any]] = answer.json()["decisions"]
         return decisions
 

@@ -145,7 +145,14 @@ def test_every_setting_is_one_that_airflow_or_this_project_reads() -> None:
     assert settings - set(known) == set()
     variables = {f"AIRFLOW_VAR_MODEL_IMPORT_{field.upper()}" for field in AccountConfig.model_fields}
     variables |= {f"AIRFLOW_VAR_{QUEUE_VARIABLE}".upper()}
-    others = {"AIRFLOW_CONN_AWS_DEFAULT", "OMP_NUM_THREADS", "ADMIN_USER", "ADMIN_PASSWORD", "DUMB_INIT_SETSID"}
+    others = {
+        "AIRFLOW_CONN_AWS_DEFAULT",
+        "HF_HUB_OFFLINE",
+        "OMP_NUM_THREADS",
+        "ADMIN_USER",
+        "ADMIN_PASSWORD",
+        "DUMB_INIT_SETSID",
+    }
     assert names - settings - variables - others == set()
 
 
@@ -159,6 +166,34 @@ def test_secrets_are_in_no_file_and_starting_without_one_says_so() -> None:
     demanded = {found["name"] for found in VARIABLE.finditer(TEXT) if found["kind"] == ":?"}
     defaulted = {found["name"] for found in VARIABLE.finditer(TEXT) if found["kind"] == ":-"}
     assert secrets <= demanded - defaulted
+
+
+def services_with(part: str) -> set[str]:
+    return {name for name, service in SERVICES.items() if part in json.dumps(service.get("environment", {}))}
+
+
+def test_each_service_gets_only_the_secrets_it_needs() -> None:
+    airflow = set(AIRFLOW_SERVICES)
+    assert services_with("AIRFLOW_CONN_AWS_DEFAULT") == {"airflow-api-server", "airflow-triggerer", "airflow-worker"}
+    assert services_with("REDIS_PASSWORD") == {"redis", "airflow-scheduler", "airflow-worker"}
+    assert services_with("POSTGRES_PASSWORD") == {"postgres", *airflow}
+    assert services_with("AIRFLOW_ADMIN_PASSWORD") == {"airflow-init"}
+    for secret in ("AIRFLOW_API_SECRET_KEY", "AIRFLOW_JWT_SECRET", "AIRFLOW_FERNET_KEY"):
+        assert services_with(secret) == airflow
+
+
+def test_no_service_has_rights_of_root_that_it_does_not_use() -> None:
+    for service in SERVICES.values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {name for name, service in SERVICES.items() if "cap_add" in service} == {"postgres"}
+    assert {name for name, service in SERVICES.items() if service.get("read_only")} == {"log-cleaner", "local-aws-gate"}
+
+
+def test_every_output_of_the_stack_that_airflow_reads_has_its_line_in_env_example() -> None:
+    template = (ROOT / "include" / "cloudformation" / "model_import.yaml").read_text("utf-8")
+    variables = re.findall(r"Description: Airflow Variable model_import_(\w+)", template)
+    assert {f"MODEL_IMPORT_{name.upper()}" for name in variables} <= set(EXAMPLE)
 
 
 def test_what_a_service_prints_is_rotated_and_what_its_tasks_log_is_deleted_after_a_while() -> None:

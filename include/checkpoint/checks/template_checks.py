@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.json_files import read_json, read_text
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
+from include.limited_process import process_environment
 
 CONFIG = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
@@ -27,17 +27,6 @@ CPU_SECONDS = 5
 MEMORY_BYTES = 2**30
 # Of waiting, for a machine that is busy; the processor time has a limit of its own.
 WAIT_SECONDS = 120
-_ENVIRONMENT = (
-    "PATH",
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PYTHONUSERBASE",
-    "LD_LIBRARY_PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-)
 _WITHOUT_TORCH = {"USE_TORCH": "0", "USE_TF": "0", "USE_FLAX": "0", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 _ASKED = "Which river is the longest"
@@ -137,7 +126,7 @@ def _render(template: str, tokens: str) -> tuple[Rendering, ...]:
         done = subprocess.run(
             command,
             input=json.dumps(job).encode(),
-            env=process_environment(),
+            env=process_environment() | _WITHOUT_TORCH,
             capture_output=True,
             timeout=WAIT_SECONDS,
             check=False,
@@ -152,11 +141,6 @@ def _render(template: str, tokens: str) -> tuple[Rendering, ...]:
         raise RenderingNotStartedError(errors.decode(errors="replace")[-300:] or ended)
     results = [Rendering(**json.loads(line)) for line in lines[: len(CHATS)]]
     return (*results, *[Rendering(ended)] * (len(CHATS) - len(results)))
-
-
-def process_environment() -> dict[str, str]:
-    """Return the environment of the process that renders: what Python needs, and no credentials."""
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _WITHOUT_TORCH
 
 
 def _why_ended(code: int) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError
+from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError, PickleRefusedError
 from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, dtype_of, from_bytes
 from include.checkpoint.files.folder import whole
 from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
@@ -19,8 +18,10 @@ from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import read_header
 from include.checkpoint.files.tensors import StoredTensor
+from include.checkpoint.files.torch_archive import open_torch_archive
 from include.checkpoint.lora.adapter_names import read_names
 from include.checkpoint.lora.errors import AdapterDtypeError, AdapterTensorsEmptyError, AdapterUnreadableError, first
+from include.checkpoint.lora.name_patterns import compiled, ending
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +51,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "bias": str,
     "lora_bias": bool,
 }
+
+# Those whose lists hold the names of modules.
+_NAMES = ("modules_to_save", "target_modules", "exclude_modules", "layers_pattern", "target_parameters")
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class AdapterConfig:
 
 def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> float:
     # The first pattern that matches the end of the name wins, as in peft.
-    return next((value for key, value in patterns.items() if re.match(rf"(.*\.)?({key})$", module)), default)
+    return next((value for key, value in patterns.items() if compiled(ending(key)).match(module)), default)
 
 
 class LazyTensors(Protocol):
@@ -158,7 +162,8 @@ def read_adapter(adapter_dir: str | Path, reader: RangeReader = LOCAL) -> Adapte
 def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
     given = {item.name: raw[item.name] for item in fields(AdapterConfig) if raw.get(item.name) is not None}
     for name, value in given.items():
-        if name in _TYPES and not isinstance(value, _TYPES[name]):
+        texts = value if name in _NAMES and isinstance(value, list) else ()
+        if name in _TYPES and not (isinstance(value, _TYPES[name]) and all(isinstance(text, str) for text in texts)):
             raise AdapterConfigError(path, f"{name} = {json.dumps(value)}")
     if "peft_type" not in given:
         raise AdapterConfigError(path, "no peft_type")
@@ -170,16 +175,8 @@ def _config(raw: dict[str, Any], path: str) -> AdapterConfig:
 def _check_patterns(given: Mapping[str, Any], path: str) -> None:
     for name, of in (("rank_pattern", "r"), ("alpha_pattern", "lora_alpha")):
         for pattern, value in given.get(name, {}).items():
-            if not _is_pattern(pattern) or not isinstance(value, _TYPES[of]):
+            if not isinstance(value, _TYPES[of]):
                 raise AdapterConfigError(path, f"{name} = {json.dumps({pattern: value})}")
-
-
-def _is_pattern(pattern: str) -> bool:
-    try:
-        re.compile(rf"(.*\.)?({pattern})$")
-    except re.error:
-        return False
-    return True
 
 
 def _default_notes(config: AdapterConfig, raw: Mapping[str, Any]) -> list[str]:
@@ -255,10 +252,15 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
 
     with path.open("rb") as file:
         refuse_git_lfs_pointer(path.name, file.read(len(POINTER)))
+    is_zip = zipfile.is_zipfile(path)
     try:
+        if is_zip:
+            open_torch_archive(path)
         # weights_only: a pickle can run any code, this unpickler only builds tensors. The format of torch before 1.6 is
         # no zip file and cannot be mapped.
-        state = torch.load(path, weights_only=True, mmap=zipfile.is_zipfile(path), map_location="cpu")
+        state = torch.load(path, weights_only=True, mmap=is_zip, map_location="cpu")
+    except PickleRefusedError as error:
+        raise AdapterUnreadableError(str(path), error.found) from error
     except Exception as error:  # what torch raises for a damaged file is of many kinds
         reason = str(error).partition("\n")[0]
         raise AdapterUnreadableError(str(path), f"{type(error).__name__}: {reason}") from error
@@ -268,4 +270,12 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
     others = [entry for entry, is_tensor in kinds.items() if not is_tensor]
     if others:
         raise AdapterUnreadableError(str(path), f"{len(others)} entries that are no tensors: {first(others)}")
+    _refuse_inflated(path, state)
     return state
+
+
+def _refuse_inflated(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Refuse tensors whose strides repeat what is in the file; two may share a storage, as embedding and head do."""
+    size, limit = sum(tensor.nbytes for tensor in state.values()), 2 * path.stat().st_size
+    if size > limit:
+        raise AdapterUnreadableError(str(path), f"tensors of {size} bytes, more than twice the file's")

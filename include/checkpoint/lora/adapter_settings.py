@@ -18,6 +18,15 @@ _HAS_NO_MERGED_FORM = {
     "alora_invocation_tokens": "it acts only after its invocation tokens; Bedrock has no such adapters",
     "arrow_config": "it chooses an adapter for each token; Bedrock has no such adapters",
 }
+# Kinds that peft merges from the adapter's tensors and the base alone. Others load further models or settings, which an
+# adapter may name on the Hugging Face Hub, or have no merged form; new ones are added here once they were looked at.
+MERGEABLE_KINDS = frozenset(
+    (
+        *("LORA", "ADALORA", "BOFT", "C3A", "DELORA", "FOURIERFT", "HIRA", "HRA", "IA3", "LN_TUNING", "LOHA", "LOKR"),
+        *("MISS", "OFT", "RANDLORA", "ROAD", "SHIRA", "TRAINABLE_TOKENS", "VBLORA", "VERA", "WAVEFT"),
+    )
+)
+_PROMPT_KINDS = ("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT", "CARTRIDGE")
 _OTHER_TASKS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 # Fields that say how the adapter was trained or saved. The last line is of older versions of peft and of ms-swift.
 _NEUTRAL = (
@@ -66,6 +75,7 @@ def is_plain_lora(adapter: Adapter) -> bool:
 def refuse_unmergeable(adapter: Adapter, base_config: Mapping[str, Any]) -> None:
     """Raise for adapters that no merge can make right, and for quantized bases."""
     raw = adapter.raw_config
+    _refuse_kind(adapter.config.peft_type)
     for name, reason in _HAS_NO_MERGED_FORM.items():
         if raw.get(name):
             raise AdapterRefusedError(name, f"{name} = {raw[name]}", f"Why: {reason}.")
@@ -82,6 +92,14 @@ def refuse_unmergeable(adapter: Adapter, base_config: Mapping[str, Any]) -> None
         named = adapter.config.base_model_name_or_path or "the model this one was quantized from"
         method = str(base_config["quantization_config"])
         raise QuantizedBaseError("config.json", method, full_precision_name(named))
+
+
+def _refuse_kind(kind: str) -> None:
+    if kind in _PROMPT_KINDS:
+        raise AdapterRefusedError("peft_type", f"{kind}: trained prompts, which are no weights", "Train a LoRA.")
+    if kind not in MERGEABLE_KINDS:
+        remedy = f"Train one of {', '.join(sorted(MERGEABLE_KINDS))}, or import the merged model."
+        raise AdapterRefusedError("peft_type", kind[:100], remedy)
 
 
 def _start(adapter: Adapter) -> bool | str | None:

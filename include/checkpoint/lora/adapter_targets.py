@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from include.checkpoint.lora.adapter import AdapterConfig
+from include.checkpoint.lora.name_patterns import around, compiled, layer_number
 
 ALL_LINEAR = "all-linear"
 _NOT_LINEAR = re.compile(r"(.*\.)?([^.]*embed[^.]*|wte|wpe|shared|relative_attention_bias|lm_head)")
@@ -19,7 +20,7 @@ def is_targeted(config: AdapterConfig, module: str) -> bool:
     if isinstance(targets, str):
         if targets.lower() == ALL_LINEAR:
             return not _NOT_LINEAR.fullmatch(module)
-        return re.fullmatch(targets, module) is not None
+        return compiled(targets).fullmatch(module) is not None
     if module in targets:
         return True
     return _ends_with(module, targets) and _in_layers(config, module)
@@ -35,11 +36,11 @@ def is_saved_whole(config: AdapterConfig, module: str) -> bool:
 def _is_excluded(config: AdapterConfig, module: str) -> bool:
     excluded = config.exclude_modules or []
     if isinstance(excluded, str):
-        if re.fullmatch(excluded, module):
+        if compiled(excluded).fullmatch(module):
             return True
     elif module in excluded or _ends_with(module, excluded):
         return True
-    return any(re.match(rf"(^|.*\.){name}($|\..*)", module) for name in config.modules_to_save or ())
+    return any(compiled(around(name)).match(module) for name in config.modules_to_save or ())
 
 
 def _ends_with(module: str, names: Collection[str]) -> bool:
@@ -50,9 +51,8 @@ def _in_layers(config: AdapterConfig, module: str) -> bool:
     layers = config.layers_to_transform
     if layers is None or layers == []:
         return True
-    patterns = config.layers_pattern or [r"[^.]*"]
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    # With a pattern the layers may be at the root of the name, without one they are in some part of the model.
-    start = r"(?:^|.*?\.)" if config.layers_pattern else r".*?\."
-    match = next(filter(None, (re.match(rf"{start}{pattern}\.(\d+)\.", module) for pattern in patterns)), None)
+    given = config.layers_pattern
+    patterns: Sequence[str | None] = ([given] if isinstance(given, str) else given) or [None]
+    matches = (compiled(layer_number(pattern)).match(module) for pattern in patterns)
+    match = next(filter(None, matches), None)
     return match is not None and int(match[1]) in ([layers] if isinstance(layers, int) else layers)

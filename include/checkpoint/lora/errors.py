@@ -161,6 +161,19 @@ class AdapterSettingUnknownError(ModelImportError):
         )
 
 
+class AdapterPatternError(ModelImportError):
+    """A regular expression of an adapter's configuration that is not one, or takes too long."""
+
+    def __init__(self, which: str, expected: str, found: str) -> None:
+        super().__init__(
+            "A pattern in adapter_config.json cannot be matched",
+            which,
+            expected,
+            found,
+            'Name the modules in it one by one, as in rank_pattern = {"model.layers.0.self_attn.q_proj": 8}.',
+        )
+
+
 class AdapterBiasUnplacedError(ModelImportError):
     """A trained bias for a layer that has none."""
 

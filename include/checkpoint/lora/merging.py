@@ -13,10 +13,11 @@ from include.checkpoint.files.safetensors_header import Header, read_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor, Segment, slice_segments
 from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.checkpoint.lora.adapter import read_adapter
-from include.checkpoint.lora.adapter_checks import refuse_missing_parameters
+from include.checkpoint.lora.adapter_checks import HEAD, refuse_missing_parameters
 from include.checkpoint.lora.adapter_settings import has_plain_tensors, is_plain_lora, refuse_unmergeable
 from include.checkpoint.lora.merge_plan import MergePlan, plan_merge
 from include.checkpoint.lora.merge_proof import Counts, prove_merge
+from include.checkpoint.lora.name_patterns import refuse_patterns
 from include.checkpoint.lora.peft_merge import merged_by_peft
 from include.checkpoint.lora.tensor_changes import without_tied_copy
 from include.checkpoint.lora.tensor_writer import TensorWriter, size_of
@@ -58,6 +59,7 @@ def merge(
     refuse_unmergeable(adapter, config)
     tensors = stored_tensors(base, reader)
     entries = {name: stored.entry for name, stored in tensors.items()}
+    refuse_patterns(adapter.config, {*adapter.modules, *(name.rpartition(".")[0] for name in entries), HEAD})
     refuse_missing_parameters(adapter, entries)
     adapter = without_tied_copy(adapter)
     used, by_peft = len(adapter.names), not is_plain_lora(adapter)

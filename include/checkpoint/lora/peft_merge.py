@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +41,8 @@ def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: R
         model_dir = Path(folder) / "base"
         materialize(base, model_dir, reader=reader)
         adapter_dir = _save_for_peft(adapter, Path(folder) / "adapter")
-        changed = _changed_tensors(model_dir, adapter_dir)
+        with offline():
+            changed = _changed_tensors(model_dir, adapter_dir)
     note = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
     return Adapter(
         config=AdapterConfig(adapter.config.peft_type, adapter.config.base_model_name_or_path),
@@ -48,6 +51,22 @@ def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: R
         modules={name: {WHOLE: name} for name in changed},
         notes=(*adapter.notes, note),
     )
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Keep transformers and peft from asking the Hugging Face Hub: its library reads HF_HUB_OFFLINE only once."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils._http import reset_sessions
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    reset_sessions()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+        reset_sessions()
 
 
 def _save_for_peft(adapter: Adapter, folder: Path) -> Path:
@@ -74,7 +93,10 @@ def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tens
     import torch
     from safetensors import safe_open
 
-    merged = _merge(_model_class(model_dir).from_pretrained(model_dir, torch_dtype="auto"), str(adapter_dir))
+    model = _model_class(model_dir).from_pretrained(
+        model_dir, torch_dtype="auto", local_files_only=True, trust_remote_code=False
+    )
+    merged = _merge(model, str(adapter_dir))
     state = merged.state_dict()
     changed = {}
     for path in sorted(model_dir.glob("*.safetensors")):
@@ -93,7 +115,9 @@ def _model_class(model_dir: Path) -> Any:
     import transformers
 
     architectures = json.loads((model_dir / "config.json").read_bytes()).get("architectures") or [""]
-    return getattr(transformers, architectures[0], transformers.AutoModelForCausalLM)
+    named = getattr(transformers, str(architectures[0]), None)
+    is_model = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
+    return named if is_model else transformers.AutoModelForCausalLM
 
 
 def _merge(model: Any, adapter_dir: str) -> Any:
@@ -105,9 +129,6 @@ def _merge(model: Any, adapter_dir: str) -> Any:
         result = peft_model.load_adapter(adapter_dir, peft_model.active_adapter)
     except Exception as error:  # peft raises its own kinds for adapters it cannot load
         raise _refused_by_peft(error) from error
-    if peft_model.active_peft_config.is_prompt_learning:
-        found = "trained prompts, which are no weights"
-        raise AdapterRefusedError("peft's merge", found, "Bedrock has no such adapters.")
     if result.unexpected_keys:
         found = f"{len(result.unexpected_keys)} tensors left over"
         raise AdapterNotPlacedError(first(result.unexpected_keys), found)

@@ -35,6 +35,7 @@ LIFECYCLE_MEMBERS = frozenset(
         "Status",
         "Prefix",
         "ExpirationInDays",
+        "ExpiredObjectDeleteMarker",
         "AbortIncompleteMultipartUpload",
         "NoncurrentVersionExpiration",
     }
@@ -112,6 +113,8 @@ def _rule(rule: Properties) -> dict[str, Any]:
     converted = {name: rule[name] for name in same if name in rule}
     if "ExpirationInDays" in rule:
         converted["Expiration"] = {"Days": rule["ExpirationInDays"]}
+    if "ExpiredObjectDeleteMarker" in rule:
+        converted["Expiration"] = {"ExpiredObjectDeleteMarker": str(rule["ExpiredObjectDeleteMarker"]).lower()}
     return {"ID": rule.get("Id"), "Filter": {"Prefix": rule.get("Prefix", "")}, **converted}
 
 

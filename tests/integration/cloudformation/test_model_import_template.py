@@ -127,7 +127,11 @@ def test_the_bucket_is_private_and_owned_by_its_account_alone() -> None:
 
 
 def test_abandoned_uploads_are_removed_after_a_week() -> None:
-    [rule] = resource_properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    [rule] = [
+        rule
+        for rule in resource_properties("Bucket")["LifecycleConfiguration"]["Rules"]
+        if rule["Id"] == "abort-abandoned-uploads"
+    ]
     assert rule["Status"] == "Enabled"
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
 
@@ -141,6 +145,37 @@ def test_requests_without_tls_are_denied_on_the_bucket_and_its_objects() -> None
         "arn:${AWS::Partition}:s3:::${Bucket}",
         "arn:${AWS::Partition}:s3:::${Bucket}/*",
     ]
+
+
+@pytest.mark.parametrize("queue", ["Queue", "DeadLetterQueue"])
+def test_requests_without_tls_are_denied_on_the_queues(queue: str) -> None:
+    [denied] = [
+        statement
+        for statement in resource_properties(f"{queue}Policy")["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+    assert (denied["Principal"], denied["Action"]) == ("*", "sqs:*")
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_bucket_keeps_what_was_deleted_for_a_month() -> None:
+    bucket = resource_properties("Bucket")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["expire-old-versions"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rules["expire-old-versions"]["ExpiredObjectDeleteMarker"] is True
+
+
+@pytest.mark.parametrize("template", [IMPORT, ALARMS], ids=lambda path: path.stem)
+def test_arns_are_of_the_partition_that_the_stack_is_in(template: Path) -> None:
+    text = template.read_text()
+    assert text.count("arn:aws:") == text.count("arn:aws-us-gov:")  # only beside a condition for the other partition
+
+
+def test_every_statement_of_the_import_role_is_bound_to_this_account(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, KmsKeyArn="new")
+    for statement in aws.role_statements(outputs["ImportRoleArn"]):
+        assert statement["Condition"]["StringEquals"]["aws:ResourceAccount"] == ACCOUNT, statement["Sid"]
 
 
 def test_fine_tunes_and_completed_training_jobs_reach_the_queue_and_nothing_else_does(aws: Aws) -> None:

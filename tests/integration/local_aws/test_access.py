@@ -13,7 +13,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from tests.integration.local_aws.conftest import ONCE
-from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
 
 Client = Any
 ACCOUNT = "123456789012"
@@ -170,7 +170,9 @@ def test_the_session_of_a_role_is_held_to_the_role(user: User, client: Callable[
 
 def test_the_decisions_about_a_caller_can_be_read(user: User, bucket: str, local_aws: LocalAwsProcess) -> None:
     denied(user.client("s3").list_objects_v2, Bucket=bucket, Prefix="p/")
-    answer = requests.get(f"{local_aws.endpoint_url}/_local_aws/access", params={"caller": user.arn}, timeout=10)
+    answer = requests.get(
+        f"{local_aws.endpoint_url}/_local_aws/access", params={"caller": user.arn}, headers=OWN_HEADERS, timeout=10
+    )
     [decided] = answer.json()["decisions"]
     assert (decided["action"], decided["resource"]) == ("s3:ListBucket", f"arn:aws:s3:::{bucket}")
     assert (decided["caller"], decided["decision"]) == (user.arn, "implicitDeny")

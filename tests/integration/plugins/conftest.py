@@ -14,7 +14,7 @@ import requests
 
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
-from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
 from tests.support.tiny_mistral import save_tiny_mistral
 
 ACCOUNT, BUCKET, CONNECTION = "123456789012", "models", "aws_local"
@@ -38,7 +38,9 @@ class Aws:
         )
 
     def script(self, fault: str, **body: Any) -> None:
-        requests.post(f"{self.endpoint_url}/_local_aws/bedrock/{fault}", json=body, timeout=10).raise_for_status()
+        requests.post(
+            f"{self.endpoint_url}/_local_aws/bedrock/{fault}", json=body, headers=OWN_HEADERS, timeout=10
+        ).raise_for_status()
 
     def jobs(self, name: str) -> list[str]:
         found = self.client("bedrock").list_model_import_jobs(nameContains=name)

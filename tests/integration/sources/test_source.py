@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import os
+import struct
 import tarfile
 import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from awscrt.checksums import crc64nvme
 
 from include.checkpoint.errors import SourceChangedError
+from include.run.workspace import PROJECT_ROOT
 from include.sources.cache import SourceCache
 from include.sources.errors import (
     ClientMissingError,
@@ -28,6 +34,7 @@ FILES = {
     "model.safetensors": os.urandom(9 * 2**20 + 5),
     "tokenizer.json": b"{}",
 }
+ADAPTERS = PROJECT_ROOT / "include" / "demo" / "adapters"
 ROLE = "arn:aws:iam::123456789012:role/SageMaker"
 
 
@@ -142,7 +149,7 @@ def test_a_training_jobs_archive_is_unpacked_into_the_cache_once(
     source = describe_source(parse_location("sagemaker:training-job/tune-1"), s3=s3, sagemaker=sagemaker)
     readable, files = fetched(source, cache, s3)
     assert files == FILES
-    assert readable.notes == ("Took 3 files from checkpoints/hf_merged; left code/",)
+    assert readable.notes[0] == "Took 3 files from checkpoints/hf_merged; left code/"
     monkeypatch.setattr(s3, "get_object", lambda **_: pytest.fail("it was downloaded again"))
     again = describe_source(parse_location("sagemaker:training-job/tune-1"), s3=s3, sagemaker=sagemaker)
     assert fetch_source(again, cache, s3=s3) == readable
@@ -208,3 +215,60 @@ def test_a_hostile_or_changed_archive_leaves_nothing(s3: Any, cache: SourceCache
     with pytest.raises(SourceDownloadError):
         fetch_source(damaged, cache, s3=s3)
     assert [path for path in (tmp_path / "cache").rglob("*") if not path.name.endswith(".lock")] == []
+
+
+def _archive(adapter: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path in sorted((ADAPTERS / adapter).iterdir()):
+            archive.add(path, path.name)
+    return packed.getvalue()
+
+
+def _forged(good: bytes, plain: bytes) -> bytes:
+    """Return a gzip of ``plain`` with the size and the CRC64NVME of ``good``: its header has room for any 64 bits."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = packer.compress(plain) + packer.flush() + struct.pack("<II", zlib.crc32(plain), len(plain) & 0xFFFFFFFF)
+    room = len(good) - len(body) - 12
+    assert 8 <= room < 2**16
+
+    def packed(extra: int) -> bytes:
+        padding = extra.to_bytes(8, "little") + bytes(room - 8)
+        return b"\x1f\x8b\x08\x04" + bytes(4) + b"\x02\xff" + struct.pack("<H", room) + padding + body
+
+    zero = crc64nvme(packed(0))
+    basis: dict[int, tuple[int, int]] = {}
+    for mask in (1 << bit for bit in range(64)):  # a linear system over GF(2)
+        value = crc64nvme(packed(mask)) ^ zero
+        while value and value.bit_length() in basis:
+            value, mask = value ^ basis[value.bit_length()][0], mask ^ basis[value.bit_length()][1]
+        if value:
+            basis[value.bit_length()] = (value, mask)
+    wanted, extra = zero ^ crc64nvme(good), 0
+    while wanted:
+        value, mask = basis[wanted.bit_length()]
+        wanted, extra = wanted ^ value, extra ^ mask
+    return packed(extra)
+
+
+def test_an_archive_with_a_forged_checksum_is_not_taken_for_another(s3: Any, cache: SourceCache) -> None:
+    good = gzip.compress(_archive("finished"), 1, mtime=0)
+    archives = {"victim": good, "attacker": _forged(good, _archive("forgetful"))}
+    assert len({(len(data), crc64nvme(data)) for data in archives.values()}) == 1
+    read = {}
+    for owner in ("attacker", "victim"):
+        key = f"{owner}/model.tar.gz"
+        s3.put_object(Bucket="models", Key=key, Body=archives[owner], ChecksumAlgorithm="CRC64NVME")
+        source = describe_source(parse_location(f"s3://models/{key}"), s3=s3)
+        readable = fetch_source(source, cache, s3=s3, as_folder=True)
+        read[owner] = (Path(readable.uri) / "adapter_model.safetensors").read_bytes()
+        assert hashlib.sha256(archives[owner]).hexdigest() in readable.notes[-1]
+    weights = {name: (ADAPTERS / name / "adapter_model.safetensors").read_bytes() for name in ("finished", "forgetful")}
+    assert read == {"victim": weights["finished"], "attacker": weights["forgetful"]}
+
+
+def test_what_is_fetched_is_named_by_its_sha256(s3: Any, cache: SourceCache) -> None:
+    files = {"adapter_config.json": b"{}", "adapter_model.safetensors": os.urandom(1000)}
+    source = describe_source(parse_location(put_prefix(s3, "named", files)), s3=s3)
+    notes = fetch_source(source, cache, s3=s3, as_folder=True).notes
+    assert all(f"{name} {hashlib.sha256(data).hexdigest()}" in notes[-1] for name, data in files.items())

@@ -15,6 +15,7 @@ import yaml
 from include.demo.airflow_server import AirflowApi
 from include.demo.environment import aws_client
 from tests.long.compose.topology import HEALTHY_WITHIN, Topology
+from tests.support.local_aws_process import OWN_HEADERS
 
 FINISHED = {"success", "failed"}
 
@@ -58,7 +59,9 @@ class Cluster(NamedTuple):
 
     def script(self, fault: str, **body: Any) -> None:
         """Make the stand-in behave in a given way; see include/local_aws/COVERAGE.md."""
-        requests.post(f"{self.topology.endpoint}/_local_aws/bedrock/{fault}", json=body, timeout=10).raise_for_status()
+        requests.post(
+            f"{self.topology.endpoint}/_local_aws/bedrock/{fault}", json=body, headers=OWN_HEADERS, timeout=10
+        ).raise_for_status()
 
     def import_jobs(self) -> list[str]:
         """Return the names of all import jobs."""

@@ -25,6 +25,7 @@ from include.delivery.destination import Destination
 from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
 from tests.long.policies.runner import CONNECTION, Runner, actions_of, without
+from tests.support.local_aws_process import OWN_HEADERS
 from tests.support.stacks import IMPORT, Aws, Statement, document
 
 pytestmark = pytest.mark.timeout(900)
@@ -87,7 +88,9 @@ def decisions(runner: Runner) -> list[Decision]:
 
 def take_up_a_running_import(runner: Runner) -> None:
     """What a run does whose predecessor was killed while its import went on."""
-    requests.post(f"{runner.aws.endpoint_url}/_local_aws/bedrock/hold-imports", json={}, timeout=10).raise_for_status()
+    requests.post(
+        f"{runner.aws.endpoint_url}/_local_aws/bedrock/hold-imports", json={}, headers=OWN_HEADERS, timeout=10
+    ).raise_for_status()
     try:
         runner.start_as_admin("running", fingerprint="of the content")
         hook = BedrockModelImportHook(aws_conn_id=CONNECTION, region_name="us-east-1")
@@ -95,7 +98,7 @@ def take_up_a_running_import(runner: Runner) -> None:
         assert isinstance(found, StartedImport)
     finally:
         url = f"{runner.aws.endpoint_url}/_local_aws/bedrock/release-imports"
-        requests.post(url, json={}, timeout=10).raise_for_status()
+        requests.post(url, json={}, headers=OWN_HEADERS, timeout=10).raise_for_status()
 
 
 def take_up_a_broken_upload(runner: Runner) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import pickle
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pyarrow import parquet
 from include.errors import ModelImportError
 from include.evaluation.dataset import Dataset, Locations, Record, read_dataset, record_ids, sample
 from include.evaluation.errors import (
+    DatasetCategoriesError,
     DatasetEmptyError,
     DatasetFieldError,
     DatasetFormatError,
@@ -170,6 +173,56 @@ def test_a_file_that_does_not_fit_in_memory_is_refused_unread(tmp_path: Path, mo
     monkeypatch.setattr("include.evaluation.dataset_source.MAX_BYTES", 10**6)
     monkeypatch.setattr("include.evaluation.dataset_formats.MAX_UNPACKED_BYTES", 10)
     assert isinstance(refusal(packed, NESTED), DatasetTooLargeError)
+
+
+def test_parquet_that_says_it_is_small_is_refused_when_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One long value that a million rows share: 8 kB that the file itself counts as 1 MB."""
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 1_000_000), pyarrow.array(["x" * 1_000_000]))
+    parquet.write_table(pyarrow.table({"question": column}), tmp_path / "q.parquet", compression="zstd")
+    assert (tmp_path / "q.parquet").stat().st_size < 10_000
+    monkeypatch.setattr("include.evaluation.dataset_formats.MAX_UNPACKED_BYTES", 20_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    assert isinstance(refusal(tmp_path / "q.parquet"), DatasetTooLargeError)
+
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kB
+
+
+def test_parquet_that_needs_more_memory_than_allowed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pyarrow.table({"question": [b"x" * 300_000_000]})
+    options: dict[str, Any] = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
+    parquet.write_table(table, tmp_path / "q.parquet", **options)
+    monkeypatch.setattr("include.evaluation.dataset_formats.PARQUET_MEMORY_BYTES", 800_000_000)
+    assert read_dataset(write_parquet(tmp_path, ROWS), NESTED).records == RECORDS
+    assert isinstance(refusal(tmp_path / "q.parquet"), DatasetFormatError)
+
+
+def test_parquet_of_very_many_empty_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parquet.write_table(pyarrow.table({"question": ["q"] * 3000}), tmp_path / "q.parquet")
+    monkeypatch.setattr("include.evaluation.dataset_formats.MAX_UNPACKED_BYTES", 500_000)
+    assert isinstance(refusal(tmp_path / "q.parquet", Locations("question", "question")), DatasetTooLargeError)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(100) + b"PAR1"])
+def test_a_file_that_only_is_called_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+    assert isinstance(refusal(write(tmp_path, content, "q.parquet")), DatasetFormatError)
+
+
+def test_columns_that_are_no_text_stand_beside_the_question(tmp_path: Path) -> None:
+    rows = [{"question": "q", "answer": "a", "day": datetime.date(2026, 1, 2), "image": b"1", "score": float("nan")}]
+    path = write_parquet(tmp_path, rows)
+    assert read_dataset(path).records == (Record(0, "q", "a"),)
+    assert isinstance(refusal(path, Locations("image")), DatasetFieldError)
+
+
+@pytest.mark.parametrize("categories", [["x" * 201], [str(number) for number in range(1001)]], ids=["long", "many"])
+def test_categories_that_would_fill_a_report_are_refused(tmp_path: Path, categories: list[str]) -> None:
+    lines = "\n".join(json.dumps({"question": "q", "answer": "a", "category": name}) for name in categories)
+    assert isinstance(refusal(write(tmp_path, lines.encode())), DatasetCategoriesError)
 
 
 def numbered(count: int) -> Dataset:

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from include.sources.archive import UnpackLimits, unpack
+from include.sources.archive import BLOCK, UnpackLimits, unpack
 from include.sources.errors import ArchiveUnreadableError, HostileArchiveError
 
 LIMITS = UnpackLimits(size=100 * 2**20)
@@ -155,7 +156,7 @@ def test_a_member_larger_than_the_memory_allowed_is_unpacked(tmp_path: Path) -> 
     script = """
 import io, resource, sys, tarfile
 from pathlib import Path
-from include.sources.archive import UnpackLimits, unpack
+from include.sources.archive import BLOCK, UnpackLimits, unpack
 size = 400 * 2**20
 head = tarfile.TarInfo("model.safetensors"); head.size = size
 piece = bytes(range(256)) * 4096
@@ -167,3 +168,82 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)
     grown = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True)
     assert (tmp_path / "model.safetensors").stat().st_size == 400 * 2**20
     assert int(grown.stdout) * (1 if sys.platform == "darwin" else 1024) < 16 * 2**20
+
+
+def negative(name: str, size: int) -> bytes:
+    """A header whose size is written in base 256, which may be negative."""
+    head = bytearray(tarfile.TarInfo(name).tobuf(tarfile.USTAR_FORMAT))
+    head[124:136] = b"\xff" + size.to_bytes(11, "big", signed=True)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+@pytest.mark.parametrize("size", [-1, -5, -512, -(10**12)])
+def test_a_member_of_negative_size_is_refused(tmp_path: Path, size: int) -> None:
+    data = negative("code/x.py", size) + pack(FILES, compress=False)
+    with pytest.raises(HostileArchiveError, match=f"a size of {size} bytes"):
+        unpack("model.tar", chunks_of(data), tmp_path, LIMITS)
+    assert not unpacked(tmp_path)
+
+
+def test_a_header_of_negative_size_is_refused(tmp_path: Path) -> None:
+    head = bytearray(negative("././@PaxHeader", -600))
+    head[156:157] = tarfile.XHDTYPE
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    with pytest.raises(HostileArchiveError):
+        unpack("model.tar", chunks_of(bytes(head) + bytes(2048)), tmp_path, LIMITS)
+
+
+def test_directories_count_as_members(tmp_path: Path) -> None:
+    data = pack({}, *[member(f"d{number}/", tarfile.DIRTYPE) for number in range(4)])
+    with pytest.raises(HostileArchiveError, match="4 members"):
+        unpack("model.tar", chunks_of(data), tmp_path, UnpackLimits(size=10**9, members=3))
+
+
+def commented(count: int, size: int) -> bytes:
+    """An archive of small members, each with a pax header of this size."""
+    heads = []
+    for number in range(count):
+        head = member(f"f{number}.py")
+        head.pax_headers = {"comment": "c" * size}
+        heads.append(head.tobuf(tarfile.PAX_FORMAT))
+    return b"".join(heads) + bytes(1024)
+
+
+def test_the_bytes_of_all_headers_are_counted(tmp_path: Path) -> None:
+    limits = UnpackLimits(size=10**9, headers=2 * 10**6)
+    with pytest.raises(HostileArchiveError, match="headers"):
+        unpack("model.tar", chunks_of(commented(30, 100_000)), tmp_path, limits)
+    assert len(unpack("model.tar", chunks_of(commented(10, 100_000)), tmp_path, limits)) == 10
+
+
+def test_no_header_is_kept_after_its_member(tmp_path: Path) -> None:
+    data = commented(40, 900_000)
+    tracemalloc.start()
+    try:
+        unpack("model.tar", chunks_of(data), tmp_path, LIMITS)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_chain_of_headers_for_one_member_is_refused(tmp_path: Path) -> None:
+    head = member("config.json")
+    head.pax_headers = {"comment": "c"}
+    alone = head.tobuf(tarfile.PAX_FORMAT)[:-BLOCK]
+    with pytest.raises(HostileArchiveError, match="for one member"):
+        unpack("model.tar", chunks_of(alone * 2000), tmp_path, LIMITS)
+
+
+@pytest.mark.parametrize("name", ["n" * 300 + ".json", "d/" * 3000 + "config.json"])
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(HostileArchiveError, match="too long"):
+        unpack("model.tar", chunks_of(pack({name: b"{}"})), tmp_path, LIMITS)
+
+
+def test_what_follows_the_members_counts_too(tmp_path: Path) -> None:
+    data = pack({"config.json": b"{}"}, compress=False) + bytes(3_000_000)
+    with pytest.raises(HostileArchiveError, match="more than the members say"):
+        unpack("model.tar", chunks_of(data), tmp_path, UnpackLimits(size=10**6, headers=10**6))

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
 from tests.support.bedrock_stand_in import Aws, error_code, when_ready
+from tests.support.local_aws_process import OWN_HEADERS
 
 RETRYING = Config(retries={"total_max_attempts": 3, "mode": "standard"})
 
@@ -126,7 +127,7 @@ def test_a_fixed_answer_takes_the_scripted_time_and_needs_no_warm_model(aws: Aws
 
 
 def test_an_unknown_fault_is_refused(aws: Aws) -> None:
-    answer = requests.post(f"{aws.endpoint}/_local_aws/bedrock/nonsense", json={}, timeout=10)
+    answer = requests.post(f"{aws.endpoint}/_local_aws/bedrock/nonsense", json={}, headers=OWN_HEADERS, timeout=10)
     assert answer.status_code == 400
     assert "fail-next-import" in answer.json()["message"]
 

@@ -11,6 +11,7 @@ import pytest
 from include.checkpoint.checks import template_checks
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.files.folder import checkpoint_of_folder
+from include.limited_process import process_environment
 from tests.support.tiny_models import make_model, save_model
 
 
@@ -74,4 +75,4 @@ def test_a_hostile_template_is_stopped(template: str, why: str, single: Path, mo
 def test_a_template_runs_without_the_credentials_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
-    assert "AWS_SECRET_ACCESS_KEY" not in template_checks.process_environment()
+    assert "AWS_SECRET_ACCESS_KEY" not in process_environment()

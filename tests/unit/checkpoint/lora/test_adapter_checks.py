@@ -104,7 +104,7 @@ def test_an_adapter_of_ungathered_weights_is_refused_with_the_setting_to_mend_it
         (dict, {"init_lora_weights": "loftq"}, "AdapterStartError"),
         (dict, {"target_parameters": ["mlp.experts.down_proj"]}, "AdapterTargetMissingError"),
         (dict, {"task_type": "SEQ_CLS"}, "AdapterRefusedError"),
-        (dict, {"rank_pattern": {"(": 4}}, "AdapterConfigError"),
+        (dict, {"rank_pattern": {"(": 4}}, "AdapterPatternError"),
         (dict, {"alpha_pattern": {"q_proj": "32"}}, "AdapterConfigError"),
     ],
     ids=lambda value: "" if callable(value) else str(value),

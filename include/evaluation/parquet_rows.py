@@ -1,0 +1,39 @@
+"""Read Parquet from standard input and write each row as a line of JSON; ``dataset_formats`` runs it within limits.
+
+A Parquet file of a kilobyte can say it holds little and unpack to a gigabyte: only a limit of the process holds.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+# Few, so that a long value that all rows share is not in memory too often.
+BATCH_ROWS = 256
+
+
+def main() -> None:
+    """Write the rows in order; end with a line that says why not."""
+    import pyarrow
+    from pyarrow import parquet
+
+    pyarrow.set_cpu_count(1)
+    try:
+        file = parquet.ParquetFile(io.BytesIO(sys.stdin.buffer.read()), pre_buffer=False)
+        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+            for values in batch.to_pylist():
+                sys.stdout.write(json.dumps(values, default=_other) + "\n")
+        sys.stdout.flush()
+    except (pyarrow.ArrowException, OSError, MemoryError) as error:
+        sys.exit(f"{type(error).__name__}: {error}".replace("\n", " "))
+
+
+def _other(value: Any) -> dict[str, str]:
+    """Return what stands for a value that JSON has not, such as bytes or a date: no question, answer or category."""
+    return {"type": type(value).__name__}
+
+
+if __name__ == "__main__":
+    main()

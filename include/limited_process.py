@@ -1,0 +1,70 @@
+"""Run a script on untrusted data in a process with limits on time and memory, and without credentials."""
+
+from __future__ import annotations
+
+import os
+import resource
+import runpy
+import subprocess
+import sys
+from contextlib import suppress
+from typing import IO, NamedTuple
+
+_ENVIRONMENT = (
+    *("PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH"),
+    *("HOME", "LANG", "LC_ALL", "TMPDIR"),
+)
+LONGEST_ERROR = 300
+
+
+class Limits(NamedTuple):
+    """What the process may take; ``seconds`` are of a processor."""
+
+    seconds: int
+    memory_bytes: int
+    output_bytes: int
+
+
+def run_limited(script: str, job: bytes, output: IO[bytes], limits: Limits) -> str | None:
+    """Run a Python file, which reads ``job`` from its standard input and writes to ``output``, a file.
+
+    Returns None when it ended well, else why it did not: the last line it said, or how it was ended.
+    """
+    command = [sys.executable, "-P", __file__, script, *map(str, limits)]
+    try:
+        done = subprocess.run(
+            command,
+            input=job,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env=process_environment(),
+            timeout=limits.seconds * 3 + 30,  # the processor may be shared
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end within {limits.seconds} seconds of processor time"
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return (lines[-1] if lines else f"ended by signal or code {done.returncode}")[:LONGEST_ERROR]
+
+
+def process_environment() -> dict[str, str]:
+    """Return the environment of such a process: what Python needs, and no credentials."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+
+
+def _limit(limits: Limits) -> None:
+    for kind, limit in (
+        (resource.RLIMIT_CPU, limits.seconds),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.output_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with suppress(ValueError, OSError):  # macOS refuses some
+            resource.setrlimit(kind, (limit, limit))
+
+
+if __name__ == "__main__":
+    _limit(Limits(*map(int, sys.argv[2:])))
+    runpy.run_path(sys.argv[1], run_name="__main__")
