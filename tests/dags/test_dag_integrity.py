@@ -10,14 +10,9 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import ParamValidationError
 
 from model_import_dag.loader import MODELS_FOLDER, BrokenModelFilesError, load_dags, raise_on_broken_model_files
+from tests.support.import_chain import CHAIN
 
 DAGS_FOLDER = MODELS_FOLDER.parent
-CHAIN = [
-    "preflight", "convert_to_hf", "merge_lora", "validate_checkpoint", "upload_checkpoint",
-    "free_model_slot", "create_import_job", "wait_for_import", "warm_up", "evaluate_model", "evaluate_champion",
-    "decide_promotion", "register_version", "write_report", "approve_promotion", "record_answer", "announce_promotion",
-    "retire_old_versions", "put_metrics", "clear_workspace",
-]  # fmt: skip
 HEAVY = {"torch", "transformers", "peft", "safetensors", "numpy", "aiobotocore", "moto"}
 GOOD = {"model_name": "good", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 
