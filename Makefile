@@ -18,7 +18,7 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo down test test-endurance test-policies test-events test-compose test-faults test-browser check lock format
+.PHONY: help demo down test coverage test-endurance test-policies test-events test-compose test-faults test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -30,8 +30,13 @@ down: ## Stop everything that make demo started, and nothing else
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.demo.run --down; else echo "Nothing to stop: there is no .venv."; fi
 
 # The real Airflow waits half of the time, so three workers keep two cores busy; its tests take longest and begin first.
+TESTS := -n 3 --no-loadscope-reorder --ignore tests/long --ignore tests/faults
+
 test: $(STAMP) ## Run all tests: unit, dags, integration, and end to end through a real Airflow
-	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --ignore tests/long --ignore tests/faults
+	$(BIN)/python -m pytest $(TESTS)
+
+coverage: $(STAMP) ## Run the same tests, then list what of the product's code none of them ran in pytest's own processes
+	$(BIN)/python -m pytest $(TESTS) --cov --cov-report term:skip-covered
 
 test-endurance: $(STAMP) ## Fuzz checkpoints, and kill conversions, merges and uploads at random moments: half an hour
 	$(BIN)/python -m tests.support.checkpoint_endurance fuzz --count 100000

@@ -26,9 +26,8 @@ from typing import Any
 
 from benchmarks.delivery_run import BUCKET, s3_client, upload_boto3
 from benchmarks.delivery_tools import ROOT, Took, Tool, tools
+from benchmarks.servers import seaweedfs, stand_in
 from include.checkpoint.files.atomic import sync
-from tests.support.local_aws_process import LocalAwsProcess
-from tests.support.seaweedfs_process import SeaweedFsProcess
 
 MIB = 2**20
 
@@ -45,11 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="delivery-") as folder:
         if arguments.rounds:
             compared = list(tools(arguments.aws, arguments.s5cmd))
-            with SeaweedFsProcess() as server:
-                compare(server.endpoint_url, Path(folder), compared, arguments.mib, arguments.rounds)
+            with seaweedfs() as endpoint_url:
+                compare(endpoint_url, Path(folder), compared, arguments.mib, arguments.rounds)
         if arguments.layers:
-            with LocalAwsProcess() as server:
-                merge_in_s3(server.endpoint_url, Path(folder), arguments.layers, arguments.link)
+            with stand_in() as endpoint_url:
+                merge_in_s3(endpoint_url, Path(folder), arguments.layers, arguments.link)
 
 
 def compare(endpoint_url: str, folder: Path, compared: list[Tool], mib: int, rounds: int) -> None:

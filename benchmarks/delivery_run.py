@@ -14,6 +14,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
+from benchmarks.servers import ACCESS_KEY, SECRET_KEY
 from include.checkpoint.files.reading import LOCAL
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.checkpoint.writing.progress import no_progress
@@ -22,7 +23,6 @@ from include.delivery.upload import upload
 from include.sources.cache import SourceCache
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
-from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY
 
 MIB = 2**20
 BUCKET = "models"

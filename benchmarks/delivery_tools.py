@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.delivery_run import BUCKET
-from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY
+from benchmarks.servers import ACCESS_KEY, SECRET_KEY
 
 ROOT = Path(__file__).resolve().parents[1]
 CREDENTIALS = {

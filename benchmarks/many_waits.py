@@ -14,63 +14,27 @@ import logging
 import os
 import resource
 import sys
-import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import requests
+from benchmarks.servers import StandIn, stand_in_with_model
+from include.demo.environment import STAND_IN_KEY_ID, STAND_IN_SECRET, aws_connection
 
-from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
-
-REGION, ACCOUNT, BUCKET, CONNECTION = "us-east-1", "123456789012", "models", "aws_local"
-TRUST = {"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"}, "Action": "sts:AssumeRole"}
-READ = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": "*"}
+CONNECTION = "aws_local"
 
 
-def connect(endpoint_url: str, service: str) -> Any:
-    import boto3
-
-    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    return boto3.client(service, region_name=REGION, endpoint_url=endpoint_url, **keys)
-
-
-def script(endpoint_url: str, fault: str, **body: Any) -> None:
-    requests.post(
-        f"{endpoint_url}/_local_aws/bedrock/{fault}", json=body, headers=OWN_HEADERS, timeout=10
-    ).raise_for_status()
-
-
-def prepare(endpoint_url: str) -> str:
-    """Put a checkpoint and a role there; return the role's ARN."""
-    from tests.support.tiny_mistral import save_tiny_mistral
-
-    s3, iam = connect(endpoint_url, "s3"), connect(endpoint_url, "iam")
-    s3.create_bucket(Bucket=BUCKET)
-    with tempfile.TemporaryDirectory() as folder:
-        for path in save_tiny_mistral(Path(folder)).iterdir():
-            s3.upload_file(str(path), BUCKET, f"checkpoint/{path.name}")
-    document, permissions = ({"Version": "2012-10-17", "Statement": [statement]} for statement in (TRUST, READ))
-    role = iam.create_role(RoleName="import", AssumeRolePolicyDocument=json.dumps(document))["Role"]["Arn"]
-    iam.put_role_policy(RoleName="import", PolicyName="read", PolicyDocument=json.dumps(permissions))
-    return str(role)
-
-
-def create_jobs(endpoint_url: str, role_arn: str, waits: int) -> dict[str, str]:
+def create_jobs(aws: StandIn, waits: int) -> dict[str, str]:
     """Create jobs of which every second one will fail; return what each will end with, by its ARN."""
-    bedrock = connect(endpoint_url, "bedrock")
-    script(endpoint_url, "hold-imports")
+    aws.script("hold-imports")
     expected = {}
     for number in range(waits):
         if number % 2:
-            script(endpoint_url, "fail-next-import", message=f"job {number} fails")
-        name, source = f"wait{number}", {"s3DataSource": {"s3Uri": f"s3://{BUCKET}/checkpoint/"}}
-        created = bedrock.create_model_import_job(
-            jobName=name, importedModelName=name, roleArn=role_arn, modelDataSource=source
-        )
-        expected[created["jobArn"]] = f"job {number} fails" if number % 2 else name
+            aws.script("fail-next-import", message=f"job {number} fails")
+        name = f"wait{number}"
+        expected[aws.create_job(name)] = f"job {number} fails" if number % 2 else name
     return expected
 
 
@@ -85,7 +49,7 @@ async def measure_lag(lags: list[float]) -> None:
         lags.append(time.perf_counter() - before - 0.1)
 
 
-async def wait_for_all(endpoint_url: str, expected: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
+async def wait_for_all(aws: StandIn, expected: dict[str, str], options: argparse.Namespace) -> dict[str, Any]:
     from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger
 
     polls: list[float] = []
@@ -118,7 +82,7 @@ async def wait_for_all(endpoint_url: str, expected: dict[str, str], options: arg
     await asyncio.sleep(options.hold)
     held_cpu = time.process_time() - cpu
     with ThreadPoolExecutor(1) as pool:
-        await asyncio.get_running_loop().run_in_executor(pool, script, endpoint_url, "release-imports")
+        await asyncio.get_running_loop().run_in_executor(pool, aws.script, "release-imports")
     results = await waiting
     lag.cancel()
     rate = Counter(int(moment - started) for moment in polls)
@@ -146,12 +110,10 @@ def main() -> int:
     options = parser.parse_args()
     logging.disable(logging.INFO)
     many = str(options.waits)
-    with LocalAwsProcess(["--max-running-jobs", many, "--max-imported-models", many, "--import-seconds", "0"]) as aws:
-        extra = {"endpoint_url": aws.endpoint_url, "region_name": REGION}
-        connection = {"conn_type": "aws", "login": "local", "password": "local", "extra": extra}
+    with stand_in_with_model("--max-running-jobs", many, "--max-imported-models", many, "--import-seconds", "0") as aws:
+        connection = aws_connection(aws.endpoint_url, STAND_IN_KEY_ID, STAND_IN_SECRET)
         os.environ[f"AIRFLOW_CONN_{CONNECTION.upper()}"] = json.dumps(connection)
-        expected = create_jobs(aws.endpoint_url, prepare(aws.endpoint_url), options.waits)
-        result = asyncio.run(wait_for_all(aws.endpoint_url, expected, options))
+        result = asyncio.run(wait_for_all(aws, create_jobs(aws, options.waits), options))
     print(json.dumps(result, indent=2))
     return 0 if result["ended_right"] == options.waits else 1
 

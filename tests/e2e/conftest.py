@@ -34,6 +34,24 @@ OPENED = (
     "promotion", "evaluation.dataset", "evaluation.thresholds", "comparison.margin", "comparison.category_margin",
     "retention.keep",
 )  # fmt: skip
+#: Loaded once, into the server from which the scheduler's workers are forked; otherwise each task loads its own.
+PRELOADED = (
+    "airflow.executors.local_executor",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.providers.amazon.aws.hooks.bedrock",
+    "pyarrow",
+    "torch",
+    "transformers.modeling_utils",
+)
+#: Spare processor time: no DAG file changes here, so that none has to be read again.
+FRUGAL = {
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+    "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+    "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": ",".join(PRELOADED),
+}
+#: Seconds between two looks at a run; each look costs the API server more than a task's heartbeat.
+POLL_SECONDS = 2.0
 #: Milliseconds: what is not on a page by then on a busy machine does not come.
 PATIENCE = 120_000
 
@@ -77,7 +95,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     follower = _follower(folder / "another_team")
     documented = _documented(folder / "documented")
     bundles = _bundles(dags=_models(folder / "dags"), another_team=follower, documented=documented)
-    demo = DemoEnvironment(folder / "demo", bundles)
+    demo = DemoEnvironment(folder / "demo", bundles | FRUGAL)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("include.demo.run_view.POLL_SECONDS", POLL_SECONDS)
+        yield from _started(demo)
+
+
+def _started(demo: DemoEnvironment) -> Iterator[System]:
     try:
         environment, _ = demo.start()
         for dag_id in (DAG_ID, DOCUMENTED_DAG_ID):

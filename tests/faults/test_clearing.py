@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from tests.dags.test_dag_integrity import CHAIN
 from tests.faults.conftest import Start
 from tests.faults.installation import Installation
 from tests.faults.outcomes import assert_failed, assert_imported_once
 from tests.faults.runs import Run
+from tests.support.import_chain import CHAIN
 
 
 @pytest.mark.parametrize("task_id", CHAIN)

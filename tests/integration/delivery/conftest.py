@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
+from tests.support.deliveries import BUCKET, clear, client_for
 from tests.support.local_aws_process import LocalAwsProcess
-from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY, SeaweedFsProcess
-
-BUCKET = "models"
+from tests.support.seaweedfs_process import SeaweedFsProcess
 
 
 @pytest.fixture(scope="session")
@@ -33,17 +30,6 @@ def s3_server(request: pytest.FixtureRequest) -> str:
     return endpoint_url
 
 
-def client_for(endpoint_url: str, **config: Any) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **config),
-    )
-
-
 @pytest.fixture
 def s3(s3_server: str) -> Iterator[Any]:
     client = client_for(s3_server)
@@ -51,13 +37,6 @@ def s3(s3_server: str) -> Iterator[Any]:
     yield client
     clear(client)
     client.delete_bucket(Bucket=BUCKET)
-
-
-def clear(client: Any) -> None:
-    for upload in client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", ()):
-        client.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
-    for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
-        client.delete_object(Bucket=BUCKET, Key=item["Key"])
 
 
 @pytest.fixture

@@ -23,8 +23,17 @@ from include.delivery.transfer import TransferSettings
 from include.sources.cache import SourceCache
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
-from tests.integration.delivery.conftest import BUCKET, clear, client_for
-from tests.integration.delivery.test_upload import MANIFEST, PREFIX, checkpoint_of, contents, deliver, stored
+from tests.support.deliveries import (
+    BUCKET,
+    MANIFEST,
+    PREFIX,
+    checkpoint_of,
+    clear,
+    client_for,
+    contents,
+    deliver,
+    stored,
+)
 from tests.support.faulty_proxy import FaultyProxy, Request, Rule
 
 FEW = TransferSettings(part_size=5 * 2**20, workers=4, attempts=5)

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from include.delivery.manifest import find_delivered
-from tests.integration.delivery.conftest import BUCKET, clear, client_for
-from tests.integration.delivery.test_upload import MANIFEST, contents, stored
+from tests.support.deliveries import BUCKET, MANIFEST, clear, client_for, contents, stored
 from tests.support.faulty_proxy import FaultyProxy
 
 WORKERS, PART_SIZE, SIZE = 2, 5 * 2**20, 60 * 2**20
@@ -23,8 +22,7 @@ RUN = f"""
 import sys
 from pathlib import Path
 from include.delivery.transfer import TransferSettings
-from tests.integration.delivery.conftest import client_for
-from tests.integration.delivery.test_upload import checkpoint_of, deliver
+from tests.support.deliveries import checkpoint_of, client_for, deliver
 settings = TransferSettings(part_size={PART_SIZE}, workers={WORKERS}, bytes_per_second={RATE})
 print("ready", flush=True)
 print(deliver(client_for(sys.argv[1]), checkpoint_of(Path(sys.argv[2])), settings=settings).bytes_reused)

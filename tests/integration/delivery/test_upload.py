@@ -10,52 +10,14 @@ import pytest
 from awscrt.checksums import crc64nvme
 
 from include.checkpoint.errors import SourceChangedError
-from include.checkpoint.files.reading import LocalReader, UriReader
+from include.checkpoint.files.reading import UriReader
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
 from include.checkpoint.writing.progress import no_progress
 from include.delivery.errors import ManifestInsidePrefixError, StaleObjectsError
 from include.delivery.manifest import find_delivered
 from include.delivery.transfer import TransferSettings
-from include.delivery.upload import DeliveryReport, upload
-
-BUCKET = "models"
-PREFIX = "capitals/1234/checkpoint"
-MANIFEST = "capitals/1234/manifest.json"
-
-
-def checkpoint_of(folder: Path) -> Checkpoint:
-    pins = tuple(LocalReader().pin(str(path)) for path in sorted(folder.iterdir()))
-    files = tuple(
-        CheckpointFile(name=Path(pin.uri).name, segments=(Segment(uri=pin.uri, offset=0, length=pin.size),))
-        for pin in pins
-    )
-    return Checkpoint(files=files, pins=pins, notes=("as it was",))
-
-
-def deliver(s3: Any, checkpoint: Checkpoint, **options: Any) -> DeliveryReport:
-    return upload(
-        s3,
-        checkpoint,
-        BUCKET,
-        PREFIX,
-        manifest_key=MANIFEST,
-        fingerprint="12" * 32,
-        proof={"method": "none"},
-        progress=options.pop("progress", no_progress),
-        **options,
-    )
-
-
-def stored(s3: Any) -> dict[str, bytes]:
-    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{PREFIX}/").get("Contents", ())
-    return {
-        item["Key"].removeprefix(f"{PREFIX}/"): s3.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
-        for item in found
-    }
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+from include.delivery.upload import upload
+from tests.support.deliveries import BUCKET, MANIFEST, PREFIX, checkpoint_of, contents, deliver, stored
 
 
 def test_every_file_arrives_byte_for_byte_and_nothing_else_lies_in_the_prefix(s3: Any, folder: Path) -> None:

@@ -7,8 +7,7 @@ import boto3
 import pytest
 
 from include.delivery.transfer import TransferSettings
-from tests.integration.delivery.conftest import BUCKET, clear, client_for
-from tests.integration.delivery.test_upload import MANIFEST, PREFIX, checkpoint_of, deliver
+from tests.support.deliveries import BUCKET, MANIFEST, PREFIX, checkpoint_of, clear, client_for, deliver
 from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY
 
 

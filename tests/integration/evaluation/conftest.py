@@ -5,25 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
-from botocore.config import Config
 
 from include.aws.clients import AwsClients
-from include.config.model import parse_model_config
 from include.demo import train
 from include.run.plan import ImportPlan
-from tests.support.bedrock_stand_in import BUCKET, REGION, Aws, when_ready
-from tests.support.local_aws_process import ROOT, LocalAwsProcess
-
-RUNTIME = Config(retries={"total_max_attempts": 1}, max_pool_connections=64)
-DEMO = ROOT / "include" / "demo"
-CAPITALS: dict[str, Any] = {
-    "dataset": "include/demo/capitals_eval.jsonl",
-    "prompt_template": "[INST] {question} [/INST]",
-    "max_tokens": 16,
-}
+from tests.support.bedrock_stand_in import BUCKET, Aws, when_ready
+from tests.support.evaluations import DEMO, RUNTIME, plan_in
+from tests.support.local_aws_process import LocalAwsProcess
 
 
 @pytest.fixture(scope="session")
@@ -53,30 +43,6 @@ def _no_faults(aws: Aws) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def clients(aws: Aws) -> AwsClients:
     return AwsClients(lambda name: aws.client(name, **({"config": RUNTIME} if name == "bedrock-runtime" else {})))
-
-
-def plan_in(folder: Path, **evaluation: Any) -> ImportPlan:
-    """A plan whose evaluation differs from the demo's in what is given, with a place of its own for its report."""
-    values = {"model_name": "capitals", "base": "include/demo/base", "evaluation": CAPITALS | evaluation}
-    return ImportPlan(
-        config=parse_model_config(values, "a test"),
-        content="0" * 64,
-        fingerprint="0" * 64,
-        region_name=REGION,
-        aws_conn_id="aws_default",
-        role_arn="arn:aws:iam::123456789012:role/import",
-        bucket=BUCKET,
-        imported_model_name="early",
-        job_name="early",
-        client_request_token="early",
-        s3_uri=f"s3://{BUCKET}/early/",
-        manifest_key="manifest.json",
-        evaluation_prefix=f"{folder.name}/evaluations",
-        delivered=True,
-        checkpoint_bytes=0,
-        workspace=str(folder),
-        tags={},
-    )
 
 
 @pytest.fixture

@@ -6,12 +6,10 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from include.aws.clients import AwsClients
 from include.evaluation.results import RecordResult
@@ -19,43 +17,20 @@ from include.evaluation.storage import read_records
 from include.run.plan import ImportPlan
 from include.steps.evaluate import measure
 from include.steps.results import EvaluationResult
-from tests.integration.evaluation.conftest import plan_in
 from tests.support.bedrock_stand_in import Aws
+from tests.support.evaluations import CONCURRENCY, measure_counted
 from tests.support.local_aws_process import ROOT
 
-QUESTIONS, CONCURRENCY = 500, 8
+QUESTIONS = 500
 
 MEASURE = """
 import sys
 from pathlib import Path
 from tests.support.bedrock_stand_in import Aws
-from tests.integration.evaluation import test_kill_and_throttling as tests
+from tests.support.evaluations import measure_counted
 endpoint, model, folder, dataset = sys.argv[1:]
-tests.measure_counted(Aws(endpoint), model, Path(folder), dataset)
+measure_counted(Aws(endpoint), model, Path(folder), dataset)
 """
-
-
-class CountingRuntime:
-    """A runtime client that notes what is asked, in a file that outlives the process."""
-
-    def __init__(self, client: Any, path: Path) -> None:
-        self._client, self._lock = client, threading.Lock()
-        self._file = path.open("a")
-
-    def invoke_model(self, **request: Any) -> Any:
-        with self._lock:
-            self._file.write(json.loads(request["body"])["prompt"] + "\n")
-            self._file.flush()
-        return self._client.invoke_model(**request)
-
-
-def measure_counted(aws: Aws, model: str, folder: Path, dataset: str) -> EvaluationResult:
-    from tests.integration.evaluation.conftest import RUNTIME
-
-    runtime = CountingRuntime(aws.client("bedrock-runtime", config=RUNTIME), folder / "asked")
-    settings = {"dataset": dataset, "prompt_template": "{question}", "concurrency": CONCURRENCY}
-    clients = AwsClients(lambda name: runtime if name == "bedrock-runtime" else aws.client(name))
-    return measure(plan_in(folder, **settings), model, clients)
 
 
 def asked(folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws_process import ROOT, LocalAwsProcess
+from tests.support.local_aws_process import ROOT, LocalAwsCommand, LocalAwsProcess
 
 Client = Any
 
@@ -54,7 +54,7 @@ def test_it_stops_within_seconds_and_leaves_nothing_behind(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with LocalAwsProcess() as process:
+    with LocalAwsCommand() as process:
         connection = http.client.HTTPConnection("127.0.0.1", process.port)
         connection.request("PUT", "/kept-alive-bucket")
         connection.getresponse().read()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.account import Account
+from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.tiny_mistral import save_tiny_mistral
 
@@ -39,3 +40,19 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def account(endpoint: str, tmp_path: Path, base: Path, adapter: Path) -> Account:
     return Account(endpoint, tmp_path, base, adapter).create()
+
+
+@pytest.fixture
+def aws(endpoint: str) -> Iterator[Aws]:
+    """Bedrock beside the account under test; its models are gone afterwards."""
+    aws = Aws(endpoint)
+    bedrock, s3 = aws.client("bedrock"), aws.client("s3")
+    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=BUCKET)
+        aws.create_role("import")
+    yield aws
+    aws.script("clear-faults")
+    for job in bedrock.list_model_import_jobs(statusEquals="InProgress")["modelImportJobSummaries"]:
+        aws.finished_job(job["jobArn"])
+    for model in bedrock.list_imported_models()["modelSummaries"]:
+        bedrock.delete_imported_model(modelIdentifier=model["modelArn"])

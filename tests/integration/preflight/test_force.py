@@ -8,11 +8,8 @@ import pytest
 
 from include.run.plan import ImportPlan
 from include.steps.plan_run import make_plan
-from tests.integration.preflight.test_quotas_and_callers import aws
 from tests.support.account import Account
 from tests.support.bedrock_stand_in import Aws
-
-__all__ = ["aws"]
 
 
 def planned(account: Account, run_id: str, *, force: bool = False) -> ImportPlan:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,22 +14,6 @@ from tests.support.bedrock_stand_in import BUCKET, Aws
 
 QUOTA = 3
 _numbers = itertools.count()
-
-
-@pytest.fixture
-def aws(endpoint: str) -> Iterator[Aws]:
-    """Bedrock beside the account under test; its models are gone afterwards."""
-    aws = Aws(endpoint)
-    bedrock, s3 = aws.client("bedrock"), aws.client("s3")
-    if BUCKET not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket=BUCKET)
-        aws.create_role("import")
-    yield aws
-    aws.script("clear-faults")
-    for job in bedrock.list_model_import_jobs(statusEquals="InProgress")["modelImportJobSummaries"]:
-        aws.finished_job(job["jobArn"])
-    for model in bedrock.list_imported_models()["modelSummaries"]:
-        bedrock.delete_imported_model(modelIdentifier=model["modelArn"])
 
 
 def fill(aws: Aws, base: Path, group: str, *statuses: ApprovalStatus) -> list[str]:

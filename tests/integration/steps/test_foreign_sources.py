@@ -22,10 +22,9 @@ from include.run.inputs import describe_inputs
 from include.run.plan import ImportPlan
 from include.sources.errors import ArchiveUnreadableError, HostileArchiveError
 from include.steps.prepare import merge, prepare_base, validate
-from tests.integration.steps.test_sources import BUCKET, DEMO, Cloud, _deliver, _plan, cloud
+from tests.support.cloud_sources import BUCKET, DEMO, Cloud, plan_in, prepare_and_deliver
 from tests.support.faulty_proxy import FaultyProxy
 
-__all__ = ["cloud"]
 OTHER_ACCOUNT = "210987654321"
 BASE = {path.name: path.read_bytes() for path in (DEMO / "base").iterdir()}
 
@@ -74,14 +73,14 @@ def test_a_base_in_a_bucket_of_another_region_is_imported(cloud: Cloud, tmp_path
         aws_secret_access_key="testing",
     )
     owner.create_bucket(Bucket=far, CreateBucketConfiguration=constraint)
-    _, bodies = _deliver(cloud, _plan(cloud, tmp_path, put_base(owner, far), None))
+    _, bodies = prepare_and_deliver(cloud, plan_in(cloud, tmp_path, put_base(owner, far), None))
     assert bodies["model.safetensors"] == BASE["model.safetensors"]
 
 
 def test_a_base_in_a_bucket_of_another_account_is_imported(cloud: Cloud, tmp_path: Path) -> None:
     owner = account(cloud)
     owner.create_bucket(Bucket="their-models")
-    _, bodies = _deliver(cloud, _plan(cloud, tmp_path, put_base(owner, "their-models"), None))
+    _, bodies = prepare_and_deliver(cloud, plan_in(cloud, tmp_path, put_base(owner, "their-models"), None))
     assert bodies["model.safetensors"] == BASE["model.safetensors"]
 
 
@@ -96,9 +95,9 @@ def test_what_kms_encrypts_is_known_by_its_checksum_though_its_etag_is_no_md5(cl
     key = kms.create_key()["KeyMetadata"]["Arn"]
     cloud.s3.create_bucket(Bucket="encrypted-models")
     spec = put_base(cloud.s3, "encrypted-models", ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
-    plan = _plan(cloud, tmp_path, spec, str(DEMO / "adapters" / "finished"))
-    assert plan.fingerprint == _plan(cloud, tmp_path, str(DEMO / "base"), plan.config.adapter).fingerprint
-    report, bodies = _deliver(cloud, plan)
+    plan = plan_in(cloud, tmp_path, spec, str(DEMO / "adapters" / "finished"))
+    assert plan.fingerprint == plan_in(cloud, tmp_path, str(DEMO / "base"), plan.config.adapter).fingerprint
+    report, bodies = prepare_and_deliver(cloud, plan)
     assert report.bytes_copied + report.bytes_sent == sum(map(len, bodies.values()))
 
 
@@ -143,7 +142,7 @@ def _config(workspace: Path, base: str) -> Any:
 def test_a_hostile_archive_fails_the_conversion_and_leaves_nothing(
     cloud: Cloud, tmp_path: Path, members: dict[str, bytes], error: type[Exception]
 ) -> None:
-    plan = _plan(cloud, tmp_path, put_archive(cloud, "hostile/model.tar.gz", **members), None)
+    plan = plan_in(cloud, tmp_path, put_archive(cloud, "hostile/model.tar.gz", **members), None)
     with pytest.raises(error, match=r"hostile/model\.tar\.gz"):
         prepare_base(plan, cloud.s3, cloud.sagemaker)
     assert _fetched(plan) == []
@@ -153,7 +152,7 @@ def test_an_archive_that_ends_too_early_fails_the_conversion_and_leaves_nothing(
     whole = put_archive(cloud, "broken/whole.tar.gz", **BASE)
     body = cloud.s3.get_object(Bucket=BUCKET, Key=whole.removeprefix(f"s3://{BUCKET}/"))["Body"].read()
     cloud.s3.put_object(Bucket=BUCKET, Key="broken/model.tar.gz", Body=body[: len(body) // 2])
-    plan = _plan(cloud, tmp_path, f"s3://{BUCKET}/broken/model.tar.gz", None)
+    plan = plan_in(cloud, tmp_path, f"s3://{BUCKET}/broken/model.tar.gz", None)
     with pytest.raises(ArchiveUnreadableError, match="Write it again"):
         prepare_base(plan, cloud.s3, cloud.sagemaker)
     assert _fetched(plan) == []
@@ -181,7 +180,7 @@ def test_a_base_behind_a_bad_network_is_merged_all_the_same(
     proxied: tuple[FaultyProxy, Cloud], tmp_path: Path, fault: str
 ) -> None:
     proxy, far = proxied
-    plan = _plan(far, tmp_path, f"s3://{BUCKET}/sources/base", str(DEMO / "adapters" / "finished"))
+    plan = plan_in(far, tmp_path, f"s3://{BUCKET}/sources/base", str(DEMO / "adapters" / "finished"))
     proxy.rule = lambda request: fault if request.kind == "GetObject" and request.number % 3 == 0 else None
     prepare_base(plan, far.s3, far.sagemaker)
     assert merge(plan, far.s3, far.sagemaker).proof["changed_tensors"]
@@ -192,7 +191,7 @@ def test_a_source_that_goes_on_refusing_fails_so_that_the_task_is_tried_again(
     proxied: tuple[FaultyProxy, Cloud], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy, far = proxied
-    plan = _plan(far, tmp_path, f"s3://{BUCKET}/sources/base", None)
+    plan = plan_in(far, tmp_path, f"s3://{BUCKET}/sources/base", None)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
     proxy.rule = lambda request: "503" if request.kind == "GetObject" else None
     with pytest.raises(S3RequestError, match=r"SlowDown.*run again later"):

@@ -17,9 +17,8 @@ from include.sources.cache import SourceCache
 from include.sources.location import parse_location
 from include.sources.source import describe_source, fetch_source
 from include.steps.prepare import merge, prepare_base
-from tests.integration.steps.test_sources import BUCKET, DEMO, Cloud, _plan, cloud
+from tests.support.cloud_sources import BUCKET, DEMO, Cloud, plan_in
 
-__all__ = ["cloud"]
 ROOM = 1_000_000
 
 
@@ -64,7 +63,7 @@ def test_a_cache_on_a_full_disk_is_named_and_left_empty(cloud: Cloud, small_disk
 def test_a_workspace_on_a_full_disk_is_named_and_holds_no_half_overlay(
     cloud: Cloud, small_disk: Path, tmp_path: Path
 ) -> None:
-    plan = _plan(cloud, tmp_path, str(DEMO / "base"), str(DEMO / "adapters" / "finished"))
+    plan = plan_in(cloud, tmp_path, str(DEMO / "base"), str(DEMO / "adapters" / "finished"))
     prepare_base(plan, cloud.s3, cloud.sagemaker)
     run = Path(plan.workspace)
     for path in run.iterdir():

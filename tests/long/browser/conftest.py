@@ -1,4 +1,7 @@
-"""Chromium, whose requests Airflow's app in this process answers, beside the stand-in; the files' order matters."""
+"""Chromium, whose requests Airflow's app in this process answers, beside the stand-in.
+
+The first file needs the stand-in empty, the fourth stops it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support.airflow_app import PAGE, AirflowApp, airflow_app
 from tests.support.browser_page import DESKTOP, chromium
-from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsCommand
+from tests.support.many_models import import_models, register_versions
 
 #: Milliseconds: a page that is not there by then on a busy machine does not come.
 PATIENCE = 30_000
+MODELS, VERSIONS, IMPORTED = 50, 100, 5
 OPTIONS = ("--import-seconds", "0", "--max-imported-models", "200")
 
 
@@ -22,7 +27,7 @@ class Site(NamedTuple):
     """The address under which the browser finds Airflow, and who answers there."""
 
     app: AirflowApp
-    local_aws: LocalAwsProcess
+    local_aws: LocalAwsCommand
     url: str = "http://airflow.test"
     page: str = f"http://airflow.test{PAGE}"
 
@@ -41,8 +46,17 @@ class Site(NamedTuple):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Empty first, then filled, at last without AWS."""
     folder = tmp_path_factory.mktemp("airflow")
-    with LocalAwsProcess(OPTIONS) as local_aws, airflow_app(local_aws.endpoint_url, folder) as app:
+    with LocalAwsCommand(OPTIONS) as local_aws, airflow_app(local_aws.endpoint_url, folder) as app:
         yield Site(app, local_aws)
+
+
+@pytest.fixture(scope="session")
+def many_models(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Fill the stand-in, once for all files that need it."""
+    register_versions(site.local_aws.endpoint_url, MODELS, VERSIONS)
+    import_models(site.local_aws.endpoint_url, tmp_path_factory.mktemp("checkpoint"), IMPORTED, VERSIONS)
+    for piece in ("overview", "outlook"):  # the empty account of before is forgotten
+        assert site.app.client("viewer").get(f"{PAGE}{piece}?refresh=true").is_success
 
 
 @pytest.fixture(scope="session")

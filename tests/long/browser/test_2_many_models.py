@@ -1,4 +1,4 @@
-"""The page with 50 models of 100 versions each, some of them imported. Runs second: it fills the stand-in."""
+"""The page with 50 models of 100 versions each, some of them imported."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.long.browser.conftest import Site
-from tests.support.airflow_app import PAGE
+from tests.long.browser.conftest import MODELS, VERSIONS, Site
 from tests.support.browser_page import (
     DESKTOP,
     PHONE,
@@ -18,18 +17,11 @@ from tests.support.browser_page import (
     overflow,
     serious_findings,
 )
-from tests.support.many_models import import_models, model_name, register_versions
+from tests.support.many_models import model_name
 
-MODELS, VERSIONS, IMPORTED = 50, 100, 5
+pytestmark = pytest.mark.usefixtures("many_models")
+
 LAST = model_name(MODELS - 1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def many_models(site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
-    register_versions(site.local_aws.endpoint_url, MODELS, VERSIONS)
-    import_models(site.local_aws.endpoint_url, tmp_path_factory.mktemp("checkpoint"), IMPORTED, VERSIONS)
-    for piece in ("overview", "outlook"):  # the empty account of before is forgotten
-        assert site.app.client("viewer").get(f"{PAGE}{piece}?refresh=true").is_success
 
 
 def test_rows_out_of_sight_are_loaded_when_they_come_into_sight(site: Site, open_page: Callable[..., Page]) -> None:

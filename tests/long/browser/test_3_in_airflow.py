@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Frame, Page, Request, expect
 
 from tests.long.browser.conftest import Site
 from tests.support.browser_page import READY, background, keep_picture
+
+pytestmark = pytest.mark.usefixtures("many_models")
 
 
 def open_in_airflow(page: Page, site: Site) -> Frame:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 import requests
 from playwright.sync_api import Page, expect
 
 from tests.long.browser.conftest import Site
 from tests.support.browser_page import open_ready, serious_findings
+
+pytestmark = pytest.mark.usefixtures("many_models")
 
 
 def test_when_aws_is_gone_the_page_shows_what_it_knows_and_says_how_old_it_is(

@@ -22,13 +22,13 @@ from playwright.sync_api import Browser, BrowserContext, expect
 from include.demo.airflow_server import USER, airflow_components, airflow_environment
 from include.demo.environment import aws_connection, start_stand_in
 from include.demo.processes import ProcessGroup, free_port, inherited_environment
-from tests.long.browser.conftest import OPTIONS, PATIENCE
+from tests.long.browser.conftest import IMPORTED, MODELS, OPTIONS, PATIENCE, VERSIONS
 from tests.support.browser_page import DESKTOP, open_ready
 from tests.support.many_models import import_models, model_name, register_versions
 
 pytestmark = pytest.mark.timeout(1200)
 
-MODELS, VERSIONS, IMPORTED, VISITS = 50, 100, 5, 10
+VISITS = 10
 KEYS = ("testing", "testing")
 PASSWORD = "only-for-this-test"
 #: Seconds until a server answers, on a busy machine.

@@ -1,12 +1,6 @@
 from __future__ import annotations
 
-import os
-
 import pytest
-
-# Airflow needs a database only where a test looks at DAGs; operators and triggers run without.
-os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
-
 from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
 
 from bedrock_import.hooks import BedrockModelImportHook

@@ -12,7 +12,7 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.local_aws_process import LocalAwsCommand
 
 Client = Any
 MIB = 2**20
@@ -20,16 +20,16 @@ SIZE = 256 * MIB
 
 
 @pytest.fixture(scope="module")
-def process() -> Iterator[LocalAwsProcess]:
+def process() -> Iterator[LocalAwsCommand]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", folder)
-        with LocalAwsProcess() as process:
+        with LocalAwsCommand() as process:
             process.folder = Path(folder)  # type: ignore[attr-defined]
             yield process
 
 
 @pytest.fixture(scope="module")
-def own_s3(process: LocalAwsProcess) -> Client:
+def own_s3(process: LocalAwsCommand) -> Client:
     client = boto3.client(
         "s3", endpoint_url=process.endpoint_url, aws_access_key_id="test", aws_secret_access_key="test"
     )
@@ -37,18 +37,18 @@ def own_s3(process: LocalAwsProcess) -> Client:
     return client
 
 
-def stored(process: LocalAwsProcess) -> int:
+def stored(process: LocalAwsCommand) -> int:
     folder: Path = process.folder  # type: ignore[attr-defined]
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def peak_memory(process: LocalAwsProcess) -> int:
+def peak_memory(process: LocalAwsCommand) -> int:
     status = Path(f"/proc/{process.process.pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def test_a_large_object_lies_on_disk_once_and_never_in_memory(
-    process: LocalAwsProcess, own_s3: Client, tmp_path: Path
+    process: LocalAwsCommand, own_s3: Client, tmp_path: Path
 ) -> None:
     source, copy = tmp_path / "source", tmp_path / "copy"
     with source.open("wb") as file:
@@ -69,7 +69,7 @@ def test_a_large_object_lies_on_disk_once_and_never_in_memory(
     assert stored(process) == 0
 
 
-def test_an_aborted_upload_and_a_refused_body_leave_no_bytes(process: LocalAwsProcess, own_s3: Client) -> None:
+def test_an_aborted_upload_and_a_refused_body_leave_no_bytes(process: LocalAwsCommand, own_s3: Client) -> None:
     place = {"Bucket": "bucket", "Key": "key"}
     place["UploadId"] = own_s3.create_multipart_upload(**place)["UploadId"]
     own_s3.upload_part(**place, PartNumber=1, Body=bytes(MIB))

@@ -20,10 +20,8 @@ from include.evaluation.storage import read_records, read_report
 from include.run.plan import ImportPlan
 from include.steps.evaluate import measure
 from include.steps.results import EvaluationResult
-from tests.integration.evaluation.conftest import DEMO, _no_faults, aws, clients, model, plan_for, plan_in
 from tests.support.bedrock_stand_in import BUCKET, Aws
-
-__all__ = ["_no_faults", "aws", "clients", "model", "plan_for"]
+from tests.support.evaluations import DEMO, plan_in
 
 Plans = Callable[..., ImportPlan]
 
