@@ -6,13 +6,14 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
+from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.defects import TensorDuplicatedError
 from include.checkpoint.files.folder import INDEX, METADATA_FILES, list_files, whole
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import verify_pins
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
 from include.checkpoint.files.torch_zip import pth_tensors
-from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, inspect
+from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, describe_unrecognised, inspect
 from include.checkpoint.mistral.conversion import convert as convert_raw
 from include.checkpoint.mistral.raw_adapter import WEIGHTS as RAW_ADAPTER
 from include.checkpoint.mistral.raw_adapter import convert_adapter
@@ -37,11 +38,17 @@ def convert(
 
 
 def peft_adapter(folder: str | Path, work_dir: Path) -> Path:
-    """Return the folder of a PEFT adapter: ``folder``, or what mistral-finetune's own LoRA in it is converted to."""
+    """Return the folder of a PEFT adapter: ``folder``, or what mistral-finetune's own LoRA in it is converted to.
+
+    Raises:
+        SourceUnrecognisedError: there is no adapter in the folder; it names the subfolders that have one.
+    """
     source = Path(folder)
-    if (source / ADAPTER_CONFIG).exists() or not (source / RAW_ADAPTER).is_file():
+    if (source / ADAPTER_CONFIG).exists():
         return source
-    return convert_adapter(source, work_dir / "adapter")
+    if (source / RAW_ADAPTER).is_file():
+        return convert_adapter(source, work_dir / "adapter")
+    raise SourceUnrecognisedError(str(source), describe_unrecognised(list_files(source)))
 
 
 def convert_pickled(source_dir: str | Path, overlay_dir: str | Path, *, durable: bool = True) -> Checkpoint:

@@ -235,7 +235,7 @@ class SourceUnrecognisedError(ModelImportError):
             location,
             "config.json with *.safetensors, params.json with consolidated.*, or adapter_config.json",
             found,
-            "Give the folder that holds config.json, params.json or adapter_config.json.",
+            "Give the folder that itself holds config.json, params.json or adapter_config.json.",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import (
+    DESCRIPTIONS,
     METADATA_FILES,
     TOKENIZER_FILES,
     is_hf_weights,
@@ -39,6 +40,7 @@ ADAPTER_KINDS: tuple[SourceKind, ...] = ("adapter", "mistral_adapter")
 ADAPTER_CONFIG = "adapter_config.json"
 RAW_FILES = (*PATTERNS, "params.json", "tekken.json", "tokenizer.model*", "tokenizer.json", "tokenizer_config.json")
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", *TOKENIZER_FILES)
+MOST_NAMED = 10
 PICKLED_WEIGHTS = "pytorch_model*.bin"
 _TORCH_FILES = (".pth", ".pt", ".bin")
 # What training leaves beside a model, and why it stays there.
@@ -84,7 +86,7 @@ def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
     found = list_files(location, reader)
     layouts = tuple(kind for kind, is_there in _LAYOUTS.items() if is_there(found))
     if not layouts:
-        raise SourceUnrecognisedError(str(location), ", ".join(list(found)[:10]))
+        raise SourceUnrecognisedError(str(location), describe_unrecognised(found))
     kind = layouts[0]
     chosen = tuple(name for name in found if _belongs(name, kind, found))
     notes = [f"Several layouts are here ({', '.join(layouts)}); {kind} is used."] if len(layouts) > 1 else []
@@ -108,6 +110,17 @@ def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
         left={name: _why_left(name) for name in found if name not in chosen},
         notes=tuple(notes),
     )
+
+
+def describe_unrecognised(names: Iterable[str]) -> str:
+    """Return what a folder without a model of its own holds: the subfolders with a model, or else its first files."""
+    listed = sorted(names)
+    below = [name.rpartition("/")[0] for name in listed if name.rpartition("/")[2] in DESCRIPTIONS and "/" in name]
+    if below:
+        folders = list(dict.fromkeys(below))
+        more = f" and {len(folders) - MOST_NAMED} more" if len(folders) > MOST_NAMED else ""
+        return f"models in the subfolders {', '.join(folders[:MOST_NAMED])}{more}"
+    return ", ".join(listed[:MOST_NAMED])
 
 
 def _has(*patterns: str) -> Callable[[Mapping[str, Pin]], bool]:

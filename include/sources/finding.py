@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from include.checkpoint.files.folder import DESCRIPTIONS
 from include.sources.errors import SourceAmbiguousError, SourceEmptyError
 from include.sources.selection import is_checkpoint_file
 
-# A folder with one of these and weights is a checkpoint.
-DESCRIPTIONS = ("config.json", "params.json", "adapter_config.json")
 WEIGHTS = ("*.safetensors", "consolidated*.pth", "pytorch_model*.bin", "adapter_model.bin")
 # Where training jobs put the model that is meant to be used, the best first; then the only one, then the last step's.
 PREFERRED_FOLDERS = ("", "checkpoints/hf_merged", "hf_merged", "checkpoints/hf", "model", "merged", "final")

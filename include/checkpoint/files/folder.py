@@ -30,6 +30,8 @@ TOKENIZER_FILES = (
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 #: Mistral's own tokenizer file; where it is the only one, a tokenizer is made from it.
 TEKKEN = "tekken.json"
+#: A folder with weights and one of these is a model or an adapter.
+DESCRIPTIONS = ("config.json", "params.json", "adapter_config.json")
 METADATA_FILES = (
     "config.json",
     "generation_config.json",

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from include.checkpoint.checks.validation import validate
-from include.checkpoint.converting import convert
+from include.checkpoint.converting import convert, peft_adapter
+from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.defects import TensorDuplicatedError
 from include.checkpoint.inspection import inspect
 from include.checkpoint.writing.materialize import materialize
@@ -68,3 +69,13 @@ def test_a_second_set_of_pickles_is_refused_and_both_files_are_named(tmp_path: P
         convert(source, tmp_path / "overlay")
     assert "model-00001-of-00001.safetensors" in str(refused.value)
     assert not list((tmp_path / "overlay").glob("*.overlay"))
+
+
+def test_a_trainers_output_folder_is_answered_with_the_adapters_below_it(tmp_path: Path) -> None:
+    for folder in ("checkpoint-100/sft", "checkpoint-200/sft"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "adapter_config.json").write_text("{}")
+        (tmp_path / folder / "adapter_model.safetensors").write_bytes(b"")
+    for look in (inspect, lambda folder: peft_adapter(folder, tmp_path / "work")):
+        with pytest.raises(SourceUnrecognisedError, match="subfolders checkpoint-100/sft, checkpoint-200/sft"):
+            look(tmp_path)
