@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("location", help="folder or s3:// prefix")
     command = add("validate", commands.run_validate, "say what Bedrock would refuse or misread")
     command.add_argument("location", help="Hugging Face folder or s3:// prefix")
+    command.add_argument("--load", action="store_true", help="load it with transformers too, and compute once")
     command = add("convert", commands.run_convert, "write a raw Mistral or pickled model as a Hugging Face folder")
     command.add_argument(
         "--source",

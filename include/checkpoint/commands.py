@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,15 @@ def run_inspect(arguments: argparse.Namespace) -> Outcome:
 def run_validate(arguments: argparse.Namespace) -> Outcome:
     """Say every defect of a checkpoint."""
     reader = _reader(arguments.location)
-    report = validate(checkpoint_of_folder(arguments.location, reader), reader)
+    checkpoint = checkpoint_of_folder(arguments.location, reader)
+    with ExitStack() as stack:
+        folder = None
+        if arguments.load:
+            folder = Path(arguments.location)
+            if is_s3_uri(arguments.location):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "checkpoint"
+                materialize(checkpoint, folder, progress=LogProgress("Fetching"), reader=reader)
+        report = validate(checkpoint, reader, folder=folder)
     lines = [f"error: {record.line()}" for record in report.errors]
     lines += [f"warning: {record.line()}" for record in report.warnings]
     return DEFECTS if report.errors else GOOD, report.model_dump(mode="json"), [*lines, report.summary]

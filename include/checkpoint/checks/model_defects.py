@@ -250,3 +250,13 @@ class EndTokenMismatchWarning(Defect):
     severity = "warning"
     summary = "The model and its tokenizer end with different tokens"
     cure = "Set eos_token_id in generation_config.json to the tokenizer's."
+
+
+class LoadFailedError(Defect):
+    summary = f"{TRANSFORMERS} does not load the checkpoint, or cannot compute with it"
+    cure = "Correct what is named, or save the model again where it was trained."
+
+
+class LoadNotFinishedError(Defect):
+    summary = f"{TRANSFORMERS} did not finish loading the checkpoint"
+    cure = "Give the process more memory, or validate without --load."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from pydantic import BaseModel
 
 from include.checkpoint.checks.config_checks import config_defects
 from include.checkpoint.checks.generation_checks import generation_defects
 from include.checkpoint.checks.index_checks import file_defects
+from include.checkpoint.checks.real_load import load_defects
 from include.checkpoint.checks.template_checks import template_defects
 from include.checkpoint.checks.tensor_checks import tensor_defects
 from include.checkpoint.checks.tokenizer_checks import CONFIG, examine_tokenizer, id_defects
@@ -45,15 +47,23 @@ class ValidationReport(BaseModel, frozen=True):
     summary: str
 
 
-def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> ValidationReport:
+def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL, *, folder: Path | None = None) -> ValidationReport:
     """Check files, headers, configuration, tensors and tokenizer against what Bedrock imports.
 
     What is right is what Bedrock's transformers loads: names, shapes and ties of the tensors, the tokenizer with its
     ids, the generation settings, and the chats that it renders. Of the weights only headers and samples are read.
+
+    Args:
+        checkpoint: what to check.
+        reader: reads its sources.
+        folder: the same checkpoint as an ordinary folder; it is loaded as well, and computes one forward pass, unless
+            the other checks found an error.
     """
     limits = load_limits()
     weights = read_weights(checkpoint, reader)
     defects = list(_defects(checkpoint, weights, limits, reader))
+    if folder is not None and not any(defect.severity == "error" for defect in defects):
+        defects += load_defects(folder, checkpoint.size)
     records = tuple(dict.fromkeys(_record(defect) for defect in defects))
     errors = tuple(record for record in records if record.severity == "error")
     warnings = tuple(record for record in records if record.severity == "warning")
