@@ -20,14 +20,15 @@ RUNTIME_CONFIG: dict[str, Any] = {
 
 def service_client(aws_conn_id: str, region_name: str | None, client_type: str) -> Any:
     """Return a client; without a region, in the connection's."""
-    from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
+
+    from bedrock_import.hooks import ConnectionConfigHook
 
     if client_type == "s3":
         return S3Hook(aws_conn_id=aws_conn_id, region_name=region_name).get_conn()
     config = Config(**RUNTIME_CONFIG) if client_type == "bedrock-runtime" else None
-    return AwsBaseHook(
+    return ConnectionConfigHook(
         aws_conn_id=aws_conn_id, region_name=region_name, client_type=client_type, config=config
     ).get_conn()
 

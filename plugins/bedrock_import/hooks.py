@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.bedrock import BedrockHook
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.providers.amazon.aws.hooks.bedrock import BedrockHook, BedrockRuntimeHook
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from botocore.waiter import Waiter
 
 WAITER_PATH = Path(__file__).with_name("waiters") / "bedrock.json"
@@ -16,7 +19,28 @@ WAITER_PATH = Path(__file__).with_name("waiters") / "bedrock.json"
 NOT_FOUND_CODES = ("ResourceNotFoundException", "ValidationException")
 
 
-class BedrockModelImportHook(BedrockHook):
+class ConnectionConfigHook(AwsBaseHook):
+    """Lay a hook's botocore configuration over the connection's ``config_kwargs``; the provider replaces them with it.
+
+    So the connection's proxies and timeouts hold where a hook asks for another number of attempts.
+    """
+
+    @property
+    def config(self) -> Config:
+        """The botocore configuration of the hook's clients."""
+        alone = copy(self)
+        alone._config = None
+        alone.__dict__.pop("conn_config", None)  # cached with the hook's own configuration
+        connection = alone.conn_config.botocore_config
+        asked: Config = super().config
+        return connection.merge(asked) if connection else asked
+
+
+class BedrockModelRuntimeHook(ConnectionConfigHook, BedrockRuntimeHook):
+    """Interact with imported models; takes the arguments of AwsBaseHook."""
+
+
+class BedrockModelImportHook(ConnectionConfigHook, BedrockHook):
     """Interact with Custom Model Import; takes the arguments of AwsBaseHook."""
 
     @property

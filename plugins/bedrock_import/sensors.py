@@ -6,14 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from botocore.exceptions import ClientError
 
 from bedrock_import.answers import SMOKE_PROMPT
 from bedrock_import.aws_errors import AWS_ERRORS, MODEL_NOT_READY, error_code
 from bedrock_import.base_sensor import BedrockImportBaseSensor
-from bedrock_import.hooks import BedrockModelImportHook
+from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
 from bedrock_import.links import BedrockImportedModelLink, BedrockImportHelpLink, BedrockModelImportJobLink
 from bedrock_import.outcomes import (
     JOB_ENDINGS,
@@ -87,7 +86,7 @@ class BedrockModelImportJobCompletedSensor(BedrockImportBaseSensor[BedrockModelI
         return float(self.usual_seconds) if self.usual_seconds else None  # a template renders to text
 
 
-class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook]):
+class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntimeHook]):
     """
     Wait until an imported model answers: after some idle minutes Bedrock unloads it and the next calls are refused.
 
@@ -101,7 +100,7 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockRuntimeHook
     :param timeout: Seconds after which the sensor fails. (default: 600)
     """
 
-    aws_hook_class = BedrockRuntimeHook
+    aws_hook_class = BedrockModelRuntimeHook
     template_fields: Sequence[str] = aws_template_fields("imported_model_arn", "body")
     console_link = BedrockImportedModelLink
     operator_extra_links = (BedrockImportedModelLink(), BedrockImportHelpLink())

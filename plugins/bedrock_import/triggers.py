@@ -16,12 +16,11 @@ from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
-from airflow.providers.amazon.aws.hooks.bedrock import BedrockRuntimeHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from botocore.exceptions import ClientError
 
 from bedrock_import.aws_errors import AWS_ERRORS, MODEL_NOT_READY, error_code, is_transient
-from bedrock_import.hooks import BedrockModelImportHook
+from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
 from bedrock_import.outcomes import (
     Event,
     event_for_answer,
@@ -195,7 +194,7 @@ class BedrockImportedModelReadyTrigger(BedrockPollingTrigger):
     :param body: The request to send, as small as the model allows.
     """
 
-    aws_hook_class = BedrockRuntimeHook
+    aws_hook_class = BedrockModelRuntimeHook
     own_fields = ("imported_model_arn", "body")
 
     def __init__(self, *, imported_model_arn: str, body: dict[str, Any], **kwargs: Any) -> None:

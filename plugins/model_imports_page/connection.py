@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.models import Connection, Variable
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
+from bedrock_import.hooks import ConnectionConfigHook
 from include.aws.clients import AwsClients
 from include.config.account import CONNECTION_FIELDS, account_settings
 
@@ -15,7 +15,7 @@ from include.config.account import CONNECTION_FIELDS, account_settings
 HASTY = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
 
 
-class _ServerHook(AwsBaseHook):
+class _ServerHook(ConnectionConfigHook):
     """The provider's hook asks the task's supervisor for the connection; the API server reads it itself."""
 
     @classmethod

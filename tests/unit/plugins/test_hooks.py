@@ -1,0 +1,46 @@
+"""A hook's own configuration is laid over the connection's; proxies and timeouts of the connection hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from botocore.config import Config
+
+from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
+from model_import_dag.clients import service_client
+
+PROXIES = {"https": "http://proxy.example:3128"}
+
+
+@pytest.fixture(autouse=True)
+def connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {
+        "region_name": "us-east-1",
+        "config_kwargs": {"proxies": PROXIES, "connect_timeout": 7, "retries": {"total_max_attempts": 4}},
+    }
+    stored = {"conn_type": "aws", "login": "a", "password": "b", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_PROXIED", json.dumps(stored))
+
+
+@pytest.mark.parametrize("hook", [BedrockModelImportHook, BedrockModelRuntimeHook])
+def test_what_the_hook_does_not_set_is_the_connections(hook: type[BedrockModelImportHook]) -> None:
+    config = hook(aws_conn_id="proxied", config=Config(read_timeout=300)).get_conn().meta.config
+    assert (config.proxies, config.connect_timeout, config.read_timeout) == (PROXIES, 7, 300)
+    assert config.retries["total_max_attempts"] == 4
+
+
+def test_what_both_set_is_the_hooks() -> None:
+    config = BedrockModelRuntimeHook(aws_conn_id="proxied", config=Config(connect_timeout=2)).get_conn().meta.config
+    assert (config.proxies, config.connect_timeout) == (PROXIES, 2)
+
+
+@pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime", "s3", "sagemaker", "service-quotas", "iam"])
+def test_every_client_of_a_task_goes_through_the_connections_proxy(service: str) -> None:
+    assert service_client("proxied", None, service).meta.config.proxies == PROXIES
+
+
+def test_a_hook_without_a_connection_has_its_own_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    hook = BedrockModelRuntimeHook(aws_conn_id=None, config=Config(read_timeout=300))
+    assert hook.get_conn().meta.config.read_timeout == 300
