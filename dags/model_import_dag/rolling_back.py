@@ -12,7 +12,7 @@ from include.steps.results import PromotionResult
 from model_import_dag.clients import account_clients
 from model_import_dag.params import refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
-from model_import_dag.runs import who_triggered
+from model_import_dag.runs import run_name, who_triggered
 from model_import_dag.timeouts import QUICK
 
 DOC = """
@@ -46,15 +46,15 @@ def roll_back(**context: Any) -> dict[str, Any]:
     """Make the version the champion."""
     from include.registry.rolling_back import roll_back as act
 
-    params, clients = context["params"], account_clients()
+    params = context["params"]
     refuse_unknown_parameters(params, _params())
     return act(
+        account_clients(),
         params["model_name"],
         params["version"],
         by=who_triggered(context),
         why=params["reason"],
-        sagemaker=clients.sagemaker,
-        bedrock=clients.bedrock,
+        request=run_name(context),
     )
 
 

@@ -150,5 +150,5 @@ class Runs:
         return found.decode()
 
     def roll_back(self, number: int | None) -> dict[str, Any]:
-        sagemaker, bedrock = self.clients.sagemaker, self.clients.bedrock
-        return roll_back(self.group, number, by="Maria", why="wrong answers", sagemaker=sagemaker, bedrock=bedrock)
+        request = f"roll_back_model/{next(NUMBERS)}"
+        return roll_back(self.clients, self.group, number, by="Maria", why="wrong answers", request=request)

@@ -1,0 +1,68 @@
+"""One change at a time of a model's versions: the lease that registrations, answers, roll backs and deletions hold.
+
+The lease is an object beside the model's deliveries, ``<prefix>/<model>/registry-lease.json``. Whoever changes a model
+has to find the same object, also where settings differ, so the oldest version that this project registered says where
+it is; before there is one, the run's own settings do. See docs/adr/0010-changes-of-a-models-versions-hold-a-lease.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from include.aws.clients import AwsClients
+from include.aws.lease import hold_lease
+from include.aws.s3_uri import S3Uri
+from include.registry.sagemaker import SageMakerRegistry, metadata_value
+
+log = logging.getLogger(__name__)
+
+LEASE_NAME = "registry-lease.json"
+
+
+def lease_beside(checkpoint_uri: str, group: str) -> S3Uri | None:
+    """Return the lease of a model of which this is a checkpoint; None if it is not where this project stores them."""
+    uri = S3Uri.parse(checkpoint_uri)
+    root, _, rest = f"/{uri.key}".rpartition(f"/{group}/")
+    if not rest.endswith("/checkpoint/") or rest.count("/") != 2:
+        return None
+    return S3Uri(uri.bucket, f"{root}/{group}/{LEASE_NAME}".removeprefix("/"))
+
+
+def agreed_lease(registry: SageMakerRegistry, group: str, own: S3Uri | None) -> S3Uri | None:
+    """Return the lease that everybody who changes this model holds.
+
+    Args:
+        registry: the registry.
+        group: the model's name.
+        own: what the caller's own settings say; it counts while no version says where its checkpoint is.
+    """
+    for version in registry.oldest_first(group):
+        recorded = lease_beside(version.metadata.get("s3_uri", ""), group)
+        if recorded:
+            # The registry's text may lack characters of the key.
+            return own if own and metadata_value(str(own)) == metadata_value(str(recorded)) else recorded
+    return own
+
+
+@contextmanager
+def changing_versions(clients: AwsClients, group: str, own: S3Uri | None, owner: str) -> Iterator[SageMakerRegistry]:
+    """Hold the model's lease for the block, and yield a registry that writes only while enough of it is left.
+
+    Args:
+        clients: S3 and SageMaker are asked.
+        group: the model's name.
+        own: the lease by the caller's settings, see ``agreed_lease``.
+        owner: names the caller to whoever waits.
+
+    Raises:
+        LeaseError: other processes hold the lease; or, at a write, too little of it is left.
+    """
+    place = agreed_lease(SageMakerRegistry(clients.sagemaker), group, own)
+    if place is None:
+        log.warning("no version of %s says where its checkpoint is: nothing keeps other changes out", group)
+        yield SageMakerRegistry(clients.sagemaker)
+        return
+    with hold_lease(clients.s3, place, owner) as lease:
+        yield SageMakerRegistry(clients.sagemaker, lease.check)
