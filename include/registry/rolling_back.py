@@ -4,8 +4,8 @@ The champion is the newest approved version that names an imported model. So the
 approved versions that are newer lose their approval; the champion's own goes last, so that there is a champion at every
 moment. Versions that other software registered in the group name no imported model; they are left as they are.
 
-The wanted version is marked with the request first, so a request that was cut short goes on when it is repeated, and
-does not roll back once more.
+The wanted version is marked with the request and the champion before, so a request that was cut short goes on when it
+is repeated, and one that was done changes nothing.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from include.registry.versions import DECIDED_AT, DECIDED_BY, ModelVersion
 
 log = logging.getLogger(__name__)
 
-#: Metadata of the version that a roll back made the champion: the request, see ``roll_back``.
-REQUEST = "rolled_back_by"
+#: Metadata of the version that a roll back made the champion: the request, and the number of the champion before.
+REQUEST, FROM = "rolled_back_by", "rolled_back_from"
 
 
 class RollBack(NamedTuple):
@@ -89,12 +89,16 @@ def roll_back(
     """
     with changing_versions(clients, group, None, request) as registry:
         versions = list(registry.versions(group))
-        begun = [version for version in versions if version.metadata.get(REQUEST) == metadata_value(request)]
-        planned = plan_roll_back(group, versions, begun[0].number if begun else number)
-        check_imported(group, planned.target, clients.bedrock)
-        changed = bool(begun or planned.withdrawn) or planned.target.status != "Approved"
-        if changed:
-            _apply(registry, planned, by, why, request)
+        begun = next(
+            (version for version in versions if version.metadata.get(REQUEST) == metadata_value(request)), None
+        )
+        if begun and _is_done(begun, versions):
+            planned = RollBack(begun, ())
+        else:
+            planned = plan_roll_back(group, versions, begun.number if begun else number)
+            check_imported(group, planned.target, clients.bedrock)
+            if begun or planned.withdrawn or planned.target.status != "Approved":
+                _apply(registry, planned, by, why, request)
     target = planned.target
     return {
         "model_name": group,
@@ -102,14 +106,21 @@ def roll_back(
         "imported_model_arn": target.imported_model_arn,
         "fingerprint": target.fingerprint,
         "withdrawn": [version.number for version in planned.withdrawn],
-        "changed": changed,
+        "changed": bool(begun or planned.withdrawn) or target.status != "Approved",
     }
+
+
+def _is_done(begun: ModelVersion, versions: Sequence[ModelVersion]) -> bool:
+    """Return whether the champion before has lost its approval, which is the last thing that a roll back does."""
+    before = begun.metadata.get(FROM)
+    return not any(str(version.number) == before and version.status == "Approved" for version in versions)
 
 
 def _apply(registry: SageMakerRegistry, planned: RollBack, by: str, why: str, request: str) -> None:
     target = planned.target
     who = {DECIDED_BY: by, DECIDED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
-    registry.set_status(target, "Approved", f"approved by {by}: {why}", {**who, REQUEST: request})
+    before = str(planned.withdrawn[-1].number) if planned.withdrawn else "none"
+    registry.set_status(target, "Approved", f"approved by {by}: {why}", {**who, REQUEST: request, FROM: before})
     for version in planned.withdrawn:
         reason = f"rolled back to version {target.number} by {by}: {why}"
         registry.set_status(version, "Rejected", reason, {**who, "decision": reason})

@@ -1,0 +1,342 @@
+"""S3, SageMaker and Bedrock of one model in this process, whose calls happen one at a time in an order that is drawn.
+
+Every actor is a greenlet that stops before each of its calls; ``World.play`` draws which one goes on, how long calls
+take, which process sleeps for minutes, and which is killed. A killed process does nothing more, not even in a
+``finally``; the task is tried again, as Airflow does.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+from greenlet import getcurrent, greenlet
+
+from include.aws.clients import AwsClients
+from include.aws.lease import LEAST_SECONDS
+from include.aws.transient import transient_cause
+from include.registry.leases import LEASE_NAME
+
+GROUP, BUCKET = "capitals", "bucket"
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+#: Calls that a check of the lease precedes: a process that was stopped for long just before one is the window that
+#: docs/adr/0010 names, so they happen in time.
+GUARDED = frozenset({"create_model_package", "update_model_package", "delete_imported_model"})
+#: Of a task; more than kills and lost leases take in one history.
+TRIES = 9
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Actor:
+    """One process: what it does, and when it goes on."""
+
+    name: str
+    work: Callable[[], None]
+    wake: float = 0.0
+    pending: str = ""
+    since: float = 0.0
+    dead: bool = False
+    tries: int = 1
+    thread: Any = None
+    error: BaseException | None = None
+    #: Holds no lease, so what it does while another one holds it is the window that the ADR names.
+    polite: bool = False
+
+
+@dataclass
+class World:
+    """The account. ``log`` has what happened, for a reader; ``writes`` each change of a status with who made it."""
+
+    chance: random.Random
+    kills: int = 0
+    now: float = 0.0
+    actors: list[Actor] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    packages: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    after_call: Callable[[str, str, dict[str, Any]], None] = lambda actor, call, request: None
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    # Time, as include/aws/lease.py asks for it.
+    def monotonic(self) -> float:
+        return self.now
+
+    def time(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        actor = self.current()
+        actor.wake, actor.pending = self.now + seconds, "sleep"
+        self._stop(actor)
+
+    def date(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.now)
+
+    def current(self) -> Actor:
+        thread = getcurrent()
+        return next(actor for actor in self.actors if actor.thread is thread)
+
+    def _stop(self, actor: Actor) -> None:
+        if actor.dead:
+            raise Killed
+        actor.since = self.now
+        self._scheduler.switch()
+        if actor.dead:
+            raise Killed
+
+    def call(self, name: str, request: dict[str, Any], effect: Callable[[], Any]) -> Any:
+        """Let others go first, then do one call as a whole."""
+        actor = self.current()
+        actor.pending = name
+        self._stop(actor)
+        answer = effect()
+        self.log.append(f"{self.now:6.1f} {actor.name}: {name}{_shown(request)}")
+        self.after_call(actor.name, name, request)
+        return answer
+
+    def add(self, name: str, work: Callable[[], None], after: float = 0.0, *, polite: bool = False) -> None:
+        self.actors.append(Actor(name, work, wake=after, polite=polite))
+
+    def play(self) -> None:
+        """Let all actors do their work to the end."""
+        self._scheduler = getcurrent()
+        for actor in self.actors:
+            self._start(actor)
+        while waiting := [actor for actor in self.actors if actor.thread is not None]:
+            ready = [actor for actor in waiting if actor.wake <= self.now]
+            ready = [actor for actor in ready if not (actor.polite and self._lease_is_held())] or ready
+            if not ready:
+                self.now = min(actor.wake for actor in waiting)
+                continue
+            self._go_on(self._draw(ready))
+
+    def _lease_is_held(self) -> bool:
+        return any(key.endswith(LEASE_NAME) for key in self.objects)
+
+    def _draw(self, ready: list[Actor]) -> Actor:
+        for actor in ready:  # a call comes to an end before the lease that was checked for it does
+            if actor.pending in GUARDED and self.now - actor.since > LEAST_SECONDS / 2:
+                return actor
+        others = [actor for actor in ready if actor.pending not in GUARDED]
+        delays_writes = bool(others) and self.chance.random() < 0.8  # that is when another decision can slip in
+        return self.chance.choice(others if delays_writes else ready)
+
+    def _go_on(self, actor: Actor) -> None:
+        if actor.pending not in GUARDED and self.chance.random() < 0.01:
+            actor.wake = self.now + self.chance.uniform(1, 400)  # the machine sleeps, or the network is away
+            return
+        if self.kills and actor.pending and self.chance.random() < 0.02:
+            self.kills -= 1
+            self.log.append(f"{self.now:6.1f} {actor.name}: killed before {actor.pending}")
+            actor.dead = True
+        self.now += self.chance.uniform(0, 0.5)
+        actor.thread.switch()
+        if actor.thread.dead:
+            actor.thread = None
+            if actor.error is not None:
+                self._try_again(actor, actor.error)
+
+    def _try_again(self, actor: Actor, error: BaseException) -> None:
+        passes = isinstance(error, Killed) or transient_cause(error)
+        if not passes or actor.tries == TRIES:
+            raise error
+        actor.tries += 1
+        actor.wake = self.now + 30
+        self._start(actor)
+
+    def _start(self, actor: Actor) -> None:
+        def run() -> None:
+            try:
+                actor.work()
+            except (Killed, Exception) as error:
+                actor.error = error
+
+        actor.dead, actor.error, actor.pending, actor.thread = False, None, "", greenlet(run)
+
+    def clients(self) -> AwsClients:
+        return AwsClients(lambda service: {"s3": S3, "sagemaker": SageMaker, "bedrock": Bedrock}[service](self))
+
+
+def _shown(request: dict[str, Any]) -> str:
+    named = ("Key", "IfMatch", "IfNoneMatch", "ModelPackageArn", "ModelApprovalStatus", "modelIdentifier")
+    values = [str(request[name])[-24:] for name in named if name in request]
+    return f" {' '.join(values)}" if values else ""
+
+
+class _Service:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation.startswith("_") or not hasattr(self, f"do_{operation}"):
+            raise AttributeError(operation)
+        act = getattr(self, f"do_{operation}")
+        return lambda **request: self.world.call(operation, request, lambda: act(**request))
+
+
+def refusal(code: str, status: int, operation: str) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, operation)
+
+
+class _Body(io.BytesIO):
+    def iter_lines(self) -> Iterator[bytes]:
+        return iter(self.getvalue().splitlines())
+
+
+class S3(_Service):
+    """Objects with the conditions of PutObject and DeleteObject, see tests/integration/local_aws/s3."""
+
+    class exceptions:  # noqa: N801 - as boto3 names it
+        NoSuchKey = ClientError
+
+    def _check(self, key: str, operation: str, if_match: str | None, if_none_match: str | None) -> None:
+        found = self.world.objects.get(key)
+        if if_match and found is None:
+            raise refusal("NoSuchKey", 404, operation)
+        if (if_match and found and found["ETag"] != if_match) or (if_none_match and found):
+            raise refusal("PreconditionFailed", 412, operation)
+
+    def do_put_object(
+        self, Key: str, Body: bytes, IfMatch: str | None = None, IfNoneMatch: str | None = None, **_: Any
+    ) -> dict[str, Any]:
+        self._check(Key, "PutObject", IfMatch, IfNoneMatch)
+        modified = self.world.date().replace(microsecond=0)
+        etag = f'"{next(self.world.numbers)}"'
+        self.world.objects[Key] = {"ETag": etag, "LastModified": modified, "bytes": Body}
+        return {"ETag": etag}
+
+    def do_get_object(self, Key: str, **_: Any) -> dict[str, Any]:
+        if (found := self.world.objects.get(Key)) is None:
+            raise refusal("NoSuchKey", 404, "GetObject")
+        headers = {"date": format_datetime(self.world.date().replace(microsecond=0), usegmt=True)}
+        return {**found, "Body": _Body(found["bytes"]), "ResponseMetadata": {"HTTPHeaders": headers}}
+
+    def do_delete_object(self, Key: str, IfMatch: str | None = None, **_: Any) -> dict[str, Any]:
+        self._check(Key, "DeleteObject", IfMatch, None)
+        self.world.objects.pop(Key, None)
+        return {}
+
+
+class SageMaker(_Service):
+    """The model registry."""
+
+    class exceptions:  # noqa: N801
+        class ConflictException(ClientError):
+            """Not raised: the fake keeps tokens."""
+
+        ClientError = ClientError
+
+    def get_paginator(self, operation: str) -> Any:
+        service = self
+
+        class Pages:
+            def paginate(self, **request: Any) -> list[Any]:
+                return [getattr(service, operation)(**request)]
+
+        return Pages()
+
+    def do_list_model_package_groups(self, **_: Any) -> dict[str, Any]:
+        return {"ModelPackageGroupSummaryList": list(self.world.groups.values())}
+
+    def do_create_model_package_group(self, ModelPackageGroupName: str, **_: Any) -> dict[str, Any]:
+        if ModelPackageGroupName in self.world.groups:
+            raise refusal("ValidationException", 400, "CreateModelPackageGroup")
+        self.world.groups[ModelPackageGroupName] = {"ModelPackageGroupName": ModelPackageGroupName}
+        return {}
+
+    def do_list_model_packages(
+        self, ModelPackageGroupName: str, SortOrder: str, ModelApprovalStatus: str = "", **_: Any
+    ) -> dict[str, Any]:
+        found = [
+            package
+            for package in self.world.packages.values()
+            if ModelApprovalStatus in ("", package["ModelApprovalStatus"])
+        ]
+        found.sort(key=lambda package: package["ModelPackageVersion"], reverse=SortOrder == "Descending")
+        return {"ModelPackageSummaryList": [dict(package) for package in found]}
+
+    def do_describe_model_package(self, ModelPackageName: str) -> dict[str, Any]:
+        package = self.world.packages[ModelPackageName]
+        return {**package, "CustomerMetadataProperties": dict(package["CustomerMetadataProperties"])}
+
+    def do_create_model_package(self, **request: Any) -> dict[str, Any]:
+        token = request.get("ClientToken")
+        for arn, package in self.world.packages.items():
+            if token and package.get("ClientToken") == token:
+                return {"ModelPackageArn": arn}
+        number = len(self.world.packages) + 1
+        arn = f"arn:version/{number}"
+        self.world.packages[arn] = {
+            "CustomerMetadataProperties": {},
+            **request,
+            "ModelPackageArn": arn,
+            "ModelPackageVersion": number,
+            "CreationTime": self.world.date(),
+        }
+        return {"ModelPackageArn": arn}
+
+    def do_update_model_package(self, ModelPackageArn: str, **changes: Any) -> dict[str, Any]:
+        package = self.world.packages[ModelPackageArn]
+        removed = changes.pop("CustomerMetadataPropertiesToRemove", [])
+        metadata = {**package["CustomerMetadataProperties"], **changes.pop("CustomerMetadataProperties", {})}
+        kept = {key: value for key, value in metadata.items() if key not in removed}
+        package.update(changes, CustomerMetadataProperties=kept)
+        return {}
+
+
+class Bedrock(_Service):
+    """Imported models and their tags."""
+
+    class meta:  # noqa: N801
+        region_name = "us-east-1"
+
+    def _model(self, identifier: str, operation: str) -> dict[str, Any]:
+        for arn, model in self.world.models.items():
+            if identifier in (arn, model["modelName"]):
+                return model
+        raise refusal("ResourceNotFoundException", 404, operation)
+
+    def do_get_imported_model(self, modelIdentifier: str) -> dict[str, Any]:
+        return self._model(modelIdentifier, "GetImportedModel")
+
+    def do_list_imported_models(self, **_: Any) -> dict[str, Any]:
+        newest_first = sorted(self.world.models.values(), key=lambda model: model["creationTime"], reverse=True)
+        return {"modelSummaries": newest_first}
+
+    def do_list_tags_for_resource(self, resourceARN: str) -> dict[str, Any]:
+        tags = self._model(resourceARN, "ListTagsForResource")["tags"]
+        return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
+
+    def do_tag_resource(self, resourceARN: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+        self._model(resourceARN, "TagResource")["tags"].update({tag["key"]: tag["value"] for tag in tags})
+        return {}
+
+    def do_delete_imported_model(self, modelIdentifier: str) -> dict[str, Any]:
+        del self.world.models[self._model(modelIdentifier, "DeleteImportedModel")["modelArn"]]
+        return {}
+
+    def do_import_model(self, name: str, tags: dict[str, str], s3_uri: str) -> str:
+        """What an import job leaves; an import of the same name is found again."""
+        for arn, model in self.world.models.items():
+            if model["modelName"] == name:
+                return arn
+        arn = f"arn:aws:bedrock:us-east-1:123456789012:imported-model/{next(self.world.numbers):012d}"
+        self.world.models[arn] = {
+            "modelArn": arn, "modelName": name, "creationTime": self.world.date(), "tags": dict(tags),
+            "modelDataSource": {"s3DataSource": {"s3Uri": s3_uri}}, "customModelUnits": {"customModelUnitsPerModelCopy": 1, "customModelUnitsVersion": "1.0"},
+        }  # fmt: skip
+        return arn
