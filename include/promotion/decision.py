@@ -121,9 +121,7 @@ def decide_promotion(
     if champion and champion.fingerprint == fingerprint:
         return _settled("Approved", "supports", f"it is the champion already, version {champion.number}")
     if earlier and earlier.changed_by_others:
-        reason = (
-            f"version {earlier.number} was changed to {earlier.status} in the registry itself: that stays"
-        )
+        reason = f"version {earlier.number} was changed to {earlier.status} in the registry itself: that stays"
         return _settled(earlier.status, _EFFECTS[earlier.status], reason)
     if earlier and earlier.decided_by:
         return _settled(earlier.status, _EFFECTS[earlier.status], f"{earlier.decided_by} has decided: {earlier.status}")

@@ -111,9 +111,9 @@ def after(states: States, change: Change) -> States | None:
     if own is None:
         return None
     champion = champion_in(states)
-    if change.kind == "answer" and change.status == "Approved":
-        if champion != own and _content_of(champion) != change.seen:
-            return None
+    refused = champion != own and _content_of(champion) != change.seen
+    if change.kind == "answer" and change.status == "Approved" and refused:
+        return None
     changed = replace(own, status=change.status)
     if change.kind != "studio" and not (change.kind == "register" and own.settled):
         person = change.kind == "roll back" or (change.kind == "answer" and bool(change.run and change.run.by))

@@ -25,6 +25,7 @@ from include.aws.transient import transient_cause
 from include.registry.leases import LEASE_NAME
 
 GROUP, BUCKET = "capitals", "bucket"
+UNITS = {"customModelUnitsPerModelCopy": 1, "customModelUnitsVersion": "1.0"}
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 #: Calls that a check of the lease precedes: a process that was stopped for long just before one is the window that
 #: docs/adr/0010 names, so they happen in time.
@@ -60,6 +61,8 @@ class World:
 
     chance: random.Random
     kills: int = 0
+    #: How probable it is that a machine sleeps before a call.
+    naps: float = 0.01
     now: float = 0.0
     actors: list[Actor] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -135,7 +138,7 @@ class World:
         return self.chance.choice(others if delays_writes else ready)
 
     def _go_on(self, actor: Actor) -> None:
-        if actor.pending not in GUARDED and self.chance.random() < 0.01:
+        if actor.pending not in GUARDED and self.chance.random() < self.naps:
             actor.wake = self.now + self.chance.uniform(1, 400)  # the machine sleeps, or the network is away
             return
         if self.kills and actor.pending and self.chance.random() < 0.02:
@@ -200,7 +203,7 @@ class _Body(io.BytesIO):
 class S3(_Service):
     """Objects with the conditions of PutObject and DeleteObject, see tests/integration/local_aws/s3."""
 
-    class exceptions:  # noqa: N801 - as boto3 names it
+    class exceptions:
         NoSuchKey = ClientError
 
     def _check(self, key: str, operation: str, if_match: str | None, if_none_match: str | None) -> None:
@@ -234,7 +237,7 @@ class S3(_Service):
 class SageMaker(_Service):
     """The model registry."""
 
-    class exceptions:  # noqa: N801
+    class exceptions:
         class ConflictException(ClientError):
             """Not raised: the fake keeps tokens."""
 
@@ -301,7 +304,7 @@ class SageMaker(_Service):
 class Bedrock(_Service):
     """Imported models and their tags."""
 
-    class meta:  # noqa: N801
+    class meta:
         region_name = "us-east-1"
 
     def _model(self, identifier: str, operation: str) -> dict[str, Any]:
@@ -337,6 +340,6 @@ class Bedrock(_Service):
         arn = f"arn:aws:bedrock:us-east-1:123456789012:imported-model/{next(self.world.numbers):012d}"
         self.world.models[arn] = {
             "modelArn": arn, "modelName": name, "creationTime": self.world.date(), "tags": dict(tags),
-            "modelDataSource": {"s3DataSource": {"s3Uri": s3_uri}}, "customModelUnits": {"customModelUnitsPerModelCopy": 1, "customModelUnitsVersion": "1.0"},
+            "modelDataSource": {"s3DataSource": {"s3Uri": s3_uri}}, "customModelUnits": UNITS,
         }  # fmt: skip
         return arn

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.evaluation.comparison import Comparison
 from include.evaluation.storage import read_comparison, store_comparison
 from include.steps.decide import decide
 from include.steps.report import write_report
 from include.steps.results import Answer, ChampionResult
+from tests.support.bedrock_stand_in import Aws
 from tests.support.promotion_runs import RUN_URL, Runs, early, finished, weak
 
 BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
@@ -35,10 +37,10 @@ class CountingS3:
 
 
 @pytest.fixture
-def counting(runs: Runs) -> CountingS3:
+def counting(runs: Runs, aws: Aws) -> CountingS3:
     """The runs' S3 client from here on."""
     s3 = CountingS3(runs.clients.s3)
-    runs.clients = runs.clients._replace(s3=s3)
+    runs.clients = AwsClients(lambda service: s3 if service == "s3" else aws.client(service))
     return s3
 
 

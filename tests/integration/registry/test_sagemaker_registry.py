@@ -113,7 +113,7 @@ def test_what_has_to_hold_before_a_write_is_looked_at_in_the_last_request_before
     registry.note(version, RETIRED_AT, "2026-01-01T00:00:00+00:00")
     writes = [index for index, name in enumerate(calls) if name.startswith(("Update", "CreateModelPackage"))]
     before = {calls[index - 1] for index in writes if calls[index] != "CreateModelPackageGroup"}
-    assert (len(writes), before) == (5, {"checked"})
+    assert (len(writes), before) == (4, {"checked"})
     created = calls.index("CreateModelPackage")
     assert calls[created - 2 : created] == ["decision checked", "checked"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from include.aws import bedrock as requests
+from include.aws import calls as requests
 from include.aws.clients import AwsClients
 from include.aws.imported_models import list_models
 from include.config.model import RetentionConfig

@@ -7,7 +7,7 @@ The real code of steps, registry and retention runs; only the account is a fake,
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -19,9 +19,13 @@ from tests.support.champion_histories import History, WrongHistoryError
 HISTORIES = int(os.environ.get("CHAMPION_HISTORIES", "100"))
 
 
+def play(seeds: Iterable[int], monkeypatch: pytest.MonkeyPatch, *, studio: bool = True) -> None:
+    for seed in seeds:
+        History(seed, monkeypatch, studio=studio).play()
+
+
 def test_every_history_ends_with_a_champion_of_a_serial_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    for seed in range(HISTORIES):
-        History(seed, monkeypatch).play()
+    play(range(HISTORIES), monkeypatch)
 
 
 @contextmanager
@@ -32,5 +36,4 @@ def no_lease(*_: object) -> Iterator[SimpleNamespace]:
 def test_without_the_lease_a_history_ends_with_a_wrong_champion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "hold_lease", no_lease)
     with pytest.raises(WrongHistoryError):
-        for seed in range(500):
-            History(seed, monkeypatch).play()
+        play(range(500), monkeypatch, studio=False)
