@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
@@ -12,6 +13,7 @@ from include.steps.results import PromotionResult
 from model_import_dag.clients import account_clients
 from model_import_dag.params import refuse_unknown_parameters, validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
+from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import run_name, who_triggered
 from model_import_dag.timeouts import QUICK
 
@@ -77,7 +79,12 @@ def build_roll_back_dag() -> DAG:
         params=_params(),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"execution_timeout": QUICK},
+        default_args={
+            "execution_timeout": QUICK,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": ImportRetryPolicy(),
+        },
     ) as dag:
         announce_promotion(roll_back())  # type: ignore[arg-type]  # Airflow passes what the task returned
     return dag

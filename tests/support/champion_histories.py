@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -27,6 +26,8 @@ from include.run.plan import ImportPlan
 from include.steps.decide import decide, measure_champion
 from include.steps.register import EvaluatedImport, ImportedModelGoneError, record_answer, register
 from include.steps.results import Answer, EvaluationResult, ImportResult, WarmUpResult
+from tests.support.champion_account import clients_of
+from tests.support.champion_serial import Change, Run, champion_in, content_of, serial_orders
 from tests.support.champion_world import BUCKET, GROUP, World
 from tests.support.pages import measured
 from tests.support.record_results import record_result
@@ -38,97 +39,6 @@ REFUSED = (NothingToRollBackToError, VersionNotImportedError, VersionUnknownErro
 
 class WrongHistoryError(AssertionError):
     """What must not happen did."""
-
-
-class Run(NamedTuple):
-    """A run: its content, how many of the records that answers right, its rules, and what is answered about it."""
-
-    name: str
-    content: int
-    right: int
-    promotion: str
-    approved: bool
-    by: str
-    keep: int
-
-    @property
-    def fingerprint(self) -> str:
-        return f"{self.content:064x}"
-
-
-class Change(NamedTuple):
-    """A status that was written, and for an approval the content that was the champion when it was requested."""
-
-    kind: str
-    content: int
-    status: str
-    run: Run | None = None
-    seen: int | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A version when changes happen one by one."""
-
-    content: int
-    right: int
-    status: str
-    status_set: str
-    by_person: bool = False
-
-    @property
-    def settled(self) -> bool:
-        return self.status == "Approved" or self.by_person or self.status != self.status_set
-
-
-States = tuple[Standing, ...]
-
-
-def champion_in(states: States) -> Standing | None:
-    return next((standing for standing in reversed(states) if standing.status == "Approved"), None)
-
-
-def decided(states: States, run: Run) -> str:
-    """The status that the rules give the run's content, see docs/promotion.md."""
-    own = next((standing for standing in states if standing.content == run.content), None)
-    champion = champion_in(states)
-    if own and own.settled:
-        return own.status
-    if champion and champion.right > run.right:
-        return "Rejected"
-    return "Approved" if run.promotion == "auto" else "PendingManualApproval"
-
-
-def after(states: States, change: Change) -> States | None:
-    """The versions after the change; None when it would not have happened, or not in this way."""
-    own = next((standing for standing in states if standing.content == change.content), None)
-    if change.kind == "register":
-        assert change.run is not None
-        if decided(states, change.run) != change.status:
-            return None
-        if own is None:
-            return (*states, Standing(change.content, change.run.right, change.status, change.status))
-    if own is None:
-        return None
-    champion = champion_in(states)
-    refused = champion != own and _content_of(champion) != change.seen
-    if change.kind == "answer" and change.status == "Approved" and refused:
-        return None
-    changed = replace(own, status=change.status)
-    if change.kind != "studio" and not (change.kind == "register" and own.settled):
-        person = change.kind == "roll back" or (change.kind == "answer" and bool(change.run and change.run.by))
-        changed = replace(changed, status_set=change.status, by_person=own.by_person or person)
-    return tuple(changed if standing is own else standing for standing in states)
-
-
-def serial_orders(changes: tuple[Change, ...], states: States = ()) -> Iterator[States]:
-    """Yield what every order gives in which all changes happen as they did; one run's changes keep their order."""
-    if not changes:
-        yield states
-    for index, change in enumerate(changes):
-        earlier = [other for other in changes[:index] if other.run == change.run]
-        if not earlier and (then := after(states, change)) is not None:
-            yield from serial_orders(changes[:index] + changes[index + 1 :], then)
 
 
 @cache
@@ -175,7 +85,7 @@ class RunTasks:
 
     def __init__(self, history: History, run: Run) -> None:
         self.history, self.run, self.plan = history, run, plan_of(run)
-        self.clients = history.world.clients()
+        self.clients = clients_of(history.world)
         self.done: dict[str, Any] = {}
         self.task = ""
         self.clears = 2
@@ -282,12 +192,12 @@ class History:
         if self.failure:
             raise WrongHistoryError(self.failure)
         orders = serial_orders(tuple(self.changes))
-        if not any(_content_of(champion_in(order)) == self._champion() for order in orders):
+        if not any(content_of(champion_in(order)) == self._champion() for order in orders):
             self._wrong("no serial order of the changes gives this champion")
             raise WrongHistoryError(self.failure)
 
     def _roll_back(self, number: int) -> Any:
-        clients, name = self.world.clients(), f"roll back {number}"
+        clients, name = clients_of(self.world), f"roll back {number}"
 
         def work() -> None:
             drawn = None if self.chance.random() < 0.5 else self.chance.randint(1, len(self.world.packages) + 1)
@@ -303,11 +213,11 @@ class History:
         return work
 
     def _retention(self) -> None:
-        clients, now = self.world.clients(), self.world.date()
+        clients, now = clients_of(self.world), self.world.date()
         retire(plan_for_group(clients, GROUP, RetentionConfig(keep=1), now), clients, now)
 
     def _studio(self) -> None:
-        sagemaker = self.world.clients().sagemaker
+        sagemaker = clients_of(self.world).sagemaker
         ours = [package for package in self.world.packages.values() if package["CustomerMetadataProperties"]]
         if ours and self.chance.random() < 0.7:
             package = self.chance.choice(ours)
@@ -371,10 +281,6 @@ class History:
     def _wrong(self, what: str) -> None:
         story = [f"history {self.seed}: {what}", *map(str, self.changes), *self.world.log]
         self.failure = self.failure or "\n".join(story)
-
-
-def _content_of(standing: Standing | None) -> int | None:
-    return standing.content if standing else None
 
 
 def _content(package: dict[str, Any]) -> int:

@@ -12,7 +12,8 @@ from include.aws.errors import LeaseExpiringError, LeaseHeldError
 from include.aws.lease import LEAST_SECONDS, LONGEST_WAIT_SECONDS, TERM_SECONDS, Lease, hold_lease
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import transient_cause
-from tests.support.champion_world import S3, World
+from tests.support.champion_account import S3
+from tests.support.champion_world import World
 
 PLACE = S3Uri("bucket", "models/capitals/lease.json")
 
