@@ -30,6 +30,17 @@ class LeaseHeldError(LeaseError):
         )
 
 
+class LeaseUnknownError(LeaseError):
+    """The first version of a model was registered while a change without a lease was under way."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(
+            "The first version of this model was registered at this moment",
+            group,
+            remedy="Nothing was changed. The task is tried again.",
+        )
+
+
 class LeaseExpiringError(LeaseError):
     """Too little of a lease is left for another write."""
 

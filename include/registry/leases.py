@@ -10,8 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from include.aws.clients import AwsClients
+from include.aws.errors import LeaseUnknownError
 from include.aws.lease import hold_lease
 from include.aws.s3_uri import S3Uri
 from include.registry.sagemaker import SageMakerRegistry, metadata_value
@@ -46,6 +48,13 @@ def agreed_lease(registry: SageMakerRegistry, group: str, own: S3Uri | None) -> 
     return own
 
 
+def _check_without_lease(clients: AwsClients, group: str) -> None:
+    """Raise LeaseUnknownError if a version was registered meanwhile that says where the lease is."""
+    if agreed_lease(SageMakerRegistry(clients.sagemaker), group, None):
+        raise LeaseUnknownError(group)
+    log.warning("no version of %s says where its checkpoint is: nothing keeps other changes out", group)
+
+
 @contextmanager
 def changing_versions(clients: AwsClients, group: str, own: S3Uri | None, owner: str) -> Iterator[SageMakerRegistry]:
     """Hold the model's lease for the block, and yield a registry that writes only while enough of it is left.
@@ -61,8 +70,7 @@ def changing_versions(clients: AwsClients, group: str, own: S3Uri | None, owner:
     """
     place = agreed_lease(SageMakerRegistry(clients.sagemaker), group, own)
     if place is None:
-        log.warning("no version of %s says where its checkpoint is: nothing keeps other changes out", group)
-        yield SageMakerRegistry(clients.sagemaker)
+        yield SageMakerRegistry(clients.sagemaker, partial(_check_without_lease, clients, group))
         return
     with hold_lease(clients.s3, place, owner) as lease:
         yield SageMakerRegistry(clients.sagemaker, lease.check)

@@ -181,7 +181,7 @@ def _register_as_decided(
     """
     while True:
         candidate = _candidate(plan, decision, model, details, clients.s3)
-        check = partial(_check_champion, candidate.group, decision.champion, candidate, clients)
+        check = partial(_check_decision, candidate, decision.champion, clients)
         try:
             with _changing(plan, clients, "register_version") as registry:
                 return registry.register(candidate, check), decision
@@ -195,6 +195,13 @@ def _changing(plan: ImportPlan, clients: AwsClients, task: str) -> AbstractConte
     group, tags = plan.config.model_name, plan.tags
     owner = f"{task} of {tags.get('dag_id', 'a DAG')}, run {tags.get('dag_run_id', 'unknown')}"
     return changing_versions(clients, group, lease_beside(plan.s3_uri, group), owner)
+
+
+def _check_decision(candidate: Candidate, seen: int | None, clients: AwsClients) -> None:
+    """Raise an error unless the imported model is there, and the champion the one that was compared with."""
+    if find(clients.bedrock, "get_imported_model", modelIdentifier=candidate.imported_model_arn) is None:
+        raise ImportedModelGoneError(candidate.imported_model_arn)
+    _check_champion(candidate.group, seen, candidate, clients)
 
 
 def _check_champion(group: str, seen: int | None, subject: Candidate | ModelVersion, clients: AwsClients) -> None:

@@ -217,16 +217,21 @@ class History:
         retire(plan_for_group(clients, GROUP, RetentionConfig(keep=1), now), clients, now)
 
     def _studio(self) -> None:
-        sagemaker = clients_of(self.world).sagemaker
-        ours = [package for package in self.world.packages.values() if package["CustomerMetadataProperties"]]
-        if ours and self.chance.random() < 0.7:
-            package = self.chance.choice(ours)
+        request: dict[str, Any] = {}
+
+        def change() -> None:
+            package = self.chance.choice(self._ours())
             there = package["CustomerMetadataProperties"]["imported_model_arn"] in self.world.models
             other = [status for status in ("Approved", "Rejected") if status != package["ModelApprovalStatus"]]
             status = self.chance.choice(other if there else ["Rejected"])
-            sagemaker.update_model_package(ModelPackageArn=package["ModelPackageArn"], ModelApprovalStatus=status)
+            request.update(ModelPackageArn=package["ModelPackageArn"], ModelApprovalStatus=status)
+            package["ModelApprovalStatus"] = status
+
+        if self._ours() and self.chance.random() < 0.7:
+            self.world.call("update_model_package", request, change)
         elif self.world.groups:
-            sagemaker.create_model_package(ModelPackageGroupName=GROUP, ModelApprovalStatus="Approved")
+            foreign = {"ModelPackageGroupName": GROUP, "ModelApprovalStatus": "Approved"}
+            clients_of(self.world).sagemaker.create_model_package(**foreign)
 
     # What has to hold at every moment.
 
