@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from include.aws.clients import AwsClients
-from include.aws.errors import LeaseUnknownError
-from include.aws.lease import hold_lease
+from include.aws.errors import LeaseUnknownError, S3RequestError
+from include.aws.lease import Lease, hold_lease
 from include.aws.s3_uri import S3Uri
 from include.registry.sagemaker import SageMakerRegistry, metadata_value
 
@@ -32,27 +32,24 @@ def lease_beside(checkpoint_uri: str, group: str) -> S3Uri | None:
     return S3Uri(uri.bucket, f"{root}/{group}/{LEASE_NAME}".removeprefix("/"))
 
 
-def agreed_lease(registry: SageMakerRegistry, group: str, own: S3Uri | None) -> S3Uri | None:
-    """Return the lease that everybody who changes this model holds.
+def lease_places(registry: SageMakerRegistry, group: str, own: S3Uri | None) -> Iterator[S3Uri]:
+    """Yield where the model's lease is, and then where it is if that bucket was deleted.
 
     Args:
         registry: the registry.
         group: the model's name.
-        own: what the caller's own settings say; it counts while no version says where its checkpoint is.
+        own: what the caller's own settings say; the last, so it counts while no version says where its checkpoint is.
     """
+    seen: set[S3Uri] = set()
     for version in registry.oldest_first(group):
-        recorded = lease_beside(version.metadata.get("s3_uri", ""), group)
-        if recorded:
-            # The registry's text may lack characters of the key.
-            return own if own and metadata_value(str(own)) == metadata_value(str(recorded)) else recorded
-    return own
-
-
-def _check_without_lease(clients: AwsClients, group: str) -> None:
-    """Raise LeaseUnknownError if a version was registered meanwhile that says where the lease is."""
-    if agreed_lease(SageMakerRegistry(clients.sagemaker), group, None):
-        raise LeaseUnknownError(group)
-    log.warning("no version of %s says where its checkpoint is: nothing keeps other changes out", group)
+        place = lease_beside(version.metadata.get("s3_uri", ""), group)
+        if place and own and metadata_value(str(own)) == metadata_value(str(place)):
+            place = own  # the registry's text may lack characters of the key
+        if place and place not in seen:
+            seen.add(place)
+            yield place
+    if own and own not in seen:
+        yield own
 
 
 @contextmanager
@@ -62,15 +59,35 @@ def changing_versions(clients: AwsClients, group: str, own: S3Uri | None, owner:
     Args:
         clients: S3 and SageMaker are asked.
         group: the model's name.
-        own: the lease by the caller's settings, see ``agreed_lease``.
+        own: the lease by the caller's settings, see ``lease_places``.
         owner: names the caller to whoever waits.
 
     Raises:
         LeaseError: other processes hold the lease; or, at a write, too little of it is left.
     """
-    place = agreed_lease(SageMakerRegistry(clients.sagemaker), group, own)
-    if place is None:
-        yield SageMakerRegistry(clients.sagemaker, partial(_check_without_lease, clients, group))
-        return
-    with hold_lease(clients.s3, place, owner) as lease:
-        yield SageMakerRegistry(clients.sagemaker, lease.check)
+    tried: list[S3Uri] = []
+    with ExitStack() as held:
+        lease = None
+        for place in lease_places(SageMakerRegistry(clients.sagemaker), group, own):
+            tried.append(place)
+            if lease := _hold(held, clients, place, owner):
+                break
+        check = lease.check if lease else partial(_check_without_lease, clients, group, tried)
+        yield SageMakerRegistry(clients.sagemaker, check)
+
+
+def _hold(held: ExitStack, clients: AwsClients, place: S3Uri, owner: str) -> Lease | None:
+    try:
+        return held.enter_context(hold_lease(clients.s3, place, owner))
+    except S3RequestError as error:
+        if error.code != "NoSuchBucket":
+            raise
+        log.warning("the bucket of %s does not exist any more", place)
+        return None
+
+
+def _check_without_lease(clients: AwsClients, group: str, tried: list[S3Uri]) -> None:
+    """Raise LeaseUnknownError if a version was registered meanwhile that says where the lease is."""
+    if set(lease_places(SageMakerRegistry(clients.sagemaker), group, None)) - set(tried):
+        raise LeaseUnknownError(group)
+    log.warning("no version of %s says where its checkpoint is: nothing keeps other changes out", group)

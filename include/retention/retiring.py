@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.aws.calls import NOT_FOUND_CODES, find, request
+from include.aws.calls import is_gone, request
 from include.aws.clients import AwsClients
 from include.aws.imported_models import ImportedModel, list_models
 from include.aws.model_use import read_tags
-from include.aws.transient import error_code, transient_cause
+from include.aws.transient import transient_cause
 from include.config.model import RetentionConfig
 from include.errors import ModelImportError
 from include.registry.champions import find_champion
@@ -148,8 +148,7 @@ def _delete_model(bedrock: Any, arn: str) -> None:
     try:
         request(bedrock, "delete_imported_model", modelIdentifier=arn)
     except ClientError as error:
-        gone = error_code(error) in NOT_FOUND_CODES and find(bedrock, "get_imported_model", modelIdentifier=arn) is None
-        if not gone:
+        if not is_gone(bedrock, arn, error):
             raise
         log.info("%s is gone already", arn)
 
