@@ -165,8 +165,8 @@ def _storage_needs(target: Target) -> tuple[Need, ...]:
         context={"aws:ResourceAccount": target.account_id, "s3:prefix": target.key_prefix},
     )
     lease = Need(
-        "hold the lease of the model's versions",
-        ("s3:PutObject", "s3:GetObject", "s3:DeleteObject"),
+        "release the lease of the model's versions",
+        ("s3:DeleteObject",),
         f"{target.bucket_arn}/{'/'.join(filter(None, (target.prefix, target.model_name, LEASE_NAME)))}",
         context={"aws:ResourceAccount": target.account_id},
     )
