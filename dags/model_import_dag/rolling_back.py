@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
@@ -13,7 +14,8 @@ from model_import_dag.clients import account_clients
 from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.refusals import refuse_unknown_parameters
-from model_import_dag.runs import who_triggered
+from model_import_dag.retries import ImportRetryPolicy
+from model_import_dag.runs import run_name, who_triggered
 from model_import_dag.timeouts import QUICK
 
 DOC = """
@@ -47,15 +49,15 @@ def roll_back(**context: Any) -> dict[str, Any]:
     """Make the version the champion."""
     from include.registry.rolling_back import roll_back as act
 
-    params, clients = context["params"], account_clients()
+    params = context["params"]
     refuse_unknown_parameters(params, _params())
     return act(
+        account_clients(),
         params["model_name"],
         params["version"],
         by=who_triggered(context),
         why=params["reason"],
-        sagemaker=clients.sagemaker,
-        bedrock=clients.bedrock,
+        request=run_name(context),
     )
 
 
@@ -78,7 +80,12 @@ def build_roll_back_dag() -> DAG:
         params=_params(),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"execution_timeout": QUICK},
+        default_args={
+            "execution_timeout": QUICK,
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "retry_policy": ImportRetryPolicy(),
+        },
     ) as dag:
         announce_promotion(roll_back())  # type: ignore[arg-type]  # Airflow passes what the task returned
     return dag

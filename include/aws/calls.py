@@ -49,5 +49,12 @@ def find(client: Any, operation: str, **arguments: Any) -> dict[str, Any] | None
         raise
 
 
+def is_gone(bedrock: Any, imported_model_arn: str, error: Exception) -> bool:
+    """Return whether a request about an imported model failed because there is no such model."""
+    if error_code(error) not in NOT_FOUND_CODES:
+        return False
+    return find(bedrock, "get_imported_model", modelIdentifier=imported_model_arn) is None
+
+
 def _may_pass(error: BaseException) -> bool:
     return is_worth_repeating(error) or error_code(error) == CONFLICT_CODE

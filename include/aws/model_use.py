@@ -6,12 +6,15 @@ so a note is believed for a day.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from include.aws.calls import find, request
+from include.aws.calls import find, is_gone, request
 from include.aws.tags import tag_value
+
+log = logging.getLogger(__name__)
 
 #: Holds since when, in ISO 8601, and the run; empty when the run has done with the model.
 USE_TAG = "evaluated_by"
@@ -68,4 +71,11 @@ def _run_name(run: str) -> str:
 
 
 def _write(bedrock: Any, arn: str, value: str) -> None:
-    request(bedrock, "tag_resource", resourceARN=arn, tags=[{"key": USE_TAG, "value": value}])
+    from botocore.exceptions import ClientError
+
+    try:
+        request(bedrock, "tag_resource", resourceARN=arn, tags=[{"key": USE_TAG, "value": value}])
+    except ClientError as error:
+        if not is_gone(bedrock, arn, error):
+            raise
+        log.warning("%s was deleted at this moment", arn)

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import Literal
 
 from botocore.exceptions import (
-    BotoCoreError,
     ChecksumError,
     ClientError,
     ConnectionError,
@@ -24,6 +23,8 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+
+from include.aws.errors import LeaseError
 
 #: throttled: ask less often. unavailable: an outage of the service or a gateway, or an answer that was cut off.
 #: unreachable: no connection was made. expired: the same client cannot succeed, one with fresh credentials can.
@@ -67,7 +68,7 @@ _UNAVAILABLE = frozenset(
         "XAmzContentSHA256Mismatch",
     }
 )
-_BY_CLASS: Mapping[type[BotoCoreError], TransientFault] = {
+_BY_CLASS: Mapping[type[Exception], TransientFault] = {
     ConnectionError: "unreachable",
     HTTPClientError: "unavailable",
     IncompleteReadError: "unavailable",
@@ -75,6 +76,7 @@ _BY_CLASS: Mapping[type[BotoCoreError], TransientFault] = {
     FlexibleChecksumError: "unavailable",
     CredentialRetrievalError: "expired",
     TokenRetrievalError: "expired",
+    LeaseError: "unavailable",
 }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.registry.leases import LEASE_NAME
+
 BEDROCK_PRINCIPAL = "bedrock.amazonaws.com"
 _PROBE_ID = "preflight000"
 
@@ -162,9 +164,20 @@ def _storage_needs(target: Target) -> tuple[Need, ...]:
         target.bucket_arn,
         context={"aws:ResourceAccount": target.account_id, "s3:prefix": target.key_prefix},
     )
+    lease = Need(
+        "release the lease of the model's versions",
+        ("s3:DeleteObject",),
+        f"{target.bucket_arn}/{'/'.join(filter(None, (target.prefix, target.model_name, LEASE_NAME)))}",
+        context={"aws:ResourceAccount": target.account_id},
+    )
     if target.kms_key_arn is None:
-        return bucket, objects
-    return bucket, objects, Need("encrypt the checkpoint", ("kms:GenerateDataKey", "kms:Decrypt"), target.kms_key_arn)
+        return bucket, objects, lease
+    return (
+        bucket,
+        objects,
+        lease,
+        Need("encrypt the checkpoint", ("kms:GenerateDataKey", "kms:Decrypt"), target.kms_key_arn),
+    )
 
 
 def _registry_needs(target: Target) -> tuple[Need, ...]:

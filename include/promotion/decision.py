@@ -23,6 +23,12 @@ ROUNDING = 1e-9
 
 Effect = Literal["supports", "asks", "refuses"]
 _Findings = Iterator["Finding"]
+#: The effect of what was decided before.
+_EFFECTS: Mapping[ApprovalStatus, Effect] = {
+    "Approved": "supports",
+    "Rejected": "refuses",
+    "PendingManualApproval": "asks",
+}
 
 
 class Finding(BaseModel):
@@ -67,6 +73,21 @@ class ChampionMeasured(BaseModel):
     why_not: str = ""
 
 
+class PassedOver(BaseModel):
+    """The approved versions, newer than the champion, that are not it.
+
+    ``gone``: their imported model was deleted. ``foreign``: other software registered them, without imported model.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    gone: tuple[int, ...] = ()
+    foreign: tuple[int, ...] = ()
+
+
+NOTHING_PASSED_OVER = PassedOver()
+
+
 def compared_metrics(config: ModelConfig) -> tuple[Metric, ...]:
     """Return the metrics that are compared with the champion's: those with a threshold, F1 when none has one."""
     return tuple(config.evaluation.thresholds) or (DEFAULT_METRIC,)
@@ -79,14 +100,15 @@ def decide_promotion(
     champion: ChampionMeasured | None,
     earlier: ModelVersion | None = None,
     landed_at: datetime | None = None,
+    passed_over: PassedOver = NOTHING_PASSED_OVER,
 ) -> PromotionDecision:
     """Return the approval status for a measured candidate, with the reasons.
 
     - Below a threshold, shown to be worse than the champion by more than the margin, or made of an older fine-tune than
       the champion: rejected, whatever ``promotion`` says.
-    - What the data leaves unclear, a champion that cannot be asked, and a model that has neither a threshold nor
-      a champion, are left to a person, also under ``auto``.
-    - What a person has decided about this content stays; only a person changes it.
+    - What the data leaves unclear, a champion that cannot be asked or whose model is gone, and a model that has neither
+      a threshold nor a champion, are left to a person, also under ``auto``.
+    - What a person has decided about this content, in a run or in the registry, stays; only a person changes it.
 
     Args:
         config: thresholds, margins and ``promotion``.
@@ -95,16 +117,20 @@ def decide_promotion(
         champion: the champion and the comparison with it, if there is one.
         earlier: the version of the same content, if it was registered before.
         landed_at: when the fine-tune landed of which the candidate was made, where that is known.
+        passed_over: what is newer than the champion, and not it.
     """
     if champion and champion.fingerprint == fingerprint:
         return _settled("Approved", "supports", f"it is the champion already, version {champion.number}")
+    if earlier and earlier.changed_by_others:
+        reason = f"version {earlier.number} was changed to {earlier.status} in the registry itself: that stays"
+        return _settled(earlier.status, _EFFECTS[earlier.status], reason)
     if earlier and earlier.decided_by:
-        effect: Effect = "supports" if earlier.status == "Approved" else "refuses"
-        return _settled(earlier.status, effect, f"{earlier.decided_by} has decided: {earlier.status}")
+        return _settled(earlier.status, _EFFECTS[earlier.status], f"{earlier.decided_by} has decided: {earlier.status}")
     thresholds = (*_against_thresholds(config, report), *_against_category_thresholds(config, report))
     findings = (
         *thresholds,
         *(_against_champion(config, champion) if champion else _without_champion(thresholds)),
+        *_passed_over(passed_over),
         *_against_newer_fine_tune(champion, landed_at),
         *_against_setting(config),
     )
@@ -157,6 +183,15 @@ def _without_champion(thresholds: tuple[Finding, ...]) -> _Findings:
     else:
         reason = "nothing judges the answers: there is no champion yet, and the model has no thresholds"
         yield Finding(effect="asks", reason=reason)
+
+
+def _passed_over(passed_over: PassedOver) -> _Findings:
+    for number in passed_over.gone:
+        reason = f"the imported model of version {number} is gone: it was passed over as the champion"
+        yield Finding(effect="asks", reason=reason)
+    for number in passed_over.foreign:
+        reason = f"version {number} names no imported model: it was passed over as the champion"
+        yield Finding(effect="supports", reason=reason)
 
 
 def _against_champion(config: ModelConfig, champion: ChampionMeasured) -> _Findings:

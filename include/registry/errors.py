@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from include.config.names import import_dag_id
 from include.errors import ModelImportError
 from include.registry.versions import Candidate, ModelVersion
 
@@ -41,8 +42,9 @@ class ChampionChangedError(ModelImportError):
             f"{group}, {_described(subject)}",
             f"version {seen} as the champion" if seen else "no champion",
             _described(champion) if champion else "no champion",
-            "The version keeps its status. Clear the run from evaluate_champion on to compare it with today's "
-            "champion. A version that is older than the champion becomes it only by the DAG roll_back_model.",
+            "The version keeps its status. Clear the run's task evaluate_champion with all downstream tasks: they "
+            "compare it with today's champion, and ask again if need be. A version that is older than the champion "
+            "becomes it only by the DAG roll_back_model.",
         )
 
 
@@ -64,5 +66,5 @@ class VersionNotImportedError(ModelImportError):
             f"{group}, version {number}",
             imported_model_arn or "an imported model",
             "it was deleted" if imported_model_arn else "the version names none",
-            f"Run import_{group.replace('-', '_')} with that version's base and adapter: it is imported again.",
+            f"Run {import_dag_id(group)} with that version's base and adapter: it is imported again.",
         )

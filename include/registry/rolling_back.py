@@ -3,6 +3,9 @@
 The champion is the newest approved version that names an imported model. So the wanted version is approved, and the
 approved versions that are newer lose their approval; the champion's own goes last, so that there is a champion at every
 moment. Versions that other software registered in the group name no imported model; they are left as they are.
+
+The wanted version is marked with the request and the champion before, so a request that was cut short goes on when it
+is repeated, and one that was done changes nothing.
 """
 
 from __future__ import annotations
@@ -12,12 +15,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from include.aws.clients import AwsClients
 from include.registry.errors import NothingToRollBackToError, VersionNotImportedError, VersionUnknownError
 from include.registry.imported import check_imported
-from include.registry.sagemaker import SageMakerRegistry
+from include.registry.leases import changing_versions
+from include.registry.sagemaker import SageMakerRegistry, metadata_value
 from include.registry.versions import DECIDED_AT, DECIDED_BY, ModelVersion
 
 log = logging.getLogger(__name__)
+
+#: Metadata of the version that a roll back made the champion: the request, and the number of the champion before.
+REQUEST, FROM = "rolled_back_by", "rolled_back_from"
 
 
 class RollBack(NamedTuple):
@@ -60,38 +68,59 @@ def _numbered(group: str, versions: Sequence[ModelVersion], number: int) -> Mode
     raise VersionUnknownError(group, f"version {number}", tuple(version.number for version in versions))
 
 
-def roll_back(group: str, number: int | None, *, by: str, why: str, sagemaker: Any, bedrock: Any) -> dict[str, Any]:
+def roll_back(
+    clients: AwsClients, group: str, number: int | None, *, by: str, why: str, request: str
+) -> dict[str, Any]:
     """Make version ``number`` of the group the champion; return it, and what lost its approval.
 
     What is rolled back is recorded as a person's decision: no later run approves a withdrawn version again.
 
     Args:
+        clients: S3, SageMaker and Bedrock are asked, in the region of the imported models.
         group: the model's name.
         number: the wanted version; None for the newest approved one before the champion.
         by: who asks for it.
         why: the reason, for the registry.
-        sagemaker: a SageMaker client.
-        bedrock: a Bedrock client, in the region of the imported models.
+        request: names the request among all others; the same again continues it.
 
     Raises:
         VersionUnknownError, NothingToRollBackToError, VersionNotImportedError: see ``plan_roll_back``.
+        LeaseError: other processes are changing the model's versions.
     """
-    registry = SageMakerRegistry(sagemaker)
-    planned = plan_roll_back(group, list(registry.versions(group)), number)
+    with changing_versions(clients, group, None, request) as registry:
+        versions = list(registry.versions(group))
+        begun = next(
+            (version for version in versions if version.metadata.get(REQUEST) == metadata_value(request)), None
+        )
+        if begun and _is_done(begun, versions):
+            planned = RollBack(begun, ())
+        else:
+            planned = plan_roll_back(group, versions, begun.number if begun else number)
+            check_imported(group, planned.target, clients.bedrock)
+            if begun or planned.withdrawn or planned.target.status != "Approved":
+                _apply(registry, planned, by, why, request)
     target = planned.target
-    check_imported(group, target, bedrock)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    who = {DECIDED_BY: by, DECIDED_AT: now}
-    if target.status != "Approved":
-        registry.set_status(target, "Approved", f"approved by {by}: {why}", who)
-    for version in planned.withdrawn:
-        reason = f"rolled back to version {target.number} by {by}: {why}"
-        registry.set_status(version, "Rejected", reason, {**who, "decision": reason})
     return {
         "model_name": group,
         "champion": target.number,
         "imported_model_arn": target.imported_model_arn,
         "fingerprint": target.fingerprint,
         "withdrawn": [version.number for version in planned.withdrawn],
-        "changed": bool(planned.withdrawn) or target.status != "Approved",
+        "changed": bool(begun or planned.withdrawn) or target.status != "Approved",
     }
+
+
+def _is_done(begun: ModelVersion, versions: Sequence[ModelVersion]) -> bool:
+    """Return whether the champion before has lost its approval, which is the last thing that a roll back does."""
+    before = begun.metadata.get(FROM)
+    return not any(str(version.number) == before and version.status == "Approved" for version in versions)
+
+
+def _apply(registry: SageMakerRegistry, planned: RollBack, by: str, why: str, request: str) -> None:
+    target = planned.target
+    who = {DECIDED_BY: by, DECIDED_AT: datetime.now(UTC).isoformat(timespec="seconds")}
+    before = str(planned.withdrawn[-1].number) if planned.withdrawn else "none"
+    registry.set_status(target, "Approved", f"approved by {by}: {why}", {**who, REQUEST: request, FROM: before})
+    for version in planned.withdrawn:
+        reason = f"rolled back to version {target.number} by {by}: {why}"
+        registry.set_status(version, "Rejected", reason, {**who, "decision": reason})

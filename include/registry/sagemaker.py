@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from include.errors import ModelImportError
-from include.registry.errors import ChampionChangedError
 from include.registry.owner import owner_mark
 from include.registry.versions import (
     RETIRED_AT,
+    STATUS_SET,
     ApprovalStatus,
     Candidate,
-    ChampionSeen,
     ModelVersion,
     champion_of,
 )
@@ -58,14 +57,22 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - len(_CUT)] + _CUT
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class SageMakerRegistry:
     """The registry behind a SageMaker client (``SageMakerHook.conn``).
 
     See https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry.html
+
+    Args:
+        client: a SageMaker client.
+        before_write: called right before each write; what it raises prevents the write.
     """
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, before_write: Callable[[], None] = _nothing) -> None:
+        self._client, self.before_write = client, before_write
 
     def _describe(self, arn: str) -> ModelVersion:
         package = self._client.describe_model_package(ModelPackageName=arn)
@@ -86,16 +93,21 @@ class SageMakerRegistry:
     def versions(self, group: str, status: ApprovalStatus | None = None) -> Iterator[ModelVersion]:
         """Yield the group's versions, newest first; none when the group does not exist."""
         wanted = {"ModelApprovalStatus": status} if status else {}
-        for summary in self._summaries(group, **wanted):
+        for summary in self._summaries(group, "Descending", **wanted):
             yield self._describe(summary["ModelPackageArn"])
 
-    def _summaries(self, group: str, **wanted: str) -> Iterator[dict[str, Any]]:
+    def oldest_first(self, group: str) -> Iterator[ModelVersion]:
+        """Yield the group's versions, oldest first; none when the group does not exist."""
+        for summary in self._summaries(group, "Ascending"):
+            yield self._describe(summary["ModelPackageArn"])
+
+    def _summaries(self, group: str, order: str = "Descending", **wanted: str) -> Iterator[dict[str, Any]]:
         if not self._group_exists(group):
             return
         pages = self._client.get_paginator("list_model_packages").paginate(
             ModelPackageGroupName=group,
             SortBy="CreationTime",
-            SortOrder="Descending",
+            SortOrder=order,
             PaginationConfig={"PageSize": _PAGE_SIZE},
             **wanted,
         )
@@ -103,24 +115,8 @@ class SageMakerRegistry:
             yield from page["ModelPackageSummaryList"]
 
     def champion(self, group: str) -> ModelVersion | None:
-        """Return the newest approved version of the group that names an imported model, if there is one."""
+        """Return the group's champion by what the registry alone says; ``find_champion`` asks Bedrock too."""
         return champion_of(self.versions(group, "Approved"))
-
-    def check_champion(self, group: str, seen: ChampionSeen, subject: Candidate | ModelVersion) -> None:
-        """Refuse a decision about ``subject`` that was made against another champion than there is now.
-
-        The registry has no conditional write. Called right before a write, this leaves open only the time of that one
-        request: two runs that both look before either writes can still approve two versions, of which the newer is the
-        champion.
-
-        Raises:
-            ChampionChangedError: the champion is neither the one seen nor a version of the subject's own content.
-        """
-        champion = self.champion(group)
-        if champion and champion.fingerprint == subject.fingerprint:
-            return
-        if (champion.number if champion else None) != seen.number:
-            raise ChampionChangedError(group, subject, seen.number, champion)
 
     def find(self, group: str, fingerprint: str) -> ModelVersion | None:
         """Return the version with this content, if it was registered; one call per hundred versions, and one more."""
@@ -131,24 +127,22 @@ class SageMakerRegistry:
         )
         return next((version for version in candidates if version.fingerprint == fingerprint), None)
 
-    def register(self, candidate: Candidate, seen: ChampionSeen | None = None) -> ModelVersion:
+    def register(self, candidate: Candidate, check_decision: Callable[[], None] = _nothing) -> ModelVersion:
         """Return the candidate's version: the one registered for its fingerprint, else a new one.
 
         A version that was approved stays approved, and what a person decided stays: only a person changes it.
 
         Args:
             candidate: what to register.
-            seen: the champion against which its status was decided; looked at again right before the write. None: the
-                status does not depend on a champion.
-
-        Raises:
-            ChampionChangedError: another version is the champion now; nothing was written.
+            check_decision: called before the status is written; what it raises prevents the write.
         """
         known = self.find(candidate.group, candidate.fingerprint)
+        if known is not None and _is_registered(known, candidate):
+            log.info("version %s of %s is registered already as %s", known.number, candidate.group, known.status)
+            return known
         if known is None and not self._group_exists(candidate.group):
             self._create_group(candidate.group, candidate.provenance.get("dag_id", ""))
-        if seen is not None:
-            self.check_champion(candidate.group, seen, candidate)
+        check_decision()
         if known is not None:
             return self._refresh(known, candidate)
         try:
@@ -164,22 +158,30 @@ class SageMakerRegistry:
         """Give the version an approval status with its reason, and more metadata; return it as it is then."""
         log.info("version %s: %s becomes %s: %s", version.number, version.status, status, why)
         more = {key: metadata_value(value) for key, value in (metadata or {}).items() if value}
-        self._client.update_model_package(
-            ModelPackageArn=version.arn,
+        self._update(
+            version,
             ModelApprovalStatus=status,
             ApprovalDescription=_cut(_one_line(why), _MAX_DESCRIPTION_LENGTH),
-            CustomerMetadataProperties={**version.metadata, **more},
+            CustomerMetadataProperties={**more, STATUS_SET: status},
         )
         return self._describe(version.arn)
 
+    def note(self, version: ModelVersion, key: str, value: str) -> None:
+        """Add one property to the version's metadata."""
+        self._update(version, CustomerMetadataProperties={key: metadata_value(value)})
+
+    def _update(self, version: ModelVersion, **changes: Any) -> None:
+        """Write the changes; metadata that is not given stays."""
+        metadata = {**version.metadata, **changes.pop("CustomerMetadataProperties")}
+        self.before_write()
+        self._client.update_model_package(ModelPackageArn=version.arn, CustomerMetadataProperties=metadata, **changes)
+
     def _refresh(self, known: ModelVersion, candidate: Candidate) -> ModelVersion:
-        metadata = _checked_metadata(candidate)
-        kept = known.status == "Approved" or known.decided_by
+        kept = known.is_settled
         status = known.status if kept else candidate.status
-        if status == known.status and metadata.items() <= known.metadata.items():
-            log.info("version %s of %s is registered already as %s", known.number, candidate.group, known.status)
-            return known
+        metadata = _checked_metadata(candidate) | ({} if kept else {STATUS_SET: status})
         log.info("version %s of %s: %s becomes %s", known.number, candidate.group, known.status, status)
+        self.before_write()
         self._client.update_model_package(
             ModelPackageArn=known.arn,
             ModelApprovalStatus=status,
@@ -191,11 +193,12 @@ class SageMakerRegistry:
         return self._describe(known.arn)
 
     def _create(self, candidate: Candidate) -> ModelVersion:
+        self.before_write()
         created = self._client.create_model_package(
             ModelPackageGroupName=candidate.group,
             ModelPackageDescription=_description(candidate),
             ModelApprovalStatus=candidate.status,
-            CustomerMetadataProperties=_checked_metadata(candidate),
+            CustomerMetadataProperties=_checked_metadata(candidate) | {STATUS_SET: candidate.status},
             SourceUri=candidate.imported_model_arn,
             ModelMetrics={
                 "ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": candidate.report_uri}}
@@ -204,6 +207,7 @@ class SageMakerRegistry:
             **_model_card(candidate),
         )
         if description := _approval_description(candidate):  # CreateModelPackage does not take it
+            self.before_write()
             self._client.update_model_package(ModelPackageArn=created["ModelPackageArn"], **description)
         version = self._describe(created["ModelPackageArn"])
         log.info("registered version %s of %s as %s", version.number, candidate.group, version.status)
@@ -218,6 +222,12 @@ class SageMakerRegistry:
         except self._client.exceptions.ClientError:
             if not self._group_exists(group):  # otherwise another run made it a moment ago
                 raise
+
+
+def _is_registered(known: ModelVersion, candidate: Candidate) -> bool:
+    """Return whether there is nothing left to write, as after a retry."""
+    same_status = known.is_settled or known.status == candidate.status
+    return same_status and not known.retired and _checked_metadata(candidate).items() <= known.metadata.items()
 
 
 def _description(candidate: Candidate) -> str:
@@ -248,6 +258,6 @@ def _approval_description(candidate: Candidate) -> dict[str, str]:
 
 def _checked_metadata(candidate: Candidate) -> dict[str, str]:
     metadata = {key: metadata_value(value) for key, value in candidate.metadata().items() if value}
-    if len(metadata) > _MAX_METADATA_ENTRIES:
+    if len(metadata) + 1 > _MAX_METADATA_ENTRIES:
         raise RegistryMetadataTooLargeError(candidate.group, len(metadata))
     return metadata

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -22,6 +22,9 @@ LANDED_AT = "landed_at"
 #: Metadata: who approved, rejected or withdrew the version, and when, in ISO 8601; only people are recorded here.
 DECIDED_BY = "decided_by"
 DECIDED_AT = "decided_at"
+#: Metadata: the approval status that this project gave the version last. Another status is the work of a person in the
+#: registry, or of other software.
+STATUS_SET = "status_set"
 
 
 class ModelVersion(BaseModel):
@@ -59,6 +62,11 @@ class ModelVersion(BaseModel):
         return RETIRED_AT in self.metadata
 
     @property
+    def can_be_called(self) -> bool:
+        """Whether it names an imported model that this project has not deleted."""
+        return bool(self.imported_model_arn) and not self.retired
+
+    @property
     def landed_at(self) -> datetime | None:
         """When the fine-tune landed of which the version was made, where that is known."""
         landed = self.metadata.get(LANDED_AT)
@@ -75,6 +83,21 @@ class ModelVersion(BaseModel):
         return self.metadata.get(DECIDED_BY, "")
 
     @property
+    def status_set(self) -> str:
+        """The approval status that this project gave it last; empty when that is not known."""
+        return self.metadata.get(STATUS_SET, "")
+
+    @property
+    def changed_by_others(self) -> bool:
+        """Whether its status was changed in the registry itself."""
+        return bool(self.status_set) and self.status_set != self.status
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no run changes its status: it was approved, or a person decided it, here or in the registry."""
+        return self.status == "Approved" or bool(self.decided_by) or self.changed_by_others
+
+    @property
     def scores(self) -> dict[str, float]:
         """Mean score per metric; what others wrote there and is no score is left out."""
         return {
@@ -85,17 +108,11 @@ class ModelVersion(BaseModel):
 
 
 def champion_of(newest_first: Iterable[ModelVersion]) -> ModelVersion | None:
-    """Return the champion among a group's versions: the newest approved one that names an imported model.
+    """Return the champion among a group's versions: the newest approved one that names an imported model not deleted.
 
     Other software may register versions in the same group; they name no imported model and are passed over.
     """
-    return next((known for known in newest_first if known.status == "Approved" and known.imported_model_arn), None)
-
-
-class ChampionSeen(NamedTuple):
-    """The champion against which a decision was made; ``number`` is None when there was none."""
-
-    number: int | None
+    return next((known for known in newest_first if known.status == "Approved" and known.can_be_called), None)
 
 
 class Candidate(BaseModel):

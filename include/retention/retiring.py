@@ -9,13 +9,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.aws.calls import NOT_FOUND_CODES, find, request
+from include.aws.calls import is_gone, request
 from include.aws.clients import AwsClients
 from include.aws.imported_models import ImportedModel, list_models
 from include.aws.model_use import read_tags
-from include.aws.transient import error_code, transient_cause
+from include.aws.transient import transient_cause
 from include.config.model import RetentionConfig
 from include.errors import ModelImportError
+from include.registry.champions import find_champion
+from include.registry.leases import changing_versions, lease_beside
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
@@ -73,7 +75,8 @@ def versions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, tu
 def retire(plan: RetirementPlan, clients: AwsClients, now: datetime, at_most: int | None = None) -> RetirementReport:
     """Retire what the plan says; what is gone already counts as retired. One failure does not stop the others.
 
-    Before each deletion the registry and the model's tags are read again: people and other runs change them meanwhile.
+    Before each deletion the registry and the model's tags are read again, under the model's lease: people and other
+    runs change them meanwhile. The version is marked as retired; its approval status stays.
 
     Args:
         plan: which models, in the order of deletion.
@@ -107,15 +110,17 @@ def retire(plan: RetirementPlan, clients: AwsClients, now: datetime, at_most: in
 def _retire_one(verdict: Verdict, clients: AwsClients, now: datetime) -> RetiredModel | None:
     """Retire one model; return None when it has to stay after all."""
     model = verdict.model
-    registry = SageMakerRegistry(clients.sagemaker)
-    version = registry.find(model.group, model.fingerprint)
-    if reason := _why_it_stays(verdict, version, registry, clients.bedrock, now):
-        log.warning("%s stays: since the plan was made, %s", model.name, reason)
-        return None
-    _delete_model(clients.bedrock, model.arn)
+    own = lease_beside(model.s3_uri, model.group)
+    with changing_versions(clients, model.group, own, f"the deletion of {model.name}") as registry:
+        version = registry.find(model.group, model.fingerprint)
+        if reason := _why_it_stays(verdict, version, clients, now):
+            log.warning("%s stays: since the plan was made, %s", model.name, reason)
+            return None
+        registry.before_write()
+        _delete_model(clients.bedrock, model.arn)
+        if version and version.imported_model_arn == model.arn:  # otherwise its content has been imported again
+            registry.note(version, RETIRED_AT, now.astimezone(UTC).isoformat(timespec="seconds"))
     deleted = delete_checkpoint(clients.s3, model) if verdict.delete_checkpoint else 0
-    if version and version.imported_model_arn == model.arn:  # otherwise its content has been imported again
-        _mark_retired(clients.sagemaker, version, now)
     log.info("retired %s: %s", model.name, verdict.reason)
     return RetiredModel(
         name=model.name,
@@ -126,24 +131,15 @@ def _retire_one(verdict: Verdict, clients: AwsClients, now: datetime) -> Retired
     )
 
 
-def _why_it_stays(
-    verdict: Verdict, version: ModelVersion | None, registry: SageMakerRegistry, bedrock: Any, now: datetime
-) -> str:
+def _why_it_stays(verdict: Verdict, version: ModelVersion | None, clients: AwsClients, now: datetime) -> str:
     """Return what has changed since the plan was made so that the model stays, or nothing. Asks for everything now."""
     status = version.status if version else None
     if status != verdict.status:
         return f"its version became {status or 'unregistered'}"
-    tags = read_tags(bedrock, verdict.model.arn)
+    tags = read_tags(clients.bedrock, verdict.model.arn)
     model = verdict.model if tags is None else verdict.model.model_copy(update={"tags": tags})
-    return why_protected(model, version, registry.champion(model.group), now)
-
-
-def _mark_retired(sagemaker: Any, version: ModelVersion, now: datetime) -> None:
-    """Note the retirement in the version's metadata; its approval status stays as it is."""
-    retired_at = now.astimezone(UTC).isoformat(timespec="seconds")
-    sagemaker.update_model_package(
-        ModelPackageArn=version.arn, CustomerMetadataProperties={**version.metadata, RETIRED_AT: retired_at}
-    )
+    champion = find_champion(model.group, clients.sagemaker, clients.bedrock).champion
+    return why_protected(model, version, champion, now)
 
 
 def _delete_model(bedrock: Any, arn: str) -> None:
@@ -152,8 +148,7 @@ def _delete_model(bedrock: Any, arn: str) -> None:
     try:
         request(bedrock, "delete_imported_model", modelIdentifier=arn)
     except ClientError as error:
-        gone = error_code(error) in NOT_FOUND_CODES and find(bedrock, "get_imported_model", modelIdentifier=arn) is None
-        if not gone:
+        if not is_gone(bedrock, arn, error):
             raise
         log.info("%s is gone already", arn)
 

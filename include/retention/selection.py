@@ -128,7 +128,8 @@ def _judge(
 ) -> Iterable[tuple[Verdict, bool]]:
     """Yield the verdict on each model of a group, and whether it may be deleted."""
     by_content = {version.fingerprint: version for version in versions}
-    champion = champion_of(versions)
+    there = {model.arn for model in models} | {model.fingerprint for model in models}
+    champion = champion_of(version for version in versions if there & {version.imported_model_arn, version.fingerprint})
     within_keep = _newest_approved(models, by_content, policy.keep)
     for model in models:
         version = by_content.get(model.fingerprint)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from include.aws.s3_uri import S3Uri
-from include.config.names import MODEL_NAME_PATTERN
+from include.config.names import MODEL_NAME_PATTERN, import_dag_id
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import REPORT_HTML_URI
@@ -30,7 +30,7 @@ class ReportNotFoundError(ModelImportError):
             f"{model_name!r} with fingerprint {fingerprint!r}",
             "a registered version with a report in S3",
             found,
-            f"Reports are written by the task write_report of import_{model_name.replace('-', '_')}.",
+            f"Reports are written by the task write_report of {import_dag_id(model_name)}.",
         )
 
 

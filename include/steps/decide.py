@@ -10,7 +10,8 @@ from include.errors import ModelImportError
 from include.evaluation.comparison import Comparison, compare
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import comparison_uri, read_comparison, read_records, read_report, store_comparison
-from include.promotion.decision import ChampionMeasured, compared_metrics, decide_promotion
+from include.promotion.decision import ChampionMeasured, PassedOver, compared_metrics, decide_promotion
+from include.registry.champions import ChampionFound, find_champion
 from include.registry.imported import is_imported
 from include.registry.sagemaker import SageMakerRegistry
 from include.run.plan import ImportPlan
@@ -44,12 +45,13 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: AwsCl
     """Return the champion's version number and the report of its answers to the questions the candidate was asked.
 
     Its earlier answers are taken when it was asked the same questions in the same way; otherwise its imported model is
-    asked now. ``report_uri`` is empty when that model is gone, and ``summary`` says what was done. Without a champion
-    to compare with, ``champion`` is None.
+    asked now. ``report_uri`` is empty when that model was deleted at this moment, and ``summary`` says what was done.
+    Without a champion to compare with, ``champion`` is None.
     """
-    champion = SageMakerRegistry(clients.sagemaker).champion(plan.config.model_name)
+    today = find_champion(plan.config.model_name, clients.sagemaker, clients.bedrock)
+    champion, passed_over = today.champion, _passed_over(today, plan.fingerprint)
     if champion is None:
-        return ChampionResult(champion=None, summary="there is no champion yet")
+        return ChampionResult(champion=None, summary="there is no champion yet", passed_over=passed_over)
 
     def found(summary: str, report_uri: str = "") -> ChampionResult:
         return ChampionResult(
@@ -58,6 +60,7 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: AwsCl
             fingerprint=champion.fingerprint,
             landed_at=champion.landed_at,
             report_uri=report_uri,
+            passed_over=passed_over,
         )
 
     if champion.fingerprint == plan.fingerprint:
@@ -71,6 +74,14 @@ def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: AwsCl
     asked = measure(plan, champion.imported_model_arn, clients)
     summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
     return found(summary, asked.report_uri)
+
+
+def _passed_over(today: ChampionFound, fingerprint: str) -> PassedOver:
+    """Return the numbers of what was passed over; a gone version of this run's own content has been imported again."""
+    return PassedOver(
+        gone=tuple(version.number for version in today.gone if version.fingerprint != fingerprint),
+        foreign=tuple(version.number for version in today.foreign),
+    )
 
 
 def records_of(s3: Any, report: EvaluationReport) -> list[RecordResult]:
@@ -141,6 +152,7 @@ def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clien
         _champion(plan, measured, comparison, s3),
         SageMakerRegistry(clients.sagemaker).find(plan.config.model_name, plan.fingerprint),
         plan.landed_at,
+        measured.passed_over,
     )
     log.info("%s: %s", decision.status, "; ".join(decision.reasons))
     return DecisionResult(

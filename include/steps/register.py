@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC
+from functools import partial
 from typing import Any, NamedTuple
 
+from include.aws.calls import find
 from include.aws.clients import AwsClients
+from include.errors import ModelImportError
+from include.registry.champions import check_champion, find_champion
 from include.registry.errors import ChampionChangedError, VersionUnknownError
 from include.registry.imported import check_imported
+from include.registry.leases import changing_versions, lease_beside
 from include.registry.model_card import model_card
-from include.registry.sagemaker import SageMakerRegistry
+from include.registry.sagemaker import SageMakerRegistry, metadata_value
 from include.registry.versions import (
     DECIDED_AT,
     DECIDED_BY,
@@ -19,7 +25,6 @@ from include.registry.versions import (
     REPORT_HTML_URI,
     ApprovalStatus,
     Candidate,
-    ChampionSeen,
     ModelVersion,
 )
 from include.run.plan import ImportPlan
@@ -38,6 +43,19 @@ from include.steps.results import (
 from include.steps.usual_duration import CHECKPOINT_BYTES, IMPORT_SECONDS
 
 log = logging.getLogger(__name__)
+
+
+class ImportedModelGoneError(ModelImportError):
+    """The run's imported model was deleted before its version was registered."""
+
+    def __init__(self, imported_model_arn: str) -> None:
+        super().__init__(
+            "The imported model of this run does not exist any more",
+            imported_model_arn,
+            "the model that this run imported and evaluated",
+            "it was deleted meanwhile",
+            "Clear the run's task create_import_job with all downstream tasks: it imports the checkpoint again.",
+        )
 
 
 class EvaluatedImport(NamedTuple):
@@ -87,8 +105,14 @@ def merge_proof(plan: ImportPlan, s3: Any) -> str:
 
 
 def served_as(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[str, str]:
-    """Return what an application and whoever pays need to know of the imported model."""
-    model = bedrock.get_imported_model(modelIdentifier=imported_model_arn)
+    """Return what an application and whoever pays need to know of the imported model.
+
+    Raises:
+        ImportedModelGoneError: it was deleted.
+    """
+    model = find(bedrock, "get_imported_model", modelIdentifier=imported_model_arn)
+    if model is None:
+        raise ImportedModelGoneError(imported_model_arn)
     cost = model_cost(model.get("customModelUnits"), region_name)
     return {
         "architecture": model.get("modelArchitecture", ""),
@@ -124,7 +148,8 @@ def register(
 
     A decision holds against the champion with which it compared: when another version has become the champion since,
     the decision is taken again. ``decided_again`` is that decision, else None; ``promoted`` says whether this run made
-    the version the champion.
+    the version the champion. Looking at the champion and writing happen under the model's lease; deciding again, which
+    may ask the champion's model, happens outside of it.
 
     Args:
         plan: what was imported.
@@ -132,14 +157,17 @@ def register(
         model: the imported model, and what was measured of it.
         run_url: the page of this run.
         clients: S3, SageMaker and Bedrock are asked, and the champion's model if it has changed.
+
+    Raises:
+        ImportedModelGoneError: the model was deleted meanwhile.
+        LeaseError: other processes are changing the model's versions.
     """
     served = served_as(model.imported.imported_model_arn, plan.region_name, clients.bedrock)
     log.info("%s", served["cost"])
     details = {**_provenance(plan, model, run_url), **served, "merge_proof": merge_proof(plan, clients.s3)}
     version, final = _register_as_decided(plan, decision, model, details, clients)
-    registry = SageMakerRegistry(clients.sagemaker)
     return RegistrationResult(
-        **_registered(version, final.champion, registry, plan.config.model_name) | served,
+        **_registered(version, final.champion, plan.config.model_name, clients) | served,
         report_uri=model.evaluation.report_uri,
         decided_again=None if final is decision else final,
     )
@@ -152,21 +180,37 @@ def _register_as_decided(
 
     Every further round is due to another version that became the champion meanwhile, so the rounds end.
     """
-    registry = SageMakerRegistry(clients.sagemaker)
     while True:
         candidate = _candidate(plan, decision, model, details, clients.s3)
+        check = partial(_check_decision, candidate, decision.champion, clients)
         try:
-            return registry.register(candidate, ChampionSeen(decision.champion)), decision
+            with _changing(plan, clients, "register_version") as registry:
+                return registry.register(candidate, check), decision
         except ChampionChangedError as error:
             log.warning("%s, expected %s; found %s: decide again", error.what, error.expected, error.found)
         decision = decide_again(plan, candidate.report_uri, clients)
 
 
-def _registered(
-    version: ModelVersion, champion_before: int | None, registry: SageMakerRegistry, group: str
-) -> dict[str, Any]:
-    champion = registry.champion(group)
-    now = champion.number if champion else None
+def _changing(plan: ImportPlan, clients: AwsClients, task: str) -> AbstractContextManager[SageMakerRegistry]:
+    """Return the registry under the model's lease, in the name of one of the run's tasks."""
+    group, tags = plan.config.model_name, plan.tags
+    owner = f"{task} of {tags.get('dag_id', 'a DAG')}, run {tags.get('dag_run_id', 'unknown')}"
+    return changing_versions(clients, group, lease_beside(plan.s3_uri, group), owner)
+
+
+def _check_decision(candidate: Candidate, seen: int | None, clients: AwsClients) -> None:
+    """Raise an error unless the imported model is there, and the champion the one that was compared with."""
+    if find(clients.bedrock, "get_imported_model", modelIdentifier=candidate.imported_model_arn) is None:
+        raise ImportedModelGoneError(candidate.imported_model_arn)
+    _check_champion(candidate.group, seen, candidate, clients)
+
+
+def _check_champion(group: str, seen: int | None, subject: Candidate | ModelVersion, clients: AwsClients) -> None:
+    check_champion(group, find_champion(group, clients.sagemaker, clients.bedrock), seen, subject)
+
+
+def _registered(version: ModelVersion, champion_before: int | None, group: str, clients: AwsClients) -> dict[str, Any]:
+    now = find_champion(group, clients.sagemaker, clients.bedrock).number
     if version.status == "Approved" and now != version.number:
         log.warning("version %s is approved, but version %s is newer and stays the champion", version.number, now)
         log.warning("run the DAG roll_back_model with version %s to make it the champion", version.number)
@@ -192,33 +236,50 @@ def record_answer(
         answer: what was chosen.
         registered: what ``register`` returned.
         decision: the decision that left it to a person.
-        clients: SageMaker and Bedrock are asked.
+        clients: S3, SageMaker and Bedrock are asked.
 
     Raises:
         VersionUnknownError: the version is gone.
         VersionNotImportedError: it is to be approved, but its imported model was deleted.
         ChampionChangedError: it is to be approved, but another version has become the champion since the decision.
+        LeaseError: other processes are changing the model's versions.
     """
-    group, registry = plan.config.model_name, SageMakerRegistry(clients.sagemaker)
-    version = registry.find(group, plan.fingerprint)
-    if version is None:
-        raise VersionUnknownError(group, f"version {registered.version}", ())
-    if answer.by or version.status == "PendingManualApproval":
-        version = _answered(group, version, answer, ChampionSeen(decision.champion), clients)
-    else:
+    group = plan.config.model_name
+    with _changing(plan, clients, "record_answer") as registry:
+        version = registry.find(group, plan.fingerprint)
+        if version is None:
+            raise VersionUnknownError(group, f"version {registered.version}", ())
+        if _counts(version, answer):
+            version = _answered(group, version, answer, decision.champion, registry, clients)
+    return AnswerResult(**_registered(version, decision.champion, group, clients), reason=answer.reason)
+
+
+def _status(answer: Answer) -> ApprovalStatus:
+    return "Approved" if answer.approved else "Rejected"
+
+
+def _counts(version: ModelVersion, answer: Answer) -> bool:
+    """Return whether the answer is still to be written: an earlier attempt may have, or a person decided otherwise."""
+    if version.status == _status(answer) and version.metadata.get("decision") == metadata_value(answer.reason):
+        return False
+    if not answer.by and version.status != "PendingManualApproval":
         log.warning("version %s is %s by now: the deadline changes nothing", version.number, version.status)
-    return AnswerResult(**_registered(version, decision.champion, registry, group), reason=answer.reason)
+        return False
+    return True
 
 
 def _answered(
-    group: str, version: ModelVersion, answer: Answer, seen: ChampionSeen, clients: AwsClients
+    group: str,
+    version: ModelVersion,
+    answer: Answer,
+    seen: int | None,
+    registry: SageMakerRegistry,
+    clients: AwsClients,
 ) -> ModelVersion:
-    registry = SageMakerRegistry(clients.sagemaker)
-    status: ApprovalStatus = "Approved" if answer.approved else "Rejected"
     noted = {"decision": answer.reason}
     if answer.by:
         noted |= {DECIDED_BY: answer.by, DECIDED_AT: answer.at.astimezone(UTC).isoformat(timespec="seconds")}
     if answer.approved:
         check_imported(group, version, clients.bedrock)
-        registry.check_champion(group, seen, version)
-    return registry.set_status(version, status, answer.reason, noted)
+        _check_champion(group, seen, version, clients)
+    return registry.set_status(version, _status(answer), answer.reason, noted)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, computed_field
 
 from include.evaluation.results import EvaluationReport
-from include.promotion.decision import PromotionDecision
+from include.promotion.decision import PassedOver, PromotionDecision
 from include.registry.versions import ApprovalStatus
 
 _CONFIG = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
@@ -102,7 +102,7 @@ class ChampionResult(_Result):
     """The champion and the report of its answers to the candidate's questions.
 
     ``champion`` is the version number, None without a champion. ``report_uri`` is empty when there is nothing to
-    compare with; ``summary`` says why.
+    compare with; ``summary`` says why. ``passed_over`` are newer approved versions that are not the champion.
     """
 
     champion: int | None
@@ -110,6 +110,7 @@ class ChampionResult(_Result):
     fingerprint: str = ""
     landed_at: AwareDatetime | None = None
     report_uri: str = ""
+    passed_over: PassedOver = PassedOver()
 
 
 class DecisionResult(PromotionDecision):

@@ -149,6 +149,6 @@ class Runs:
         found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3)
         return found.decode()
 
-    def roll_back(self, number: int | None) -> dict[str, Any]:
-        sagemaker, bedrock = self.clients.sagemaker, self.clients.bedrock
-        return roll_back(self.group, number, by="Maria", why="wrong answers", sagemaker=sagemaker, bedrock=bedrock)
+    def roll_back(self, number: int | None, request: str = "") -> dict[str, Any]:
+        request = request or f"roll_back_model/{next(NUMBERS)}"
+        return roll_back(self.clients, self.group, number, by="Maria", why="wrong answers", request=request)

@@ -62,6 +62,11 @@ class GuardedS3Response(MultipartResponses):
         headers["x-amz-checksum-type"] = key.checksum_type
         return status, headers, body
 
+    def delete_object(self) -> TYPE_RESPONSE:
+        """DeleteObject; its condition is checked and the object deleted in one step."""
+        with WRITING:
+            return super().delete_object()
+
     def copy_object(self) -> TYPE_RESPONSE:
         """CopyObject, when the preconditions on the source hold."""
         with WRITING:

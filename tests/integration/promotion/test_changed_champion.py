@@ -11,6 +11,7 @@ from include.registry.errors import ChampionChangedError, VersionNotImportedErro
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ModelVersion
 from include.steps.decide import measure_champion
+from include.steps.register import ImportedModelGoneError
 from include.steps.results import Answer
 from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.promotion_runs import Runs, early, finished, weak
@@ -75,7 +76,7 @@ def test_an_approval_is_refused_when_the_champion_has_changed_since_the_request(
     assert "f1 0.667" in message
     assert "expected version 1 as the champion; found version 3 (" in message
     assert "f1 1.000" in message
-    assert "Clear the run from evaluate_champion on" in message
+    assert "Clear the run's task evaluate_champion with all downstream tasks" in message
     assert runs.champion() == 3
     version = SageMakerRegistry(runs.clients.sagemaker).find(runs.group, plan.fingerprint)
     assert version is not None
@@ -123,10 +124,62 @@ def test_a_first_model_without_thresholds_waits_for_a_person_and_says_why(runs: 
     assert runs.champion() is None
 
 
-def test_a_version_that_other_software_approved_in_the_group_is_passed_over(runs: Runs) -> None:
+def test_a_version_that_other_software_approved_in_the_group_is_passed_over_and_the_report_says_so(runs: Runs) -> None:
     sagemaker = runs.clients.sagemaker
     sagemaker.create_model_package_group(ModelPackageGroupName=runs.group)
     sagemaker.create_model_package(ModelPackageGroupName=runs.group, ModelApprovalStatus="Approved")
     plan = runs.plan()
     assert measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients).champion is None
     assert runs.run(plan, finished)["register_version"]["promoted"]
+    assert "version 1 names no imported model: it was passed over as the champion" in runs.page(plan)
+
+
+def test_a_champion_that_was_rejected_in_studio_is_not_approved_again_by_a_run_of_its_content(runs: Runs) -> None:
+    plan = runs.plan()
+    first = runs.run(plan, finished)["register_version"]
+    runs.clients.sagemaker.update_model_package(
+        ModelPackageArn=first["arn"], ModelApprovalStatus="Rejected", ApprovalDescription="toxic answers"
+    )
+    again = runs.run(plan, finished)
+    assert (again["register_version"]["status"], again["register_version"]["promoted"]) == ("Rejected", False)
+    reason = "version 1 was changed to Rejected in the registry itself: that stays"
+    assert again["decide_promotion"]["reasons"] == [reason]
+    assert runs.champion() is None
+    runs.roll_back(1)
+    assert runs.champion() == 1
+
+
+def test_a_champion_whose_model_somebody_deleted_is_passed_over_and_a_person_is_asked(runs: Runs, aws: Aws) -> None:
+    runs.run(runs.plan(), early)
+    gone = aws.import_model(f"s3://{BUCKET}/whole/", f"gone-{uuid.uuid4().hex[:6]}")
+    assert runs.run(runs.plan(), early, gone)["register_version"]["promoted"]
+    runs.clients.bedrock.delete_imported_model(modelIdentifier=gone)
+    plan = runs.plan()
+    done = runs.run(plan, finished)
+    assert done["evaluate_champion"]["champion"] == 1
+    assert done["register_version"]["status"] == "PendingManualApproval"
+    reason = "the imported model of version 2 is gone: it was passed over as the champion"
+    assert done["decide_promotion"]["reasons"] == [reason]
+    answered = runs.answer(plan, done, BY_MARIA)
+    assert (answered["promoted"], answered["champion"]) == (True, 3)
+
+
+def test_a_model_that_was_deleted_before_its_version_is_registered_is_an_error_with_a_remedy(
+    runs: Runs, aws: Aws
+) -> None:
+    gone = aws.import_model(f"s3://{BUCKET}/whole/", f"gone-{uuid.uuid4().hex[:6]}")
+    plan = runs.plan()
+    decided = runs.decided(plan, finished, gone)
+    runs.clients.bedrock.delete_imported_model(modelIdentifier=gone)
+    with pytest.raises(ImportedModelGoneError, match="Clear the run's task create_import_job"):
+        runs.registered(plan, decided)
+
+
+def test_a_roll_back_that_is_repeated_after_a_lost_answer_does_not_go_back_once_more(runs: Runs) -> None:
+    for _ in range(3):
+        runs.run(runs.plan(), finished)
+    first, again = (runs.roll_back(None, "roll_back_model/manual__1") for _ in range(2))
+    assert (first["champion"], again["champion"], again["changed"]) == (2, 2, True)
+    runs.run(runs.plan(), finished)
+    assert runs.roll_back(None, "roll_back_model/manual__1")["withdrawn"] == []
+    assert runs.champion() == 4

@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import Candidate
+from include.registry.versions import RETIRED_AT, Candidate
 from tests.support.local_aws_process import LocalAwsProcess
 
 PAGE = Path(__file__).parents[3] / "docs/promotion.md"
@@ -50,6 +50,9 @@ def test_an_application_finds_the_champion_with_the_documented_call(
     _register(sagemaker, "a", "Approved")
     champion = _register(sagemaker, "b", "Approved")
     _register(sagemaker, "c", "Rejected")
+    _register(sagemaker, "d", "Approved")
+    registry = SageMakerRegistry(sagemaker)
+    registry.note(next(registry.versions("capitals")), RETIRED_AT, "2026-11-22T10:00:00+00:00")
     sagemaker.create_model_package(ModelPackageGroupName="capitals", ModelApprovalStatus="Approved")
     (lookup,) = (
         block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S) if "boto3" in block

@@ -9,7 +9,7 @@ import pytest
 
 from include.registry.errors import ChampionChangedError
 from include.registry.sagemaker import RegistryMetadataTooLargeError, SageMakerRegistry
-from include.registry.versions import RETIRED_AT, Candidate, ChampionSeen
+from include.registry.versions import RETIRED_AT, ApprovalStatus, Candidate
 from tests.support.local_aws_process import LocalAwsProcess
 
 FINGERPRINTS = {name: name * 64 for name in "abc"}
@@ -95,24 +95,42 @@ def test_a_version_that_other_software_approved_is_no_champion(registry: SageMak
     assert champion.number == 1
 
 
-def test_a_version_decided_against_another_champion_is_not_registered(registry: SageMakerRegistry) -> None:
-    registry.register(_candidate("changed"), ChampionSeen(None))
-    for seen in (None, 7):
-        with pytest.raises(ChampionChangedError, match=r"found version 1 \(f1 0.900\)"):
-            registry.register(_candidate("changed", FINGERPRINTS["b"]), ChampionSeen(seen))
-    assert [version.number for version in registry.versions("changed")] == [1]
-    assert registry.register(_candidate("changed", FINGERPRINTS["b"]), ChampionSeen(1)).number == 2
+def test_a_version_whose_decision_does_not_count_any_more_is_not_registered(registry: SageMakerRegistry) -> None:
+    def refuse() -> None:
+        raise ChampionChangedError("refused", _candidate("refused"), 1, None)
+
+    with pytest.raises(ChampionChangedError, match="found no champion"):
+        registry.register(_candidate("refused"), refuse)
+    assert list(registry.versions("refused")) == []
 
 
-def test_the_champion_is_looked_at_in_the_last_request_before_the_write(
-    registry: SageMakerRegistry, sagemaker: Any
-) -> None:
-    registry.register(_candidate("window"), ChampionSeen(None))
+def test_what_has_to_hold_before_a_write_is_looked_at_in_the_last_request_before_it(sagemaker: Any) -> None:
     calls: list[str] = []
     sagemaker.meta.events.register("before-call.sagemaker", lambda model, **_: calls.append(model.name))
-    registry.register(_candidate("window", FINGERPRINTS["b"]), ChampionSeen(1))
-    written = calls.index("CreateModelPackage")
-    assert calls[written - 2 : written] == ["ListModelPackages", "DescribeModelPackage"]
+    registry = SageMakerRegistry(sagemaker, lambda: calls.append("checked"))
+    version = registry.register(_candidate("window"), lambda: calls.append("decision checked"))
+    registry.set_status(version, "Rejected", "worse")
+    registry.note(version, RETIRED_AT, "2026-01-01T00:00:00+00:00")
+    writes = [index for index, name in enumerate(calls) if name.startswith(("Update", "CreateModelPackage"))]
+    before = {calls[index - 1] for index in writes if calls[index] != "CreateModelPackageGroup"}
+    assert (len(writes), before) == (4, {"checked"})
+    created = calls.index("CreateModelPackage")
+    assert calls[created - 2 : created] == ["decision checked", "checked"]
+
+
+@pytest.mark.parametrize("status", ["Rejected", "Approved", "PendingManualApproval"])
+def test_a_status_that_was_changed_in_the_registry_itself_stays(
+    registry: SageMakerRegistry, sagemaker: Any, status: ApprovalStatus
+) -> None:
+    first: ApprovalStatus = "Approved" if status == "Rejected" else "Rejected"
+    version = registry.register(_candidate("studio" + status, status=first))
+    assert not version.changed_by_others
+    sagemaker.update_model_package(
+        ModelPackageArn=version.arn, ModelApprovalStatus=status, ApprovalDescription="seen in production"
+    )
+    again = registry.register(_candidate("studio" + status, status=first, dataset_digest="1" * 64))
+    assert (again.status, again.changed_by_others) == (status, True)
+    assert sagemaker.describe_model_package(ModelPackageName=version.arn)["ApprovalDescription"] == "seen in production"
 
 
 def test_a_rejected_version_that_now_reaches_its_thresholds_is_approved(registry: SageMakerRegistry) -> None:

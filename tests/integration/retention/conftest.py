@@ -59,7 +59,8 @@ class Imports:
         candidate = Candidate(
             group=self.group, description="", fingerprint=self.names(label).fingerprint,
             imported_model_arn=self.arns[label], scores={"f1": 0.9}, dataset_digest="d", status=status,
-            report_uri=f"s3://{BUCKET}/report.json", provenance={"model_name": self.group},
+            report_uri=f"s3://{BUCKET}/report.json",
+            provenance={"model_name": self.group, "s3_uri": self.names(label).s3_uri},
         )  # fmt: skip
         return self.registry.register(candidate)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from include.aws.imported_models import list_models
 from include.aws.model_use import begin_use, end_use
 from include.aws.transient import transient_cause
 from include.config.model import RetentionConfig
+from include.registry.leases import LEASE_NAME
 from include.registry.rolling_back import roll_back
 from include.retention import retiring
 from include.retention.retiring import (
@@ -172,18 +174,37 @@ def test_what_became_the_champion_by_a_roll_back_between_two_deletions_stays(
     plan = plan_for_group(imports.clients, imports.group, NEWEST_ONLY, imports.now)
     assert [verdict.model.arn for verdict in plan.retire] == [imports.arns["rejected"], imports.arns["older"]]
 
-    def delete_while_somebody_rolls_back(bedrock: Any, arn: str) -> None:
-        clients = imports.clients
-        roll_back(imports.group, 2, by="Maria", why="wrong", sagemaker=clients.sagemaker, bedrock=clients.bedrock)
-        delete(bedrock, arn)
+    def retire_and_roll_back(*arguments: Any) -> Any:
+        done = retire_one(*arguments)
+        roll_back(imports.clients, imports.group, 2, by="Maria", why="wrong", request="roll_back_model/1")
+        return done
 
-    delete = retiring._delete_model
-    monkeypatch.setattr(retiring, "_delete_model", delete_while_somebody_rolls_back)
+    retire_one = retiring._retire_one
+    monkeypatch.setattr(retiring, "_retire_one", retire_and_roll_back)
     retire(plan, imports.clients, imports.now)
     champion = imports.registry.champion(imports.group)
     assert champion is not None
     assert (champion.number, champion.retired) == (2, False)
     assert imports.left() == {"older", "champion"}
+
+
+def test_nobody_else_changes_the_models_versions_from_the_look_at_the_champion_to_the_deletion(
+    imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports.approve("old", "champion")
+    owners: list[str] = []
+    key = imports.names("old").manifest_key.replace("manifest.json", "").rsplit("/", 2)[0] + f"/{LEASE_NAME}"
+
+    def delete_and_look(bedrock: Any, arn: str) -> None:
+        lease = imports.clients.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        owners.append(json.loads(lease)["owner"])
+        delete(bedrock, arn)
+
+    delete = retiring._delete_model
+    monkeypatch.setattr(retiring, "_delete_model", delete_and_look)
+    retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert owners == [f"the deletion of {imports.names('old').imported_model_name}"]
+    assert imports.clients.s3.list_objects_v2(Bucket=BUCKET, Prefix=key)["KeyCount"] == 0
 
 
 @pytest.mark.parametrize("change", ["approved", "kept by a tag", "evaluated"])

@@ -50,6 +50,17 @@ def test_if_match_writes_only_over_what_was_seen(s3: Client, bucket: str, write:
     assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"new"
 
 
+def test_if_match_deletes_only_what_was_seen(s3: Client, bucket: str) -> None:
+    def delete(s3: Client, bucket: str, **conditions: str) -> Any:
+        return s3.delete_object(Bucket=bucket, Key="key", **conditions)
+
+    assert refusal(delete, s3, bucket, IfMatch='"seen"') == ("NoSuchKey", 404)
+    etag = put(s3, bucket)["ETag"]
+    assert refusal(delete, s3, bucket, IfMatch='"other"') == ("PreconditionFailed", 412)
+    delete(s3, bucket, IfMatch=etag)
+    put(s3, bucket, IfNoneMatch="*")
+
+
 @writes
 def test_of_many_writers_with_if_none_match_one_succeeds(s3: Client, bucket: str, write: Callable[..., Any]) -> None:
     def attempt(_: int) -> str:

@@ -1,0 +1,21 @@
+"""What a run's rules of promotion mean for it, where that may surprise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from include.config.model import ModelConfig
+from include.preflight.findings import Finding
+
+
+def check_promotion(config: ModelConfig) -> Iterator[Finding]:
+    """Yield a note when nothing would judge the answers of a model's first version."""
+    judged = config.evaluation.thresholds or config.evaluation.category_thresholds
+    if config.promotion == "auto" and not judged:
+        yield Finding(
+            "info",
+            "promotion",
+            config.model_name,
+            "the model has no thresholds, so a person is asked while it has no champion",
+            "Set evaluation.thresholds if a first version is to be promoted without a person.",
+        )
