@@ -136,28 +136,37 @@ class _Finder:
         import jmespath
         from jmespath.exceptions import JMESPathError
 
-        self._uri, self.location, self._found = uri, location, ""
+        self._uri, self.location, self._found, self._failure = uri, location, "", JMESPathError
         try:
             self._expression = jmespath.compile(location)
         except JMESPathError as error:  # it may still be the name of a column
             self._found = str(error).splitlines()[0]
 
-    def __call__(self, values: dict[str, Any]) -> Any:
+    def __call__(self, row: Row) -> Any:
+        place, values = row
         if self.location in values:
             return values[self.location]
         if self._found:
             raise DatasetLocationError(self._uri, self.location, self._found)
-        return self._expression.search(values)
+        try:
+            return self._expression.search(values)
+        except self._failure as error:  # such as join() of a value that is null
+            raise DatasetFieldError(self._uri, place, self.location, str(error).partition("\n")[0]) from error
 
 
 def _record(uri: str, index: int, row: Row, question: _Finder, answer: _Finder, category: _Finder) -> Record:
-    in_category = category(row.values)
     return Record(
         index=index,
-        question=_text(uri, row, question.location, question(row.values)),
-        answer=_answers(uri, row, answer.location, answer(row.values)),
-        category=_text(uri, row, category.location, in_category) if in_category not in (None, "") else None,
+        question=_text(uri, row, question.location, question(row)),
+        answer=_answers(uri, row, answer.location, answer(row)),
+        category=_category(uri, row, category.location, category(row)),
     )
+
+
+def _category(uri: str, row: Row, location: str, value: Any) -> str | None:
+    """Return the category; tags in a field that only happens to be called category are none."""
+    tags = isinstance(value, list | dict) and location == Locations.category
+    return None if tags or value in (None, "") else _text(uri, row, location, value)
 
 
 def _answers(uri: str, row: Row, location: str, value: Any) -> str:
@@ -167,7 +176,16 @@ def _answers(uri: str, row: Row, location: str, value: Any) -> str:
 
 
 def _text(uri: str, row: Row, location: str, value: Any) -> str:
+    if isinstance(value, int | float):  # such as a ClassLabel, or an answer that is a number
+        return json.dumps(value)
     if isinstance(value, str) and value.strip():
+        if _has_surrogates(value):
+            raise DatasetFieldError(uri, row.place, location, "half of a character (a lone surrogate)")
         return value
     found = "nothing" if value is None else "a blank text" if isinstance(value, str) else type(value).__name__
     raise DatasetFieldError(uri, row.place, location, found)
+
+
+def _has_surrogates(text: str) -> bool:
+    """Return whether the text holds what JSON can escape and UTF-8 cannot encode."""
+    return any("\ud800" <= character <= "\udfff" for character in text)

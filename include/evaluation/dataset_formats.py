@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -20,6 +22,8 @@ MAX_UNPACKED_BYTES = 2_000_000_000
 #: pyarrow itself takes half of a gigabyte of addresses, and a page of a file may unpack to two.
 PARQUET_MEMORY_BYTES = 6 * 2**30
 PARQUET_SECONDS = 300
+GZIP = ".gz"
+_DELIMITERS = (",", ";", "\t")
 #: What a row takes in memory, however short it is.
 LEAST_ROW_BYTES = 200
 
@@ -39,10 +43,40 @@ def read_rows(uri: str, content: bytes) -> Iterator[Row]:
         DatasetLineError: a line cannot be read.
         DatasetTooLargeError: it unpacks to more than ``MAX_UNPACKED_BYTES``.
     """
-    ending = PurePosixPath(uri).suffix.lower()
+    path = PurePosixPath(uri)
+    if path.suffix.lower() == GZIP:
+        path, content = path.with_suffix(""), _unpacked(uri, content)
+    ending = path.suffix.lower()
     if ending not in _READERS:
-        raise DatasetFormatError(uri, f"an ending of {', '.join(_READERS)}", ending or "none")
+        expected = f"an ending of {', '.join(_READERS)}, with {GZIP} behind it or not"
+        raise DatasetFormatError(uri, expected, ending or "none")
     return _READERS[ending](uri, content)
+
+
+def _unpacked(uri: str, content: bytes) -> bytes:
+    """Return what a gzip file unpacks to, read within the limit."""
+    try:
+        with gzip.open(io.BytesIO(content)) as file:
+            unpacked = file.read(MAX_UNPACKED_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DatasetFormatError(uri, "a gzip file", str(error)) from error
+    if len(unpacked) > MAX_UNPACKED_BYTES:
+        raise DatasetTooLargeError(uri, MAX_UNPACKED_BYTES, len(unpacked))
+    return unpacked
+
+
+def _json_array(uri: str, content: bytes) -> Iterator[Row]:
+    """One array of objects, as ``json.dump`` of a list writes it."""
+    try:
+        rows = json.loads(content)
+    except ValueError as error:
+        raise DatasetLineError(uri, "the file", "an array of JSON objects", str(error)) from error
+    if not isinstance(rows, list):
+        raise DatasetLineError(uri, "the file", "an array of JSON objects", type(rows).__name__)
+    for number, values in enumerate(rows, start=1):
+        if not isinstance(values, dict):
+            raise DatasetLineError(uri, f"element {number}", "a JSON object", type(values).__name__)
+        yield Row(f"element {number}", values)
 
 
 def _json_lines(uri: str, content: bytes) -> Iterator[Row]:
@@ -61,13 +95,18 @@ def _json_lines(uri: str, content: bytes) -> Iterator[Row]:
 
 
 def _csv(uri: str, content: bytes) -> Iterator[Row]:
-    """Comma-separated with a header line, in UTF-8; quoted values may hold line ends (RFC 4180)."""
+    """Comma-separated with a header line, in UTF-8; quoted values may hold line ends (RFC 4180).
+
+    Semicolons and tabs separate too where the header has no comma, as in what Excel writes in many countries. A row
+    without any value is not a record.
+    """
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DatasetLineError(uri, f"line {line}", "text in UTF-8", str(error)) from error
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    csv.field_size_limit(max(csv.field_size_limit(), len(content)))  # 131,072 characters otherwise
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, delimiter=_delimiter(text))
     try:
         header = reader.fieldnames or []
         if len(set(header)) < len(header):
@@ -76,9 +115,15 @@ def _csv(uri: str, content: bytes) -> Iterator[Row]:
             place = f"line {reader.line_num}"
             if None in values:
                 raise DatasetLineError(uri, place, f"{len(header)} values", "more")
-            yield Row(place, values)
+            if any(values.values()):
+                yield Row(place, values)
     except csv.Error as error:
         raise DatasetLineError(uri, f"line {reader.line_num + 1}", "comma-separated values", str(error)) from error
+
+
+def _delimiter(text: str) -> str:
+    header = text.partition("\n")[0]
+    return next((sign for sign in _DELIMITERS if sign in header), ",")
 
 
 def _parquet(uri: str, content: bytes) -> Iterator[Row]:
@@ -99,6 +144,7 @@ def _parquet(uri: str, content: bytes) -> Iterator[Row]:
 
 _READERS: Mapping[str, Callable[[str, bytes], Iterator[Row]]] = {
     ".jsonl": _json_lines,
+    ".json": _json_array,
     ".csv": _csv,
     ".parquet": _parquet,
 }

@@ -85,10 +85,11 @@ class DatasetFieldError(ModelImportError):
         super().__init__(
             "A field of the evaluation data set is wrong",
             f"{uri}, {place}, field {field!r}",
-            "a text that is not blank, or for answers a list of such",
+            "a text that is not blank or a number, or for answers a list of such",
             found,
             "Every record needs a question and an answer; the category may be left out. "
-            "If they have other names, set question_location and answer_location.",
+            "If they have other names, set question_location and answer_location. In a JMESPath expression, "
+            "not_null(field, '') stands for a field that may be null.",
         )
 
 

@@ -23,11 +23,23 @@ def main() -> None:
     try:
         file = parquet.ParquetFile(io.BytesIO(sys.stdin.buffer.read()), pre_buffer=False)
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
-            for values in batch.to_pylist():
+            for values in _without_nanoseconds(batch).to_pylist():
                 sys.stdout.write(json.dumps(values, default=_other) + "\n")
         sys.stdout.flush()
-    except (pyarrow.ArrowException, OSError, MemoryError) as error:
+    except (pyarrow.ArrowException, OSError, MemoryError, ValueError) as error:
         sys.exit(f"{type(error).__name__}: {error}".replace("\n", " "))
+
+
+def _without_nanoseconds(batch: Any) -> Any:
+    """Return the batch with times in nanoseconds as text: Python has no such value."""
+    import pyarrow
+
+    columns = [column.cast(pyarrow.string()) if _is_in_nanoseconds(column.type) else column for column in batch.columns]
+    return pyarrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _is_in_nanoseconds(kind: Any) -> bool:
+    return str(kind).startswith(("timestamp[ns", "time64[ns", "duration[ns"))
 
 
 def _other(value: Any) -> dict[str, str]:

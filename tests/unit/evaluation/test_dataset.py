@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import hashlib
 import json
 import pickle
@@ -100,12 +101,10 @@ def test_a_record_that_comes_again_has_an_id_of_its_own() -> None:
         (b'{"answer": "Lima"}', "question", "nothing"),
         (b'{"question": "q"}', "answer", "nothing"),
         (b'{"question": "  ", "answer": "Lima"}', "question", "a blank text"),
-        (b'{"question": "q", "answer": 7}', "answer", "int"),
         (b'{"question": "q", "answer": []}', "answer", "list"),
         (b'{"question": "q", "answer": ["Lima", ""]}', "answer", "a blank text"),
-        (b'{"question": "q", "answer": ["Lima", 7]}', "answer", "int"),
         (b'{"question": "q", "answer": null}', "answer", "nothing"),
-        (b'{"question": "q", "answer": "a", "category": 3}', "category", "int"),
+        (b'{"question": "q \\ud800", "answer": "a"}', "question", "half of a character (a lone surrogate)"),
     ],
 )
 def test_a_wrong_field_is_reported_with_file_line_and_field(
@@ -243,3 +242,108 @@ def test_a_sample_is_drawn_with_its_seed_keeps_the_order_and_says_so(caplog: pyt
 @pytest.mark.parametrize("count", [None, 100, 500])
 def test_nothing_is_drawn_unless_asked_for(count: int | None) -> None:
     assert sample(numbered(100), count, seed=3) == numbered(100)
+
+
+OPEN_ORCA = [
+    {"id": "flan.1", "system_prompt": "You are brief.", "question": "Capital of Peru?", "response": "Lima"},
+    {"id": "flan.2", "system_prompt": None, "question": "Capital of Chile?", "response": "Santiago"},
+]
+SQUAD = [
+    {
+        "context": "Lima is in Peru.",
+        "question": "Where?",
+        "answers": {"text": ["Peru", "in Peru"], "answer_start": [11]},
+    }
+]
+CHAT = [
+    {
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Capital of Peru?"},
+            {"role": "assistant", "content": "Lima"},
+        ]
+    }
+]
+COMPLETION = [{"prompt": "Capital of Peru?", "completion": "Lima"}]
+
+
+@pytest.mark.parametrize(
+    ("rows", "locations", "question", "answer"),
+    [
+        (
+            OPEN_ORCA,
+            Locations("join(`\"\\n\"`, [not_null(system_prompt, ''), question])", "response"),
+            "You are brief.\nCapital of Peru?",
+            "Lima",
+        ),
+        (SQUAD, Locations("question", "answers.text"), "Where?", "Peru<OR>in Peru"),
+        (
+            SQUAD,
+            Locations('join(`"\\n"`, [context, question])', "answers.text"),
+            "Lima is in Peru.\nWhere?",
+            "Peru<OR>in Peru",
+        ),
+        (
+            CHAT,
+            Locations("messages[?role=='user'] | [-1].content", "messages[-1].content"),
+            "Capital of Peru?",
+            "Lima",
+        ),
+        (COMPLETION, Locations("prompt", "completion"), "Capital of Peru?", "Lima"),
+    ],
+    ids=["OpenOrca", "SQuAD", "SQuAD with context", "chat", "prompt and completion"],
+)
+@pytest.mark.parametrize("name", ["q.jsonl", "q.json", "q.jsonl.gz", "q.json.gz"])
+def test_data_sets_are_read_in_the_forms_that_people_have(
+    tmp_path: Path, rows: list[dict[str, Any]], locations: Locations, question: str, answer: str, name: str
+) -> None:
+    lines = "\n".join(map(json.dumps, rows)) if "jsonl" in name else json.dumps(rows)
+    content = gzip.compress(lines.encode()) if name.endswith(".gz") else lines.encode()
+    records = read_dataset(write(tmp_path, content, name), locations).records
+    assert (records[0].question, records[0].answer) == (question, answer)
+    assert len(records) == len(rows)
+
+
+def test_a_field_that_is_null_inside_an_expression_is_reported_with_its_line_and_what_to_write(tmp_path: Path) -> None:
+    content = "\n".join(map(json.dumps, OPEN_ORCA)).encode()
+    error = refusal(write(tmp_path, content), Locations('join(`"\\n"`, [system_prompt, question])', "response"))
+    assert isinstance(error, DatasetFieldError)
+    assert "line 2" in str(error)
+    assert "not_null(field, '')" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "record"),
+    [
+        (b'{"question": "2 + 2?", "answer": 4}', Record(0, "2 + 2?", "4")),
+        (b'{"question": "Pi?", "answer": [3.14, "3.1"]}', Record(0, "Pi?", "3.14<OR>3.1")),
+        (b'{"question": "q", "answer": "a", "category": 3}', Record(0, "q", "a", "3")),
+        (b'{"question": "q", "answer": "a", "category": ["x", "y"]}', Record(0, "q", "a")),
+    ],
+)
+def test_numbers_are_read_as_text_and_tags_are_no_category(tmp_path: Path, line: bytes, record: Record) -> None:
+    assert read_dataset(write(tmp_path, line)).records == (record,)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "question,answer\r\nq,a\r\n,\r\n,\r\n".encode("utf-8-sig"),
+        "question;answer\r\nq;a\r\n".encode("utf-8-sig"),
+        b"question\tanswer\nq\ta\n",
+        ("question,answer,article\nq,a," + "x" * 140_000).encode(),
+    ],
+    ids=["empty rows", "semicolons", "tabs", "a long column that is not used"],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, content: bytes) -> None:
+    assert read_dataset(write(tmp_path, content, "q.csv")).records == (Record(0, "q", "a"),)
+
+
+def test_parquet_with_times_in_nanoseconds_is_read(tmp_path: Path) -> None:
+    at = pyarrow.array([1_234_567_891], pyarrow.timestamp("ns"))
+    parquet.write_table(pyarrow.table({"question": ["q"], "answer": ["a"], "at": at}), tmp_path / "q.parquet")
+    assert read_dataset(tmp_path / "q.parquet").records == (Record(0, "q", "a"),)
+
+
+def test_a_file_that_only_is_called_gzip_is_refused(tmp_path: Path) -> None:
+    assert isinstance(refusal(write(tmp_path, GOOD, "q.jsonl.gz")), DatasetFormatError)
