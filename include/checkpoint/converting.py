@@ -8,14 +8,13 @@ from pathlib import Path
 
 from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.defects import TensorDuplicatedError
-from include.checkpoint.files.folder import INDEX, METADATA_FILES, list_files, whole
+from include.checkpoint.files.folder import INDEX, METADATA_FILES, RAW_ADAPTER, list_files, whole
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import verify_pins
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
 from include.checkpoint.files.torch_zip import pth_tensors
 from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, describe_unrecognised, inspect
 from include.checkpoint.mistral.conversion import convert as convert_raw
-from include.checkpoint.mistral.raw_adapter import WEIGHTS as RAW_ADAPTER
 from include.checkpoint.mistral.raw_adapter import convert_adapter
 from include.checkpoint.writing.layout import lay_out
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of

@@ -17,6 +17,7 @@ from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import (
     DESCRIPTIONS,
     METADATA_FILES,
+    RAW_ADAPTER,
     TOKENIZER_FILES,
     is_hf_weights,
     is_read_by_bedrock,
@@ -137,7 +138,7 @@ _LAYOUTS: dict[SourceKind, Callable[[Mapping[str, Pin]], bool]] = {
     "hf_pickled": lambda found: "config.json" in found and _has(PICKLED_WEIGHTS)(found),
     "raw_mistral": lambda found: "params.json" in found and _has(*PATTERNS)(found),
     "adapter": _has(ADAPTER_CONFIG),
-    "mistral_adapter": lambda found: raw_adapter.WEIGHTS in found and raw_adapter.PARAMS in found,
+    "mistral_adapter": lambda found: RAW_ADAPTER in found and raw_adapter.PARAMS in found,
 }
 
 
@@ -149,7 +150,7 @@ def _belongs(name: str, kind: SourceKind, found: Mapping[str, Pin]) -> bool:
     if kind == "adapter":
         return name in ADAPTER_FILES
     if kind == "mistral_adapter":
-        return name in (raw_adapter.WEIGHTS, raw_adapter.PARAMS)
+        return name in (RAW_ADAPTER, raw_adapter.PARAMS)
     pattern = next(pattern for pattern in PATTERNS if _has(pattern)(found))
     return any(fnmatch(name, wanted) for wanted in (pattern, *RAW_FILES[len(PATTERNS) :])) and "/" not in name
 

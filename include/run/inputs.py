@@ -14,6 +14,7 @@ from include.sources.fingerprint import fingerprint
 from include.sources.location import FolderLocation, Location, parse_location
 
 if TYPE_CHECKING:
+    from include.sources.finding import Role
     from include.sources.source import ReadableSource, Source
 
 
@@ -58,7 +59,8 @@ def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
     from include.sources.source import describe_source
 
     location, checksums = locate(spec, config.account), cache_folder(config) / "checksums"
-    return describe_source(location, s3=s3, sagemaker=sagemaker, cache_dir=checksums)
+    role: Role = "adapter" if spec == config.adapter else "base"
+    return describe_source(location, role=role, s3=s3, sagemaker=sagemaker, cache_dir=checksums)
 
 
 def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:

@@ -125,7 +125,10 @@ def _decompressed(uri: str, chunks: Iterator[bytes], limits: UnpackLimits) -> It
         for chunk in _with(first, chunks):
             read += len(chunk)
             while chunk:
-                if inflater.eof:  # gzip files may be laid end to end
+                if inflater.eof:  # gzip files may follow each other, and zeros may follow the last one
+                    chunk = chunk.lstrip(b"\0")
+                    if not chunk:
+                        break
                     inflater = zlib.decompressobj(wbits=31)
                 piece = inflater.decompress(chunk, PIECE_SIZE)
                 chunk = inflater.unconsumed_tail or inflater.unused_data

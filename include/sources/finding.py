@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Literal
 
-from include.checkpoint.files.folder import DESCRIPTIONS
+from include.checkpoint.files.folder import DESCRIPTIONS, RAW_ADAPTER
 from include.sources.errors import SourceAmbiguousError, SourceEmptyError
 from include.sources.selection import is_checkpoint_file
 
+Role = Literal["base", "adapter"]
 WEIGHTS = ("*.safetensors", "consolidated*.pth", "pytorch_model*.bin", "adapter_model.bin")
 # Where training jobs put the model that is meant to be used, the best first; then the only one, then the last step's.
 PREFERRED_FOLDERS = ("", "checkpoints/hf_merged", "hf_merged", "checkpoints/hf", "model", "merged", "final")
@@ -32,8 +34,8 @@ class FoundCheckpoint:
         return f"{taken}; left {left}" if self.left else taken
 
 
-def find_checkpoint(uri: str, paths: Iterable[str]) -> FoundCheckpoint:
-    """Return the one checkpoint among a source's relative paths.
+def find_checkpoint(uri: str, paths: Iterable[str], role: Role = "base") -> FoundCheckpoint:
+    """Return the one checkpoint among a source's relative paths; of models and adapters, those that fit the role.
 
     Raises:
         SourceEmptyError: there is none.
@@ -46,7 +48,8 @@ def find_checkpoint(uri: str, paths: Iterable[str]) -> FoundCheckpoint:
     candidates = [folder for folder, names in folders.items() if _is_checkpoint(folder, names)]
     if not candidates:
         raise SourceEmptyError(uri, _known_of([name for names in folders.values() for name in names]))
-    chosen = _choose(uri, candidates)
+    fitting = [folder for folder in candidates if _is_adapter(folders[folder]) == (role == "adapter")]
+    chosen = _choose(uri, fitting or candidates)
     names = tuple(name for name in folders[chosen] if is_checkpoint_file(name))
     return FoundCheckpoint(chosen, names, tuple(_left(folders, chosen, names)))
 
@@ -66,6 +69,11 @@ def _is_checkpoint(folder: str, names: list[str]) -> bool:
     hidden = any(step.startswith(".") for step in folder.split("/"))
     weights = any(map(_is_weights, names))
     return weights and not hidden and any(name in DESCRIPTIONS for name in names)
+
+
+def _is_adapter(names: Collection[str]) -> bool:
+    peft = "adapter_config.json" in names and "config.json" not in names
+    return peft or RAW_ADAPTER in names
 
 
 def _choose(uri: str, candidates: list[str]) -> str:

@@ -17,7 +17,7 @@ from include.sources.archive import UnpackLimits, unpack
 from include.sources.cache import SourceCache
 from include.sources.checksums import encode
 from include.sources.errors import ClientMissingError, SourceDownloadError, SourceFolderMissingError
-from include.sources.finding import find_checkpoint
+from include.sources.finding import Role, find_checkpoint
 from include.sources.fingerprint import SourceFile, describe_folder
 from include.sources.location import FolderLocation, Location, S3Location, SageMakerLocation
 from include.sources.object_stream import ObjectStream
@@ -35,7 +35,8 @@ class Source:
     """A source, described by its metadata.
 
     ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects in S3 that
-    hold it. ``in_place``: it can be read by range where it is.
+    hold it. ``in_place``: it can be read by range where it is. ``role`` decides
+    between the models and the adapters of an archive.
     """
 
     uri: str
@@ -43,6 +44,7 @@ class Source:
     in_place: bool
     pins: tuple[Pin, ...] = ()
     notes: tuple[str, ...] = ()
+    role: Role = "base"
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,18 @@ class ReadableSource:
 
 
 def describe_source(
-    location: Location, *, s3: Any = None, sagemaker: Any = None, cache_dir: Path | None = None
+    location: Location,
+    *,
+    role: Role = "base",
+    s3: Any = None,
+    sagemaker: Any = None,
+    cache_dir: Path | None = None,
 ) -> Source:
     """Return what is at ``location``, without downloading what S3's metadata already says.
 
     Args:
         location: what ``parse_location`` returned.
+        role: what the source is for; of several checkpoints there, one that fits is taken.
         s3: S3 client, for sources in AWS.
         sagemaker: SageMaker client, for SageMaker's.
         cache_dir: where checksums are remembered.
@@ -71,14 +79,14 @@ def describe_source(
         ClientMissingError: a client is missing for this location.
     """
     if isinstance(location, FolderLocation):
-        return _describe_local(location.path, cache_dir)
+        return _describe_local(location.path, role, cache_dir)
     if isinstance(location, SageMakerLocation):
         if sagemaker is None:
             raise ClientMissingError(location.name, "SageMaker")
         location = locate(location, sagemaker)
     if s3 is None:
         raise ClientMissingError(location.uri, "S3")
-    return _describe_s3(location, s3, cache_dir)
+    return _describe_s3(location, role, s3, cache_dir)
 
 
 def fetch_source(
@@ -109,37 +117,38 @@ def fetch_source(
 
 
 def _cache_key(source: Source) -> str:
-    """Return the name of the source in the cache: by its place and the ETags there.
+    """Return the name of the source in the cache: by its place, its role and the ETags there.
 
     Runs of all models share the cache, and a CRC can be made equal to that of another file.
     """
     pins = [(pin.uri, pin.size, pin.version) for pin in source.pins]
-    identity = json.dumps([source.uri, sorted(pins), sorted(source.files)])
+    identity = json.dumps([source.uri, source.role, sorted(pins), sorted(source.files)])
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def _describe_local(path: Path, cache_dir: Path | None) -> Source:
+def _describe_local(path: Path, role: Role, cache_dir: Path | None) -> Source:
     if not path.is_dir():
         raise SourceFolderMissingError(str(path))
     root = path.absolute()
-    found = find_checkpoint(str(path), files_inside(root))
+    found = find_checkpoint(str(path), files_inside(root), role)
     folder = root / found.folder
     refuse_links_out(folder, root)
-    return Source(str(folder), describe_folder(folder, cache_dir), in_place=True, notes=(found.note(),))
+    return Source(str(folder), describe_folder(folder, cache_dir), in_place=True, notes=(found.note(),), role=role)
 
 
-def _describe_s3(location: S3Location, s3: Any, cache_dir: Path | None) -> Source:
+def _describe_s3(location: S3Location, role: Role, s3: Any, cache_dir: Path | None) -> Source:
     if location.is_archive:
         pin = pin_object(s3, location.uri)
         name = location.uri.rpartition("/")[2]
-        return Source(location.uri, describe_objects(s3, location.uri, {name: pin}, cache_dir), False, (pin,))
+        files = describe_objects(s3, location.uri, {name: pin}, cache_dir)
+        return Source(location.uri, files, in_place=False, pins=(pin,), role=role)
     listed = list_prefix(s3, location.uri)
-    found = find_checkpoint(location.uri, listed)
+    found = find_checkpoint(location.uri, listed, role)
     uri = f"{location.uri}/{found.folder}".rstrip("/")
     pins = {name: listed[f"{found.folder}/{name}".lstrip("/")] for name in found.names}
     whole = any(name.endswith(WHOLE_FILE_SUFFIXES) for name in found.names)
     files = describe_objects(s3, uri, pins, cache_dir)
-    return Source(uri, files, not whole, tuple(pins.values()), (found.note(),))
+    return Source(uri, files, not whole, tuple(pins.values()), (found.note(),), role)
 
 
 def _fill(folder: Path, source: Source, max_bytes: int, downloads: _Downloads) -> tuple[str, ...]:
@@ -171,7 +180,7 @@ def _unpack(folder: Path, source: Source, max_bytes: int, downloads: _Downloads)
     digest = hashlib.sha256()
     chunks = downloads.chunks(source.pins[0], source.files[0], digest)
     names = unpack(source.uri, chunks, unpacked, UnpackLimits(max_bytes))
-    found = find_checkpoint(source.uri, names)
+    found = find_checkpoint(source.uri, names, source.role)
     for name in found.names:
         (unpacked / found.folder / name).rename(folder / name)
     shutil.rmtree(unpacked)

@@ -15,17 +15,20 @@ DESCRIBED_BY: Mapping[str, str] = {
     "adapter_model*.safetensors": "adapter_config.json",
     "adapter_model*.bin": "adapter_config.json",
     "consolidated*.safetensors": "params.json",
+    "lora.safetensors": "params.json",
     "consolidated*.pth": "params.json",
     "*.safetensors": "config.json",
     "pytorch_model*.bin": "config.json",
 }
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
+#: What a SageMaker training job writes beside its model: /opt/ml/output/data, and its scripts.
+OTHER_ARCHIVES = ("output.tar.gz", "sourcedir.tar.gz")
 _SHARD = re.compile(r"(?P<stem>.*)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)")
 
 
 def is_archive(name: str) -> bool:
     """Return whether the name is that of an archive, which is a whole artifact by itself."""
-    return name.endswith(ARCHIVES)
+    return name.endswith(ARCHIVES) and name.rpartition("/")[2] not in OTHER_ARCHIVES
 
 
 def missing_files(paths: Iterable[str]) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """What a message of the queue says: which object was written, which training job changed its state.
 
-S3 sends its notifications to the queue itself or by EventBridge, SageMaker by EventBridge. Formats:
+S3 sends its notifications to the queue itself, through an SNS topic or by EventBridge, SageMaker by EventBridge.
+Formats:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
 https://docs.aws.amazon.com/sagemaker/latest/dg/automating-sagemaker-with-eventbridge.html
 """
 
@@ -65,6 +67,8 @@ def read_message(body: str) -> tuple[Notice, ...]:
 
 
 def _notices(message: Mapping[str, Any]) -> Iterator[Notice]:
+    if message.get("Type") == "Notification":  # a topic of SNS is in between
+        message = json.loads(message["Message"])
     if message.get("Event") == "s3:TestEvent":
         return
     if "Records" in message:

@@ -30,6 +30,8 @@ TOKENIZER_FILES = (
 VOCABULARIES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 #: Mistral's own tokenizer file; where it is the only one, a tokenizer is made from it.
 TEKKEN = "tekken.json"
+#: The LoRA matrices that mistral-finetune saves.
+RAW_ADAPTER = "lora.safetensors"
 #: A folder with weights and one of these is a model or an adapter.
 DESCRIPTIONS = ("config.json", "params.json", "adapter_config.json")
 METADATA_FILES = (

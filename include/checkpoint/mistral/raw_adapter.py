@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.checkpoint.errors import RawParamsError, RawTensorError
-from include.checkpoint.files.folder import whole
+from include.checkpoint.files.folder import RAW_ADAPTER, whole
 from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import LOCAL
 from include.checkpoint.mistral.raw_layout import place
@@ -20,7 +20,6 @@ from include.checkpoint.mistral.raw_params import RawParams, parse_params
 if TYPE_CHECKING:
     import torch
 
-WEIGHTS = "lora.safetensors"
 PARAMS = "params.json"
 
 
@@ -40,7 +39,7 @@ def convert_adapter(folder: Path, out_dir: Path) -> Path:
     params, settings = parse_params(raw), raw.get("lora")
     if not isinstance(settings, dict) or not {"rank", "scaling"} <= settings.keys():
         raise RawParamsError(PARAMS, f"lora with rank and scaling was expected, found {settings}")
-    tensors = dict(_peft_tensor(name, tensor, params) for name, tensor in load_file(folder / WEIGHTS).items())
+    tensors = dict(_peft_tensor(name, tensor, params) for name, tensor in load_file(folder / RAW_ADAPTER).items())
     out_dir.mkdir(parents=True, exist_ok=True)
     save_file(tensors, out_dir / "adapter_model.safetensors")
     config = _config(settings, {name.split(".")[-3] for name in tensors})

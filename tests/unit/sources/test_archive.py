@@ -65,6 +65,12 @@ def test_gzip_files_laid_end_to_end_are_one_archive(tmp_path: Path) -> None:
     assert unpacked(tmp_path)["model.safetensors"] == FILES["model.safetensors"]
 
 
+@pytest.mark.parametrize("zeros", [512, 10240, 3_000_000])
+def test_zeros_after_the_compressed_data_are_ignored(tmp_path: Path, zeros: int) -> None:
+    unpack("model.tar.gz", chunks_of(pack(FILES) + b"\0" * zeros), tmp_path, LIMITS)
+    assert unpacked(tmp_path)["model.safetensors"] == FILES["model.safetensors"]
+
+
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -30,6 +30,14 @@ def test_the_checkpoint_is_found_where_trainers_put_it(paths: list[str], folder:
     assert find_checkpoint("s3://b/p", paths).folder == folder
 
 
+@pytest.mark.parametrize("below", ["merged", "final_merged_checkpoint"])
+def test_of_a_model_and_an_adapter_the_one_that_fits_the_role_is_taken(below: str) -> None:
+    paths = [*ADAPTER, *under(below)]
+    assert find_checkpoint("s3://b/p", paths, "base").folder == below
+    assert find_checkpoint("s3://b/p", paths, "adapter").folder == ""
+    assert find_checkpoint("s3://b/p", ADAPTER, "base").folder == ""  # preflight says that it is an adapter
+
+
 def test_what_was_taken_and_what_was_left_is_said() -> None:
     found = find_checkpoint(
         "s3://b/p", [*under("checkpoint-9"), "checkpoint-9/optimizer.pt", *under("checkpoint-8"), "a.log"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from artifact_events.completeness import missing_files
+from artifact_events.completeness import is_archive, missing_files
 
 SHARDS = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
 
@@ -15,11 +15,18 @@ SHARDS = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
         ["config.json", "model.safetensors.index.json", *SHARDS],
         ["params.json", "consolidated.safetensors", "tokenizer.model.v3"],
         ["params.json", "consolidated.00.pth"],
+        ["params.json", "lora.safetensors"],
         ["logs/a.txt", "checkpoint-10/adapter_config.json", "checkpoint-10/adapter_model.safetensors"],
     ],
 )
 def test_weights_with_their_description_are_complete(paths: list[str]) -> None:
     assert missing_files(paths) == ()
+
+
+def test_what_a_training_job_writes_beside_its_model_is_no_artifact() -> None:
+    names = ("model.tar.gz", "output.tar.gz", "sourcedir.tar.gz", "my-output.tar.gz")
+    assert [name for name in names if is_archive(f"job/output/{name}")] == ["model.tar.gz", "my-output.tar.gz"]
+    assert missing_files(["output/output.tar.gz", "source/sourcedir.tar.gz"]) == ("weights",)
 
 
 @pytest.mark.parametrize(

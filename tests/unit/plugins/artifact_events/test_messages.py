@@ -43,6 +43,16 @@ def test_the_written_object_is_read_whether_s3_or_event_bridge_tells_it(message:
     assert read_message(json.dumps(message)) == (WRITTEN,)
 
 
+@pytest.mark.parametrize("message", [{"Records": [S3_RECORD]}, S3_EVENT])
+def test_the_envelope_of_an_sns_topic_is_opened(message: object) -> None:
+    envelope = {
+        "Type": "Notification",
+        "TopicArn": "arn:aws:sns:us-east-1:123456789012:t",
+        "Message": json.dumps(message),
+    }
+    assert read_message(json.dumps(envelope)) == (WRITTEN,)
+
+
 def test_the_end_of_a_training_job_is_read() -> None:
     ended = datetime.fromtimestamp(1763805600, UTC)
     assert read_message(json.dumps(JOB_EVENT)) == (TrainingJobChanged("job", "Completed", ended),)
