@@ -18,6 +18,7 @@ MAX_SKEW_SECONDS = 15 * 60
 REMEDIES = {
     "403": "Check the policies of the bucket, its KMS key and the credentials in use.",
     "AccessDenied": "Check the policies of the bucket, its KMS key and the credentials in use.",
+    "InvalidObjectState": "The object is archived: restore it (aws s3api restore-object), then run again.",
     "NoSuchBucket": "Create the bucket, or correct its name.",
     "PermanentRedirect": "The bucket is in another region: set the region to the bucket's.",
     "RequestTimeTooSkewed": "This machine's clock is wrong: synchronise it.",

@@ -55,6 +55,19 @@ class SourceTooManyFilesError(ModelImportError):
         )
 
 
+class SourceArchivedError(ModelImportError):
+    """An object that S3 keeps in an archive, from which it cannot be read at once."""
+
+    def __init__(self, uri: str, storage_class: str) -> None:
+        super().__init__(
+            "A file of this source is archived",
+            uri,
+            "an object that can be read, or a restored copy of it",
+            f"storage class {storage_class}",
+            "Restore it (aws s3api restore-object), and run again when the copy is there.",
+        )
+
+
 class SourceLinkError(ModelImportError):
     """A file of a checkpoint that is a link to a file elsewhere."""
 

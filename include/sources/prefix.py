@@ -11,13 +11,16 @@ from include.aws.s3_uri import S3Uri
 from include.checkpoint.files.segments import Pin
 from include.sources.checksum_memory import ChecksumMemory
 from include.sources.checksums import decode
-from include.sources.errors import SourceTooManyFilesError
+from include.sources.errors import SourceArchivedError, SourceTooManyFilesError
 from include.sources.fingerprint import SourceFile
 from include.sources.object_stream import ObjectStream
 from include.sources.rate import UNLIMITED
 from include.sources.walk import MAX_ENTRIES
 
 HEAD_WORKERS = 16
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-storage-class, x-amz-restore)
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+_RESTORED = 'ongoing-request="false"'
 
 
 def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
@@ -45,7 +48,7 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
 
 
 def pin_object(client: Any, uri: str) -> Pin:
-    """Return the object as it is now; raises S3RequestError."""
+    """Return the object as it is now; raises S3RequestError, and SourceArchivedError when it must be restored first."""
     answer = _head(client, uri)
     return Pin(uri=uri, size=answer["ContentLength"], version=answer["ETag"].strip('"'))
 
@@ -94,4 +97,8 @@ def _read_checksum(client: Any, pin: Pin) -> int:
 
 def _head(client: Any, uri: str) -> dict[str, Any]:
     bucket, key = S3Uri.parse(uri)
-    return request(client, "head_object", uri, {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"})
+    answer = request(client, "head_object", uri, {"Bucket": bucket, "Key": key, "ChecksumMode": "ENABLED"})
+    storage_class = answer.get("StorageClass", "")
+    if storage_class in _ARCHIVES and _RESTORED not in answer.get("Restore", ""):
+        raise SourceArchivedError(uri, storage_class)
+    return answer

@@ -23,6 +23,7 @@ from include.sources.errors import (
     HostileArchiveError,
     SageMakerRegionError,
     SageMakerSourceError,
+    SourceArchivedError,
     SourceDownloadError,
 )
 from include.sources.fingerprint import fingerprint
@@ -272,3 +273,13 @@ def test_what_is_fetched_is_named_by_its_sha256(s3: Any, cache: SourceCache) -> 
     source = describe_source(parse_location(put_prefix(s3, "named", files)), s3=s3)
     notes = fetch_source(source, cache, s3=s3, as_folder=True).notes
     assert all(f"{name} {hashlib.sha256(data).hexdigest()}" in notes[-1] for name, data in files.items())
+
+
+@pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
+def test_an_archived_source_is_to_be_restored_and_then_it_is_read(s3: Any, storage_class: str) -> None:
+    source = put_prefix(s3, "archived", StorageClass=storage_class)
+    with pytest.raises(SourceArchivedError, match=f"storage class {storage_class}.*restore-object"):
+        describe_source(parse_location(source), s3=s3)
+    for name in FILES:
+        s3.restore_object(Bucket="models", Key=f"archived/{name}", RestoreRequest={"Days": 1})
+    assert describe_source(parse_location(source), s3=s3).files
