@@ -38,8 +38,8 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
         PreflightFailedError: names everything that is wrong, with its remedy.
     """
     findings, inputs = collected(check_inputs(config, clients))
-    findings += [*check_names(config, tags), *check_ownership(clients, config, tags)]
-    findings += [*check_promotion(config), *check_account(clients, config)]
+    findings += [*check_names(config, tags), *check_promotion(config), *check_account(clients, config)]
+    findings += check_ownership(clients, config, tags)
     if any(finding.severity == "error" for finding in findings):
         # Checks that depend on the content run later otherwise; a failure reports everything at once.
         findings += _of_content(config, clients, workspace, None, inputs, delivered=False)

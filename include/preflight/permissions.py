@@ -105,7 +105,14 @@ def needs_of_role(target: Target) -> tuple[Need, ...]:
     )
     if target.kms_key_arn is None:
         return needs
-    return (*needs, Need("decrypt the checkpoint", ("kms:Decrypt", "kms:DescribeKey"), target.kms_key_arn))
+    decrypt = Need(
+        "decrypt the checkpoint",
+        ("kms:Decrypt", "kms:DescribeKey"),
+        target.kms_key_arn,
+        context=owned,
+        condition={"StringEquals": owned},
+    )
+    return (*needs, decrypt)
 
 
 def needs_of_caller(target: Target) -> tuple[Need, ...]:

@@ -12,6 +12,7 @@ from include.config.model import parse_model_config
 from include.evaluation.storage import EvaluationPlace, store
 from include.registry.rolling_back import roll_back
 from include.registry.sagemaker import SageMakerRegistry
+from include.run.names import import_folder
 from include.run.plan import ImportPlan
 from include.run.report_place import read_html_report
 from include.steps.decide import decide, measure_champion
@@ -62,8 +63,8 @@ class Runs:
             "base": "base",
             "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.5}},
         }
-        fingerprint = f"{next(NUMBERS):064x}"
-        root = f"models/{self.group}/{fingerprint[-6:]}"
+        fingerprint = f"{next(NUMBERS):012x}{0:052x}"
+        root = f"models/{import_folder(self.group, fingerprint)}"
         return ImportPlan(
             config=parse_model_config(values | changes, "a test"),
             content=fingerprint,

@@ -373,4 +373,4 @@ def test_an_endpoint_that_is_down_is_told_as_such(account: Account) -> None:
     [finding, *others] = account.errors()
     assert finding.check == "credentials"
     assert "127.0.0.1:9" in finding.found
-    assert {other.check for other in others} <= {"imported models"}
+    assert {other.check for other in others} <= {"imported models", "owner"}

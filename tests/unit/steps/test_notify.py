@@ -1,14 +1,25 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bedrock_import.exceptions import ModelImportJobFailedError, ModelImportJobTimeoutError
+from include.config.model import parse_model_config
 from include.steps.notify import Place, promotion_notice
 from model_import_dag import notifications
+from model_import_dag.model_files import MODEL_FILE
 
 CREATE = "Correct the cause, then clear create_import_job"
+
+
+CONFIG = {
+    "model_name": "capitals",
+    "base": "base",
+    "evaluation": {"dataset": "questions.jsonl"},
+    "account": {"topic_arn": "arn:aws:sns:us-east-1:123456789012:notices", "aws_conn_id": "aws_default"},
+}
 
 
 @pytest.fixture
@@ -34,8 +45,8 @@ def fail(task_id: str, error: Exception) -> None:
 
     ti: Any = TaskInstance()
     ti.task_id = task_id
-    params = {"topic_arn": "arn:aws:sns:us-east-1:123456789012:notices", "aws_conn_id": "aws_default"}
-    context: Any = {"ti": ti, "params": params, "exception": error}
+    dag = SimpleNamespace(user_defined_macros={MODEL_FILE: parse_model_config(CONFIG, "a test")})
+    context: Any = {"ti": ti, "dag": dag, "params": {}, "exception": error}
     notifications.notify_failure(context)
 
 
