@@ -6,6 +6,7 @@ import json
 import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,6 +63,7 @@ class Installation:
             "role_arn": self.role_arn,
             "prefix": outputs["prefix"],
             "workspace": str(self.folder / "workspace"),
+            "local_folders": tempfile.gettempdir(),
         }
         connection = self._connection(login="testing", password="testing")
         settings = airflow_environment(self.folder / "airflow", self.ui_port, connection, variables)

@@ -97,6 +97,7 @@ class Runner:
             "topic_arn": self.outputs["TopicArn"],
             "metrics_namespace": self.outputs["MetricsNamespace"],
             "workspace": str(self.folder / "workspace"),
+            "local_folders": str(self.folder),
         }
         return {f"AIRFLOW_VAR_MODEL_IMPORT_{name.upper()}": value for name, value in settings.items()}
 
