@@ -92,7 +92,9 @@ def start(installation: Installation, questions: Path) -> Start:
             "evaluation_prompt_template": "[INST] {question} [/INST]",
             "evaluation_max_tokens": 8,
         } | conf
-        named = {} if dag_id in MODELS_WITH_A_FILE else {"model_name": model_name}
+        # With a threshold, no person is asked about a first version.
+        form = {"model_name": model_name, "evaluation_thresholds": {"f1": 0}}
+        named = {} if dag_id in MODELS_WITH_A_FILE else form
         return Run(installation, model_name, installation.airflow.trigger(dag_id, named | values), dag_id)
 
     return _start

@@ -29,7 +29,7 @@ for dag_id, waits in WAITS.items():
 ROTATING = {
     "model_name": "rotating",
     "base": "include/demo/base",
-    "evaluation": {"dataset": "include/demo/capitals_eval.jsonl"},
+    "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0}},
     "account": {"aws_conn_id": "rotating"},
     "run_may_change": ["evaluation.dataset", "evaluation.prompt_template", "evaluation.max_tokens"],
 }
