@@ -78,7 +78,7 @@ class PromotionApprovalOperator(HITLOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer: approved or not, by whom, when, and the comment.
+        """Return the answer: approved or rejected, the user, the time and the comment.
 
         Raises:
             SecondPersonNeededError: the one who triggered the run answered, and the model's file forbids it.

@@ -50,5 +50,5 @@ class LeaseExpiringError(LeaseError):
             s3_uri,
             f"{least} s left before a write",
             f"{left:.0f} s",
-            "What was written stays; the task is tried again and goes on from there.",
+            "Completed writes are kept. The task is retried and continues from there.",
         )

@@ -39,7 +39,7 @@ _LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKe
 
 
 class _Found(NamedTuple):
-    """Somebody's lease: its version, who holds it, its token and its age in seconds."""
+    """A lease that exists: its ETag, its holder, its token and its age in seconds."""
 
     etag: str
     owner: str

@@ -4,8 +4,8 @@ The champion is the newest approved version that names an imported model. So the
 approved versions that are newer lose their approval; the champion's own goes last, so that there is a champion at every
 moment. Versions that other software registered in the group name no imported model; they are left as they are.
 
-The wanted version is marked with the request and the champion before, so a request that was cut short goes on when it
-is repeated, and one that was done changes nothing.
+The wanted version is marked with the request and the previous champion. Repeating a request that was interrupted
+continues it, and repeating a completed one changes nothing.
 """
 
 from __future__ import annotations

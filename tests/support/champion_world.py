@@ -1,8 +1,8 @@
 """An account in this process whose calls happen one at a time, in an order that is drawn.
 
-Every actor is a greenlet that stops before each of its calls; ``World.play`` draws which one goes on, how long calls
-take, which process sleeps for minutes, and which is killed. A killed process does nothing more, not even in a
-``finally``; the task is tried again, as Airflow does.
+Every actor is a greenlet that pauses before each of its calls. ``World.play`` draws which one continues, how long calls
+take, which process is suspended for minutes, and which is killed. A killed process executes nothing more, not even a
+``finally``; its task is retried, as Airflow does.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Killed(BaseException):
 
 @dataclass
 class Actor:
-    """One process: what it does, and when it goes on."""
+    """One process: what it does, and when it continues."""
 
     name: str
     work: Callable[[], None]

@@ -229,7 +229,7 @@ MISCONFIGURATIONS = (
     Planted("no bucket is set", "account setting", setting(bucket=None), restore("bucket"), "model_import_bucket"),
     Planted("no role is set", "account setting", setting(role_arn=None), restore("role_arn"), "model_import_role_arn"),
     Planted("the bucket does not exist", "bucket", setting(bucket="no-such-bucket"), restore("bucket"), "no such"),
-    Planted("the bucket lies elsewhere", "bucket", bucket_elsewhere, again(bucket_again), "is in eu-central-1"),
+    Planted("the bucket is in another region", "bucket", bucket_elsewhere, again(bucket_again), "is in eu-central-1"),
     Planted("the bucket is not ours", "bucket", bucket_of_somebody_else, use_another_bucket, "does not belong"),
     Planted("the prefix makes no S3 URI", "name", prefix("a//b"), again(prefix("models")), "refuse this S3 URI"),
     Planted("the run id makes no tag", "tag", run_id("run&1"), again(run_id("run-1")), "another run id"),

@@ -23,20 +23,20 @@ CONFIG = {
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The messages that go to the topic."""
-    messages: list[str] = []
+    sent: list[str] = []
 
     class Notifier:
         def __init__(self, message: str, **_: Any) -> None:
-            messages.append(message)
+            sent.append(message)
 
         def notify(self, context: Any) -> None:
             pass
 
     monkeypatch.setattr(notifications, "SnsNotifier", Notifier)
     monkeypatch.setattr(notifications, "redact", lambda message: message)
-    return messages
+    return sent
 
 
 def fail(task_id: str, error: Exception) -> None:
@@ -50,22 +50,22 @@ def fail(task_id: str, error: Exception) -> None:
     notifications.notify_failure(context)
 
 
-def test_after_a_failed_import_the_notice_names_the_task_that_starts_another_job(told: list[str]) -> None:
+def test_after_a_failed_import_the_notice_names_the_task_that_starts_another_job(messages: list[str]) -> None:
     fail("wait_for_import", ModelImportJobFailedError("The model import job failed", next_step=CREATE))
-    [message] = told
+    [message] = messages
     assert message.endswith(f"Next step: {CREATE}\n")
     assert "clear wait_for_import" not in message
 
 
-def test_after_a_wait_that_timed_out_the_notice_names_the_task_that_waits(told: list[str]) -> None:
+def test_after_a_wait_that_timed_out_the_notice_names_the_task_that_waits(messages: list[str]) -> None:
     fail("wait_for_import", ModelImportJobTimeoutError("The model import job had not ended"))
-    assert "Then clear wait_for_import" in told[0]
+    assert "Then clear wait_for_import" in messages[0]
 
 
-def test_a_notice_says_that_wrong_values_of_the_run_need_a_new_run(told: list[str]) -> None:
+def test_a_notice_says_that_wrong_values_of_the_run_need_a_new_run(messages: list[str]) -> None:
     fail("preflight", ValueError("the base does not exist"))
-    assert "Then clear preflight" in told[0]
-    assert "If the model's files or the run's own values were wrong, trigger a new run instead." in told[0]
+    assert "Then clear preflight" in messages[0]
+    assert "If the model's files or the run's own values were wrong, trigger a new run instead." in messages[0]
 
 
 def test_the_notice_of_a_promotion_names_the_dag_that_goes_back() -> None:

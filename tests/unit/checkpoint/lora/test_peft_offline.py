@@ -1,4 +1,4 @@
-"""What peft is given, and that it asks nobody else."""
+"""peft gets only what the adapter's folder holds, and makes no request to the Hub."""
 
 from __future__ import annotations
 
