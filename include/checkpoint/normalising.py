@@ -135,7 +135,10 @@ def _renamed_index(checkpoint: Checkpoint, weights: HeaderChanges, reader: Range
     if not isinstance(weight_map, dict):
         return {}
     renamed = {weights.names.get(name, name): file for name, file in weight_map.items()}
-    renamed |= {new: weights.file_of_copy(new) for new in weights.copies}
+    renamed |= {name: copy.file for name, copy in weights.copies.items()}
+    metadata = index.get("metadata")
+    if isinstance(metadata, dict) and isinstance(size := metadata.get("total_size"), int):
+        index["metadata"] = metadata | {"total_size": size + sum(copy.entry.size for copy in weights.copies.values())}
     return {INDEX: format_json(index | {"weight_map": renamed})}
 
 

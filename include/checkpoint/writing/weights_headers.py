@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from include.checkpoint.files.folder import SINGLE, is_hf_weights
 from include.checkpoint.files.reading import LOCAL, RangeReader
-from include.checkpoint.files.safetensors_header import Header, examine_header
+from include.checkpoint.files.safetensors_header import Header, TensorEntry, examine_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor, slice_segments
 from include.checkpoint.files.wrappers import ROOT_WRAPPER, WRAPPERS
 from include.checkpoint.writing.layout import METADATA, lay_out
@@ -20,35 +21,34 @@ _FORMATS = ("pt", "mlx")
 _OTHER_FORMATS = ("tf", "flax")
 
 
+class Copy(NamedTuple):
+    """A tensor to add to a file, with the bytes of one that is in it."""
+
+    file: str
+    entry: TensorEntry
+
+
 @dataclass(frozen=True)
 class HeaderChanges:
     """The weights files that need another header, the tensors' new names, and new tensors with the bytes of others."""
 
     headers: dict[str, Header]
     names: dict[str, str]
+    copies: dict[str, Copy]
     notes: tuple[str, ...]
-    copies: dict[str, str]
 
     def file(self, file: CheckpointFile, out: Overlay) -> CheckpointFile:
         """Return the file with its new header; the tensors' bytes stay where they are."""
         header = self.headers[file.name]
+        named = [(self.names.get(entry.name, entry.name), entry) for entry in header.tensors]
+        named += [(name, copy.entry) for name, copy in self.copies.items() if copy.file == file.name]
         tensors = [
             PlacedTensor(
-                self.names.get(entry.name, entry.name),
-                entry.dtype,
-                entry.shape,
-                slice_segments(file, header.data_start + entry.begin, entry.size),
+                name, entry.dtype, entry.shape, slice_segments(file, header.data_start + entry.begin, entry.size)
             )
-            for entry in header.tensors
+            for name, entry in named
         ]
-        placed = {tensor.name: tensor for tensor in tensors}
-        tensors += [replace(placed[old], name=new) for new, old in self.copies.items() if old in placed]
         return lay_out(file.name, tensors, out, (header.metadata or {}) | METADATA)
-
-    def file_of_copy(self, new: str) -> str:
-        """Return the file that the tensor ``new`` is in."""
-        old = self.copies[new]
-        return next(file for file, header in self.headers.items() if any(old == e.name for e in header.tensors))
 
 
 def sound_headers(
@@ -73,9 +73,9 @@ def header_changes(headers: Mapping[str, Header], copies: Mapping[str, str] = NO
         copies: tensors to add, each with the name of the one whose bytes it has; where that is missing, or the new
             one is there, nothing is added.
     """
-    stored = {entry.name for header in headers.values() for entry in header.tensors}
-    added = {new: old for new, old in copies.items() if old in stored and new not in stored}
-    names = unwrapped_names(entry.name for header in headers.values() for entry in header.tensors)
+    stored = {entry.name: Copy(file, entry) for file, header in headers.items() for entry in header.tensors}
+    added = {new: stored[old] for new, old in copies.items() if old in stored and new not in stored}
+    names = unwrapped_names(stored)
     changed, notes = {}, []
     for file, header in headers.items():
         wrapped = any(entry.name in names for entry in header.tensors)
@@ -83,13 +83,13 @@ def header_changes(headers: Mapping[str, Header], copies: Mapping[str, str] = NO
         if not is_format_loaded(file, header.metadata) and found not in _OTHER_FORMATS:
             changed[file] = header
             notes.append(f'{file}: metadata with format = "pt", which it did not have.')
-        elif wrapped or any(entry.name in added.values() for entry in header.tensors):
+        elif wrapped or any(copy.file == file for copy in added.values()):
             changed[file] = header
-    notes += [f"{new} was added, with the values of {old}." for new, old in added.items()]
+    notes += [f"{new} was added, with the values of {copy.entry.name}." for new, copy in added.items()]
     if names:
         name, plain = next(iter(names.items()))
         notes.append(f"{len(names)} tensors lost the prefix of a wrapper: {plain}, which was {name}.")
-    return HeaderChanges(changed, names, tuple(notes), added)
+    return HeaderChanges(changed, names, added, tuple(notes))
 
 
 def is_format_loaded(file: str, metadata: Mapping[str, str] | None) -> bool:

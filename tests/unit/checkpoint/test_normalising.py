@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import mistral_common
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, MistralConfig, MistralForCausalLM
 
 from include.checkpoint.checks.validation import validate
@@ -64,6 +65,23 @@ def test_each_architecture_of_transformers_5_computes_the_same_logits(name: str,
     expected = load_file(FIXTURES / name / "expected.logits")["logits"]
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
     assert normalise(normalised, tmp_path / "again") is normalised
+
+
+def test_a_head_that_is_added_to_a_model_in_shards_is_in_the_index_and_counted(tmp_path: Path) -> None:
+    source = shutil.copytree(FIXTURES / "t5_untied", tmp_path / "model")
+    tensors = load_file(source / "model.safetensors")
+    (source / "model.safetensors").unlink()
+    weight_map = {}
+    for number, names in enumerate((list(tensors)[::2], list(tensors)[1::2]), start=1):
+        file = f"model-0000{number}-of-00002.safetensors"
+        save_file({name: tensors[name] for name in names}, source / file, {"format": "pt"})
+        weight_map |= dict.fromkeys(names, file)
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    index = {"metadata": {"total_size": size}, "weight_map": weight_map}
+    (source / "model.safetensors.index.json").write_text(json.dumps(index))
+    report = validate(normalise(checkpoint_of_folder(source), tmp_path / "overlay"))
+    assert not report.errors
+    assert not report.warnings
 
 
 @pytest.mark.parametrize("other", [{}, {"tokenizer_config.json": '{"tokenizer_class": "MistralCommonTokenizer"}'}])
