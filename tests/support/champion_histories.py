@@ -12,7 +12,7 @@ import pytest
 
 from include.aws import lease
 from include.aws.model_use import begin_use, end_use
-from include.config.model import RetentionConfig, parse_model_config
+from include.config.model import RetentionConfig
 from include.evaluation.storage import EvaluationPlace, store
 from include.registry.errors import (
     ChampionChangedError,
@@ -30,6 +30,7 @@ from tests.support.champion_account import clients_of
 from tests.support.champion_serial import Change, Run, champion_in, content_of, serial_orders
 from tests.support.champion_world import BUCKET, GROUP, World
 from tests.support.pages import measured
+from tests.support.plans import import_plan
 from tests.support.record_results import record_result
 
 RECORDS = 24
@@ -52,36 +53,25 @@ def report(right: int) -> Any:
 
 
 def plan_of(run: Run) -> ImportPlan:
-    root = f"models/{GROUP}/{run.fingerprint[-12:]}"
-    config = {
+    values = {
         "model_name": GROUP,
         "base": "base",
         "promotion": run.promotion,
         "evaluation": {"dataset": "questions.jsonl", "thresholds": {"f1": 0.1}},
     }
-    return ImportPlan(
-        config=parse_model_config(config, "a test"),
-        content=run.fingerprint,
-        fingerprint=run.fingerprint,
-        region_name="us-east-1",
-        aws_conn_id="aws_default",
-        role_arn="arn:aws:iam::123456789012:role/import",
-        bucket=BUCKET,
-        imported_model_name=f"{GROUP}-{run.fingerprint[-12:]}",
-        job_name="job",
-        client_request_token="token",
-        s3_uri=f"s3://{BUCKET}/{root}/checkpoint/",
-        manifest_key=f"{root}/manifest.json",
-        evaluation_prefix=f"{root}/evaluations",
-        delivered=True,
-        checkpoint_bytes=1,
-        workspace=str(Path("/none")),
+    short = run.fingerprint[-12:]
+    return import_plan(
+        values,
+        run.fingerprint,
+        f"{BUCKET}/models/{GROUP}/{short}",
+        Path("/none"),
+        imported_model_name=f"{GROUP}-{short}",
         tags={"dag_id": f"import_{GROUP}", "dag_run_id": run.name},
     )
 
 
 class RunTasks:
-    """The tasks of one run from the import on; ``done`` is what they left in XCom, so a retry goes on behind it."""
+    """The tasks of one run from the import on; ``done`` is what they left in XCom, so a retry skips them."""
 
     def __init__(self, history: History, run: Run) -> None:
         self.history, self.run, self.plan = history, run, plan_of(run)

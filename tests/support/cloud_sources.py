@@ -16,6 +16,8 @@ from include.run.workspace import PROJECT_ROOT
 from include.steps.deliver import deliver
 from include.steps.prepare import merge, prepare_base, validate
 from include.steps.results import DeliveryResult
+from tests.support.plans import import_plan
+from tests.support.training_jobs import end_training_job
 
 DEMO = PROJECT_ROOT / "include" / "demo"
 BUCKET = "checkpoints"
@@ -44,14 +46,7 @@ class Cloud:
             for path in folder.iterdir():
                 tar.add(path, path.name)
         self.s3.put_object(Bucket=BUCKET, Key=f"training/{name}/output/model.tar.gz", Body=archive.getvalue())
-        self.sagemaker.create_training_job(
-            TrainingJobName=name,
-            AlgorithmSpecification={"TrainingInputMode": "File", "TrainingImage": "image"},
-            RoleArn="arn:aws:iam::123456789012:role/training",
-            OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/training"},
-            ResourceConfig={"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            StoppingCondition={"MaxRuntimeInSeconds": 60},
-        )
+        end_training_job(self.sagemaker, name, f"s3://{BUCKET}/training")
 
 
 def plan_in(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: str = "keep") -> ImportPlan:
@@ -63,28 +58,9 @@ def plan_in(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype
         "evaluation": {"dataset": "include/demo/capitals_eval.jsonl"},
         "account": {"workspace": str(workspace), "bucket": BUCKET, "local_folders": str(workspace.parent)},
     }
-    config = parse_model_config(values, "a test")
-    digest = describe_inputs(config, cloud.s3, cloud.sagemaker).fingerprint
-    root = f"imports/{workspace.name}"
-    return ImportPlan(
-        config=config,
-        content=digest,
-        fingerprint=digest,
-        region_name="us-east-1",
-        aws_conn_id="aws_default",
-        role_arn="arn:aws:iam::123456789012:role/import",
-        bucket=BUCKET,
-        imported_model_name="capitals",
-        job_name="capitals",
-        client_request_token="capitals",
-        s3_uri=f"s3://{BUCKET}/{root}/checkpoint/",
-        manifest_key=f"{root}/manifest.json",
-        evaluation_prefix=f"{root}/evaluations",
-        delivered=False,
-        checkpoint_bytes=0,
-        workspace=str(workspace / "run"),
-        tags={"fingerprint": digest},
-    )
+    digest = describe_inputs(parse_model_config(values, "a test"), cloud.s3, cloud.sagemaker).fingerprint
+    place = f"{BUCKET}/imports/{workspace.name}"
+    return import_plan(values, digest, place, workspace / "run", delivered=False, checkpoint_bytes=0)
 
 
 def prepare_and_deliver(cloud: Cloud, plan: ImportPlan) -> tuple[DeliveryResult, dict[str, bytes]]:

@@ -10,12 +10,12 @@ from typing import Any
 from botocore.config import Config
 
 from include.aws.clients import AwsClients
-from include.config.model import parse_model_config
 from include.run.plan import ImportPlan
 from include.run.workspace import PROJECT_ROOT
 from include.steps.evaluate import measure
 from include.steps.results import EvaluationResult
-from tests.support.bedrock_stand_in import BUCKET, REGION, Aws
+from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.plans import import_plan
 
 DEMO = PROJECT_ROOT / "include" / "demo"
 RUNTIME = Config(retries={"total_max_attempts": 1}, max_pool_connections=64)
@@ -31,24 +31,8 @@ def plan_in(folder: Path, **evaluation: Any) -> ImportPlan:
     """A plan whose evaluation differs from the demo's in what is given, with a place of its own for its report."""
     values = {"model_name": "capitals", "base": "include/demo/base", "evaluation": CAPITALS | evaluation}
     values["account"] = {"workspace": str(folder), "local_folders": str(folder.parent)}
-    return ImportPlan(
-        config=parse_model_config(values, "a test"),
-        content="0" * 64,
-        fingerprint="0" * 64,
-        region_name=REGION,
-        aws_conn_id="aws_default",
-        role_arn="arn:aws:iam::123456789012:role/import",
-        bucket=BUCKET,
-        imported_model_name="early",
-        job_name="early",
-        client_request_token="early",
-        s3_uri=f"s3://{BUCKET}/early/",
-        manifest_key="manifest.json",
-        evaluation_prefix=f"{folder.name}/evaluations",
-        delivered=True,
-        checkpoint_bytes=0,
-        workspace=str(folder),
-        tags={},
+    return import_plan(
+        values, "0" * 64, f"{BUCKET}/{folder.name}", folder, s3_uri=f"s3://{BUCKET}/early/", checkpoint_bytes=0, tags={}
     )
 
 

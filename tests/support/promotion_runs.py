@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from include.aws.clients import AwsClients
-from include.config.model import parse_model_config
 from include.evaluation.storage import EvaluationPlace, store
 from include.registry.rolling_back import roll_back
 from include.registry.sagemaker import SageMakerRegistry
@@ -29,6 +28,7 @@ from include.steps.results import (
 )
 from tests.support.bedrock_stand_in import BUCKET
 from tests.support.pages import Right, answers, measured
+from tests.support.plans import import_plan
 
 RUN_URL = "https://airflow.example/dags/import_m/runs/1"
 NUMBERS = itertools.count(1)
@@ -64,26 +64,8 @@ class Runs:
             "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.5}},
         }
         fingerprint = f"{next(NUMBERS):012x}{0:052x}"
-        root = f"models/{import_folder(self.group, fingerprint)}"
-        return ImportPlan(
-            config=parse_model_config(values | changes, "a test"),
-            content=fingerprint,
-            fingerprint=fingerprint,
-            region_name="us-east-1",
-            aws_conn_id="aws_default",
-            role_arn="arn:aws:iam::123456789012:role/import",
-            bucket=BUCKET,
-            imported_model_name="served",
-            job_name="served",
-            client_request_token="served",
-            s3_uri=f"s3://{BUCKET}/{root}/checkpoint/",
-            manifest_key=f"{root}/manifest.json",
-            evaluation_prefix=f"{root}/evaluations",
-            delivered=True,
-            checkpoint_bytes=1,
-            workspace=str(self.workspace),
-            tags={"fingerprint": fingerprint},
-        )
+        place = f"{BUCKET}/models/{import_folder(self.group, fingerprint)}"
+        return import_plan(values | changes, fingerprint, place, self.workspace, imported_model_name="served")
 
     def evaluated(self, plan: ImportPlan, right: Right) -> EvaluationResult:
         results = answers(right, 0.2)

@@ -16,6 +16,7 @@ from airflow.triggers.shared_stream import SharedStreamManager
 from artifact_events import producer
 from artifact_events.triggers import ArtifactLandedTrigger, SharedStreamMissingError
 from tests.integration.plugins.conftest import BUCKET, CONNECTION, Aws
+from tests.support.training_jobs import end_training_job
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -226,14 +227,7 @@ def test_a_completed_training_job_of_this_name_fires(queue: Queue) -> None:
 
 
 def train(aws: Aws, name: str) -> None:
-    aws.client("sagemaker").create_training_job(
-        TrainingJobName=name,
-        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
-        RoleArn="arn:aws:iam::123456789012:role/train",
-        OutputDataConfig={"S3OutputPath": f"s3://{BUCKET}/out"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        StoppingCondition={"MaxRuntimeInSeconds": 60},
-    )
+    end_training_job(aws.client("sagemaker"), name, f"s3://{BUCKET}/out")
 
 
 def test_the_trigger_names_its_connection_and_holds_no_secret(queue: Queue) -> None:

@@ -29,6 +29,7 @@ from include.sources.errors import (
 from include.sources.fingerprint import fingerprint
 from include.sources.location import parse_location
 from include.sources.source import ReadableSource, Source, describe_source, fetch_source
+from tests.support.training_jobs import end_training_job
 
 FILES = {
     "config.json": b'{"model_type": "mistral"}',
@@ -56,17 +57,6 @@ def put_archive(s3: Any, key: str, files: dict[str, bytes] = FILES) -> str:
             archive.addfile(member, io.BytesIO(data))
     s3.put_object(Bucket="models", Key=key, Body=packed.getvalue(), ChecksumAlgorithm="CRC64NVME")
     return f"s3://models/{key}"
-
-
-def create_training_job(sagemaker: Any, name: str, output: str) -> None:
-    sagemaker.create_training_job(
-        TrainingJobName=name,
-        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
-        RoleArn=ROLE,
-        OutputDataConfig={"S3OutputPath": output},
-        ResourceConfig={"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        StoppingCondition={"MaxRuntimeInSeconds": 60},
-    )
 
 
 def create_model(sagemaker: Any, name: str, container: dict[str, Any]) -> str:
@@ -143,7 +133,7 @@ def test_a_hundred_objects_are_fingerprinted_from_metadata_in_seconds(s3: Any, m
 def test_a_training_jobs_archive_is_unpacked_into_the_cache_once(
     s3: Any, sagemaker: Any, cache: SourceCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_training_job(sagemaker, "tune-1", "s3://models/jobs")
+    end_training_job(sagemaker, "tune-1", "s3://models/jobs")
     artifacts = sagemaker.describe_training_job(TrainingJobName="tune-1")["ModelArtifacts"]["S3ModelArtifacts"]
     packed = {f"checkpoints/hf_merged/{name}": data for name, data in FILES.items()}
     put_archive(s3, artifacts.removeprefix("s3://models/"), packed | {"code/inference.py": b"import os"})

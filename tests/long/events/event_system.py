@@ -26,6 +26,7 @@ from include.demo.environment import (
 )
 from include.demo.processes import LOOPBACK, ProcessGroup, inherited_environment
 from include.run.workspace import PROJECT_ROOT
+from tests.support.training_jobs import end_training_job
 
 MODEL = "landed"
 DAG_ID = f"import_{MODEL}"
@@ -70,14 +71,7 @@ class EventSystem(NamedTuple):
                 tar.add(path, path.name)
         key = f"training/{name}/output/model.tar.gz"
         self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=archive.getvalue())
-        self.client("sagemaker").create_training_job(
-            TrainingJobName=name,
-            AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
-            RoleArn="arn:aws:iam::123456789012:role/train",
-            OutputDataConfig={"S3OutputPath": f"s3://{self.bucket}/training"},
-            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            StoppingCondition={"MaxRuntimeInSeconds": 60},
-        )
+        end_training_job(self.client("sagemaker"), name, f"s3://{self.bucket}/training")
 
     def kill_triggerer(self) -> None:
         """Kill the triggerer and its child without a chance to clean up."""

@@ -17,6 +17,7 @@ from include.run.workspace import PROJECT_ROOT
 from model_import_dag.factory import Waits, build_import_dag
 from tests.long.policies.in_process import run_dag
 from tests.support.stacks import ACCOUNT, IMPORT, Aws, Statement, document
+from tests.support.training_jobs import end_training_job
 
 DEMO = PROJECT_ROOT / "include" / "demo"
 SOURCES, CONNECTION = "base-models", "aws_runner"
@@ -180,14 +181,7 @@ class Runner:
         return f"s3://{SOURCES}/{key}"
 
     def _train(self, name: str, archive: str) -> None:
-        self.aws.client("sagemaker").create_training_job(
-            TrainingJobName=name,
-            AlgorithmSpecification={"TrainingInputMode": "File", "TrainingImage": "image"},
-            RoleArn=f"arn:aws:iam::{ACCOUNT}:role/training",
-            OutputDataConfig={"S3OutputPath": archive.partition(f"/{name}/")[0]},
-            ResourceConfig={"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            StoppingCondition={"MaxRuntimeInSeconds": 60},
-        )
+        end_training_job(self.aws.client("sagemaker"), name, archive.partition(f"/{name}/")[0])
 
 
 def actions_of(statement: Statement) -> list[str]:
