@@ -58,8 +58,8 @@ def _put(context: Any, namespace: str | None, clients: AwsClients) -> MetricsRes
 
 def _storage_cost(bedrock: Any, imported: ImportResult | None, region: str) -> float | None:
     """What the imported model costs a month; None when there is none, or no longer."""
-    from include.aws.calls import find
+    from include.aws.calls import find_imported_model
     from include.service.pricing import model_cost
 
-    model = find(bedrock, "get_imported_model", modelIdentifier=imported.imported_model_arn) if imported else None
+    model = find_imported_model(bedrock, imported.imported_model_arn) if imported else None
     return model_cost(model.get("customModelUnits"), region).storage_month_dollars if model else None

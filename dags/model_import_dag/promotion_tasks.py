@@ -66,13 +66,14 @@ def register_version(**context: Any) -> dict[str, Any]:
     from include.steps.register import EvaluatedImport, register
 
     plan, ti = plan_of(context), context["ti"]
+    clients = clients_of(plan)
     link_to_registry(context, plan)
-    require_owner(context, clients_of(plan).sagemaker)
+    require_owner(context, clients.sagemaker)
     model = EvaluatedImport(
         result_of(ti, "wait_for_import", ImportResult), result_of(ti, "warm_up", WarmUpResult), _evaluation(ti)
     )
     decision = result_of(ti, "decide_promotion", DecisionResult)
-    return register(plan, decision, model, run_url(context), clients_of(plan)).model_dump(mode="json")
+    return register(plan, decision, model, run_url(context), clients).model_dump(mode="json")
 
 
 @task
@@ -98,10 +99,11 @@ def record_answer(**context: Any) -> dict[str, Any]:
     from include.steps.report import write_report as write
 
     plan, ti = plan_of(context), context["ti"]
+    clients = clients_of(plan)
     registered, decision = registration_of(ti), decision_of(ti)
-    answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, clients_of(plan))
+    answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, clients)
     link_to_report(context, plan)
-    write(plan, ReportedVersion(registered, decision, answered), run_url(context), clients_of(plan).s3)
+    write(plan, ReportedVersion(registered, decision, answered), run_url(context), clients.s3)
     return answered.model_dump(mode="json")
 
 

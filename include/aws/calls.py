@@ -49,11 +49,16 @@ def find(client: Any, operation: str, **arguments: Any) -> dict[str, Any] | None
         raise
 
 
+def find_imported_model(bedrock: Any, identifier: str) -> dict[str, Any] | None:
+    """Return what Bedrock says about the imported model of this name or ARN, or None if there is no such model."""
+    return find(bedrock, "get_imported_model", modelIdentifier=identifier)
+
+
 def is_gone(bedrock: Any, imported_model_arn: str, error: Exception) -> bool:
     """Return whether a request about an imported model failed because there is no such model."""
     if error_code(error) not in NOT_FOUND_CODES:
         return False
-    return find(bedrock, "get_imported_model", modelIdentifier=imported_model_arn) is None
+    return find_imported_model(bedrock, imported_model_arn) is None
 
 
 def _may_pass(error: BaseException) -> bool:

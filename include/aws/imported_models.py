@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from include.aws.calls import find, request
+from include.aws.calls import find_imported_model, request
 from include.aws.model_use import Use, read_tags, use_in
 from include.service.pricing import ModelCost, model_cost
 
@@ -89,7 +89,7 @@ def _read(bedrock: Any, summary: dict[str, Any]) -> ImportedModel | None:
     if tags is None:
         log.info("%s is gone meanwhile", summary["modelName"])
         return None
-    known = find(bedrock, "get_imported_model", modelIdentifier=arn) if tags.keys() >= OWN_TAGS else None
+    known = find_imported_model(bedrock, arn) if tags.keys() >= OWN_TAGS else None
     details = known or {}
     return ImportedModel(
         arn=arn,

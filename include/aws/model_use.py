@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from include.aws.calls import find, is_gone, request
+from include.aws.calls import find, find_imported_model, is_gone, request
 from include.aws.tags import tag_value
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ def begin_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> Non
         run: names the DAG run.
         now: timezone-aware.
     """
-    if found := find(bedrock, "get_imported_model", modelIdentifier=imported_model):
+    if found := find_imported_model(bedrock, imported_model):
         _write(bedrock, found["modelArn"], f"{now.astimezone(UTC).isoformat(timespec='seconds')} {_run_name(run)}")
 
 
 def end_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> None:
     """Take back the note of this run; one that another run has written since stays."""
-    found = find(bedrock, "get_imported_model", modelIdentifier=imported_model)
+    found = find_imported_model(bedrock, imported_model)
     use = use_in(read_tags(bedrock, found["modelArn"]) or {}, now) if found else None
     if found and use and use.run == _run_name(run):
         _write(bedrock, found["modelArn"], "")

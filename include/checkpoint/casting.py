@@ -11,7 +11,7 @@ from include.checkpoint.files.arrays import is_finite, to_bytes, torch_dtype
 from include.checkpoint.files.folder import INDEX, is_hf_weights
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
-from include.checkpoint.files.safetensors_header import DTYPE_BYTES, read_header
+from include.checkpoint.files.safetensors_header import DTYPE_BYTES, STORED_DTYPES, read_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
 from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.checkpoint.lora.lora_math import row_blocks
@@ -23,7 +23,6 @@ from include.checkpoint.writing.progress import Progress, no_progress
 
 OVERLAY = "cast.overlay"
 TargetDtype = Literal["bfloat16", "float16"]
-_STORED = {"bfloat16": "BF16", "float16": "F16"}
 
 
 def cast(
@@ -41,7 +40,7 @@ def cast(
     float16 cannot hold, SourceChangedError, DiskFullError, or the first defect of a weights file.
     """
     tensors = stored_tensors(checkpoint, reader)
-    target = _STORED[dtype]
+    target = STORED_DTYPES[dtype]
     chosen = {name for name, stored in tensors.items() if stored.entry.dtype in FLOATS and stored.entry.dtype != target}
     if not chosen:
         return checkpoint
@@ -69,14 +68,14 @@ def _file(
     if file.name == "config.json":
         return out.file(file.name, format_json(read_json(file, reader) | {"torch_dtype": dtype}))
     if file.name == INDEX:
-        total = sum(_new_size(stored, _STORED[dtype]) for stored in tensors.values())
+        total = sum(_new_size(stored, STORED_DTYPES[dtype]) for stored in tensors.values())
         return out.file(file.name, format_json(read_json(file, reader) | {"metadata": {"total_size": total}}))
     if not is_hf_weights(file.name):
         return file
     names = [entry.name for entry in read_header(file, reader).tensors]
     if not chosen & set(names):
         return file
-    placed = [_placed(tensors[name], name in chosen, _STORED[dtype], out, reader) for name in names]
+    placed = [_placed(tensors[name], name in chosen, STORED_DTYPES[dtype], out, reader) for name in names]
     return lay_out(file.name, placed, out)
 
 

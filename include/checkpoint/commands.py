@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExis
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
-from include.checkpoint.inspection import CONVERTED, inspect
+from include.checkpoint.inspection import CONVERTED, inspect, kind_of
 from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
@@ -44,17 +44,23 @@ def run_validate(arguments: argparse.Namespace) -> Outcome:
     """Say every defect of a checkpoint."""
     reader = _reader(arguments.location)
     checkpoint = checkpoint_of_folder(arguments.location, reader)
-    with ExitStack() as stack:
-        folder = None
-        if arguments.load:
-            folder = Path(arguments.location)
-            if is_s3_uri(arguments.location):
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "checkpoint"
-                materialize(checkpoint, folder, progress=LogProgress("Fetching"), reader=reader)
+    with _as_folder(arguments.location, checkpoint, reader) if arguments.load else nullcontext() as folder:
         report = validate(checkpoint, reader, folder=folder)
     lines = [f"error: {record.line()}" for record in report.errors]
     lines += [f"warning: {record.line()}" for record in report.warnings]
     return DEFECTS if report.errors else GOOD, report.model_dump(mode="json"), [*lines, report.summary]
+
+
+@contextmanager
+def _as_folder(location: str, checkpoint: Checkpoint, reader: RangeReader) -> Iterator[Path]:
+    """Yield a folder with the checkpoint: the location itself, or a temporary copy of what is in S3."""
+    if not is_s3_uri(location):
+        yield Path(location)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "checkpoint"
+        materialize(checkpoint, folder, progress=LogProgress("Fetching"), reader=reader)
+        yield folder
 
 
 def run_convert(arguments: argparse.Namespace) -> Outcome:
@@ -90,7 +96,7 @@ def run_normalise(arguments: argparse.Namespace) -> Outcome:
 
 
 def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
-    if inspect(location).kind in CONVERTED:
+    if kind_of(location) in CONVERTED:
         return convert(location, work, progress=LogProgress("Converting", "tensors"), durable=False)
     # Before anything else: an adapter names tensors without a wrapper's prefix, and stale shards hold tensors twice.
     return normalise(checkpoint_of_folder(location), work / "source")

@@ -7,17 +7,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from include.checkpoint.errors import SourceUnrecognisedError
-from include.checkpoint.files.defects import TensorDuplicatedError
 from include.checkpoint.files.folder import INDEX, METADATA_FILES, RAW_ADAPTER, list_files, whole
-from include.checkpoint.files.json_files import format_json, read_json
+from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import verify_pins
-from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
+from include.checkpoint.files.segments import Checkpoint, PlacedTensor
 from include.checkpoint.files.torch_zip import pth_tensors
-from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, describe_unrecognised, inspect
+from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, describe_unrecognised, kind_of
 from include.checkpoint.mistral.conversion import convert as convert_raw
 from include.checkpoint.mistral.raw_adapter import convert_adapter
-from include.checkpoint.writing.layout import lay_out
-from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
+from include.checkpoint.writing.layout import lay_out, weights_index
+from include.checkpoint.writing.overlay import overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
 
 OVERLAY = "pickled.overlay"
@@ -31,7 +30,7 @@ def convert(
     What changes is written to an overlay in ``overlay_dir``, synced if ``durable``; all else stays in the source.
     Raises what ``mistral.conversion.convert`` and ``convert_pickled`` raise.
     """
-    if inspect(source_dir).kind == "hf_pickled":
+    if kind_of(source_dir) == "hf_pickled":
         return convert_pickled(source_dir, overlay_dir, durable=durable)
     return convert_raw(source_dir, overlay_dir, progress=progress, durable=durable)
 
@@ -70,7 +69,7 @@ def convert_pickled(source_dir: str | Path, overlay_dir: str | Path, *, durable:
     path = Path(overlay_dir) / OVERLAY
     with overlay(path, 0, durable=durable) as out:
         weights = [lay_out(name, tensors, out) for name, tensors in shards.items()]
-        index = _index(shards, out) if len(shards) > 1 else ()
+        index = [weights_index(shards, out)] if len(shards) > 1 else []
         checkpoint = Checkpoint(
             files=(*(whole(name, pin) for name, pin in kept.items()), *weights, *index),
             pins=(*kept.values(), *sources.values()),
@@ -89,14 +88,3 @@ def _once(tensors: list[PlacedTensor], tied: bool) -> list[PlacedTensor]:
     if not tied:
         return tensors
     return list({tensor.segments: tensor for tensor in reversed(tensors)}.values())[::-1]
-
-
-def _index(shards: dict[str, list[PlacedTensor]], out: Overlay) -> tuple[CheckpointFile]:
-    weight_map: dict[str, str] = {}
-    for file, tensors in shards.items():
-        for tensor in tensors:
-            if tensor.name in weight_map:
-                raise TensorDuplicatedError(tensor.name, f"{weight_map[tensor.name]} only", f"{file} as well")
-            weight_map[tensor.name] = file
-    size = sum(segment.length for tensors in shards.values() for tensor in tensors for segment in tensor.segments)
-    return (out.file(INDEX, format_json({"metadata": {"total_size": size}, "weight_map": weight_map})),)

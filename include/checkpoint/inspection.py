@@ -18,6 +18,7 @@ from include.checkpoint.files.folder import (
     DESCRIPTIONS,
     METADATA_FILES,
     RAW_ADAPTER,
+    TEKKEN,
     TOKENIZER_FILES,
     is_hf_weights,
     is_read_by_bedrock,
@@ -30,7 +31,7 @@ from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Pin
 from include.checkpoint.files.torch_zip import pth_tensors
-from include.checkpoint.mistral import raw_adapter
+from include.checkpoint.mistral.raw_params import PARAMS
 from include.checkpoint.mistral.raw_weights import PATTERNS
 
 SourceKind = Literal["hf", "hf_pickled", "raw_mistral", "adapter", "mistral_adapter"]
@@ -39,7 +40,7 @@ CONVERTED: tuple[SourceKind, ...] = ("hf_pickled", "raw_mistral")
 MODEL_KINDS: tuple[SourceKind, ...] = ("hf", *CONVERTED)
 ADAPTER_KINDS: tuple[SourceKind, ...] = ("adapter", "mistral_adapter")
 ADAPTER_CONFIG = "adapter_config.json"
-RAW_FILES = (*PATTERNS, "params.json", "tekken.json", "tokenizer.model*", "tokenizer.json", "tokenizer_config.json")
+RAW_FILES = (*PATTERNS, PARAMS, TEKKEN, "tokenizer.model*", "tokenizer.json", "tokenizer_config.json")
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", *TOKENIZER_FILES)
 MOST_NAMED = 10
 PICKLED_WEIGHTS = "pytorch_model*.bin"
@@ -85,9 +86,7 @@ class SourceReport(BaseModel, frozen=True):
 def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
     """Return what is at ``location``; raises SourceUnreadableError, SourceEmptyError and SourceUnrecognisedError."""
     found = list_files(location, reader)
-    layouts = tuple(kind for kind, is_there in _LAYOUTS.items() if is_there(found))
-    if not layouts:
-        raise SourceUnrecognisedError(str(location), describe_unrecognised(found))
+    layouts = _layouts(location, found)
     kind = layouts[0]
     chosen = tuple(name for name in found if _belongs(name, kind, found))
     notes = [f"Several layouts are here ({', '.join(layouts)}); {kind} is used."] if len(layouts) > 1 else []
@@ -113,6 +112,19 @@ def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
     )
 
 
+def kind_of(location: str | Path, reader: RangeReader = LOCAL) -> SourceKind:
+    """Return what is at ``location``, by the names of its files alone; raises what ``inspect`` raises for them."""
+    return _layouts(location, list_files(location, reader))[0]
+
+
+def _layouts(location: str | Path, found: Mapping[str, Pin]) -> tuple[SourceKind, ...]:
+    """Return the layouts that are there, the preferred one first; there is at least one."""
+    layouts = tuple(kind for kind, is_there in _LAYOUTS.items() if is_there(found))
+    if not layouts:
+        raise SourceUnrecognisedError(str(location), describe_unrecognised(found))
+    return layouts
+
+
 def describe_unrecognised(names: Iterable[str]) -> str:
     """Return what a folder without a model of its own holds: the subfolders with a model, or else its first files."""
     listed = sorted(names)
@@ -136,9 +148,9 @@ def _has_hf(found: Mapping[str, Pin]) -> bool:
 _LAYOUTS: dict[SourceKind, Callable[[Mapping[str, Pin]], bool]] = {
     "hf": _has_hf,
     "hf_pickled": lambda found: "config.json" in found and _has(PICKLED_WEIGHTS)(found),
-    "raw_mistral": lambda found: "params.json" in found and _has(*PATTERNS)(found),
+    "raw_mistral": lambda found: PARAMS in found and _has(*PATTERNS)(found),
     "adapter": _has(ADAPTER_CONFIG),
-    "mistral_adapter": lambda found: RAW_ADAPTER in found and raw_adapter.PARAMS in found,
+    "mistral_adapter": lambda found: RAW_ADAPTER in found and PARAMS in found,
 }
 
 
@@ -150,7 +162,7 @@ def _belongs(name: str, kind: SourceKind, found: Mapping[str, Pin]) -> bool:
     if kind == "adapter":
         return name in ADAPTER_FILES
     if kind == "mistral_adapter":
-        return name in (RAW_ADAPTER, raw_adapter.PARAMS)
+        return name in (RAW_ADAPTER, PARAMS)
     pattern = next(pattern for pattern in PATTERNS if _has(pattern)(found))
     return any(fnmatch(name, wanted) for wanted in (pattern, *RAW_FILES[len(PATTERNS) :])) and "/" not in name
 
@@ -162,7 +174,7 @@ def _is_weights(name: str, kind: SourceKind) -> bool:
 
 
 def _why_left(name: str) -> str:
-    if any(fnmatch(name, pattern) for pattern in (*PATTERNS, "params.json", "tekken.json")):
+    if any(fnmatch(name, pattern) for pattern in (*PATTERNS, PARAMS, TEKKEN)):
         return "Mistral's own layout"
     if name.startswith("adapter_"):
         return "an adapter"
@@ -204,7 +216,7 @@ class _Metadata:
     def __init__(self, found: Mapping[str, Pin], reader: RangeReader, notes: list[str]) -> None:
         self._found, self._reader, self._notes = found, reader, notes
         self.config = self._read("config.json")
-        self.params = self._read("params.json")
+        self.params = self._read(PARAMS)
         self.adapter = self._read(ADAPTER_CONFIG)
         self._tokenizer = self._read("tokenizer_config.json")
 

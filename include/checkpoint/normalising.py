@@ -17,7 +17,7 @@ from include.checkpoint.checks.config_checks import ignored_yarn_factor, is_quan
 from include.checkpoint.files.folder import INDEX, SINGLE, TEKKEN, is_hf_weights
 from include.checkpoint.files.json_files import format_json, other_encodings, read_json, read_json_if_any, read_text
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
-from include.checkpoint.files.safetensors_header import Header
+from include.checkpoint.files.safetensors_header import WEIGHT_DTYPES, Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 from include.checkpoint.mistral.raw_tokenizer import files_of_tekken
 from include.checkpoint.newer_configs import fit_architecture, separate_tensors
@@ -30,7 +30,6 @@ CONFIG = "config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
 TEMPLATE_JSON = "chat_template.json"
-TORCH_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 # Classes that only transformers 5 has; both versions load tokenizer.json through this one.
 _NEW_CLASSES = ("TokenizersBackend", "PythonBackend", "SentencePieceBackend")
 _GENERIC_CLASS = "PreTrainedTokenizerFast"
@@ -122,7 +121,7 @@ def _config(
     if not (architecture and architecture.quantized) and is_quantization_left_over(config, set(sizes)):
         del config["quantization_config"]
         notes.append(f"{CONFIG}: quantization_config was left out, as no tensor is quantized.")
-    if config.get("torch_dtype") is None and sizes and (dtype := TORCH_DTYPES.get(max(sizes, key=sizes.__getitem__))):
+    if config.get("torch_dtype") is None and sizes and (dtype := WEIGHT_DTYPES.get(max(sizes, key=sizes.__getitem__))):
         config["torch_dtype"] = dtype
         notes.append(f"{CONFIG}: torch_dtype = {dtype}, as the weights are stored.")
     return config, notes

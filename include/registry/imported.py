@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from include.aws.calls import find
+from include.aws.calls import find_imported_model
 from include.registry.errors import VersionNotImportedError
 from include.registry.versions import ModelVersion
 
@@ -17,7 +17,7 @@ def is_imported(version: ModelVersion, bedrock: Any) -> bool:
         bedrock: a Bedrock client, in the region of the imported model.
     """
     arn = version.imported_model_arn
-    return bool(arn) and find(bedrock, "get_imported_model", modelIdentifier=arn) is not None
+    return bool(arn) and find_imported_model(bedrock, arn) is not None
 
 
 def check_imported(group: str, version: ModelVersion, bedrock: Any) -> None:

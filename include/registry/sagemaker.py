@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from include.errors import ModelImportError
-from include.registry.owner import owner_mark
+from include.registry.groups import find_group, owner_mark
 from include.registry.versions import (
     RETIRED_AT,
     STATUS_SET,
@@ -85,10 +85,7 @@ class SageMakerRegistry:
         )
 
     def _group_exists(self, group: str) -> bool:
-        pages = self._client.get_paginator("list_model_package_groups").paginate(NameContains=group)
-        return any(
-            item["ModelPackageGroupName"] == group for page in pages for item in page["ModelPackageGroupSummaryList"]
-        )
+        return find_group(self._client, group) is not None
 
     def versions(self, group: str, status: ApprovalStatus | None = None) -> Iterator[ModelVersion]:
         """Yield the group's versions, newest first; none when the group does not exist."""

@@ -43,16 +43,16 @@ def existing_identity(bedrock: Any, model_name: str, content: str) -> ImportIden
 
     The first import counts most; if its model is gone, the newest that was forced.
     """
-    from include.aws.calls import find
+    from include.aws.calls import find_imported_model
     from include.aws.imported_models import model_summaries
+    from include.aws.model_use import read_tags
 
     first = ImportIdentity(content, content)
     name = f"{model_name}-{first.short}"
-    if find(bedrock, "get_imported_model", modelIdentifier=name):
+    if find_imported_model(bedrock, name):
         return first
     for summary in model_summaries(bedrock, f"{name}-"):
-        answer = find(bedrock, "list_tags_for_resource", resourceARN=summary["modelArn"]) or {}
-        tags = {tag["key"]: tag["value"] for tag in answer.get("tags", [])}
+        tags = read_tags(bedrock, summary["modelArn"]) or {}
         if tags.get("content") == content and tags.get("model_name") == model_name:
             return ImportIdentity(content, tags["fingerprint"])
     return first

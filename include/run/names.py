@@ -10,7 +10,7 @@ import re
 from typing import NamedTuple
 
 from include.aws.s3_uri import S3Uri
-from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, ROLE_ARN, SHORT_FINGERPRINT_LENGTH
+from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, SHORT_FINGERPRINT_LENGTH
 from include.errors import ModelImportError
 from include.run.identity import ImportIdentity
 
@@ -51,11 +51,6 @@ def _check(kind: str, value: str, pattern: re.Pattern[str], max_length: int) -> 
     if len(value) > max_length or not pattern.fullmatch(value):
         raise NameInvalidError(kind, value, f"at most {max_length} characters matching {pattern.pattern}")
     return value
-
-
-def check_role_arn(role_arn: str) -> str:
-    """Return ``role_arn`` when it has the form of an IAM role's ARN, else raise NameInvalidError."""
-    return _check("role ARN", role_arn, ROLE_ARN, 2048)
 
 
 def check_s3_uri(s3_uri: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from include.config.names import import_dag_id
 from include.errors import ModelImportError
-from include.registry.owner import group_owner
+from include.registry.groups import group_owner
 
 
 class ModelOwnedByOtherDagError(ModelImportError):

@@ -87,12 +87,12 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be."""
     from include.checkpoint.files.folder import checkpoint_of_folder
-    from include.checkpoint.inspection import CONVERTED, inspect
+    from include.checkpoint.inspection import CONVERTED, kind_of
     from include.checkpoint.normalising import normalise
 
     source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
     found = fetch(source, plan.config, s3, as_folder=False)
-    convert = inspect(found.uri, reader).kind in CONVERTED
+    convert = kind_of(found.uri, reader) in CONVERTED
     checkpoint = _converted(plan, source, s3) if convert else checkpoint_of_folder(found.uri, reader)
     normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
     prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)

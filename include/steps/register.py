@@ -9,7 +9,7 @@ from datetime import UTC
 from functools import partial
 from typing import Any, NamedTuple
 
-from include.aws.calls import find
+from include.aws.calls import find_imported_model
 from include.aws.clients import AwsClients
 from include.errors import ModelImportError
 from include.registry.champions import check_champion, find_champion
@@ -110,7 +110,7 @@ def served_as(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[s
     Raises:
         ImportedModelGoneError: it was deleted.
     """
-    model = find(bedrock, "get_imported_model", modelIdentifier=imported_model_arn)
+    model = find_imported_model(bedrock, imported_model_arn)
     if model is None:
         raise ImportedModelGoneError(imported_model_arn)
     cost = model_cost(model.get("customModelUnits"), region_name)
@@ -200,7 +200,7 @@ def _changing(plan: ImportPlan, clients: AwsClients, task: str) -> AbstractConte
 
 def _check_decision(candidate: Candidate, seen: int | None, clients: AwsClients) -> None:
     """Raise an error unless the imported model is there, and the champion the one that was compared with."""
-    if find(clients.bedrock, "get_imported_model", modelIdentifier=candidate.imported_model_arn) is None:
+    if find_imported_model(clients.bedrock, candidate.imported_model_arn) is None:
         raise ImportedModelGoneError(candidate.imported_model_arn)
     _check_champion(candidate.group, seen, candidate, clients)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,9 @@ class ConnectionConfigHook(AwsBaseHook):
     So the connection's proxies and timeouts hold where a hook asks for another number of attempts.
     """
 
-    @property
+    @cached_property
     def config(self) -> Config:
-        """The botocore configuration of the hook's clients."""
+        """The botocore configuration of the hook's clients; read once, as it asks for the connection."""
         alone = copy(self)
         alone._config = None
         alone.__dict__.pop("conn_config", None)  # cached with the hook's own configuration

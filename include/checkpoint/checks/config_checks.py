@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 from include.checkpoint.checks import model_defects as defects
 from include.checkpoint.checks.weights import Weights
 from include.checkpoint.files.defects import Defect
+from include.checkpoint.files.safetensors_header import STORED_DTYPES, WEIGHT_DTYPES
 from include.service.limits import Architecture, Limits
 
 CONFIG = "config.json"
-STORED_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
 
 def config_defects(config: Mapping[str, Any], weights: Weights, limits: Limits) -> Iterator[Defect]:
@@ -58,7 +58,7 @@ def is_quantization_left_over(config: Mapping[str, Any], dtypes: set[str]) -> bo
 
     Every kind of quantization stores integers or 8-bit floats.
     """
-    return config.get("quantization_config") is not None and bool(dtypes) and dtypes <= set(STORED_DTYPES.values())
+    return config.get("quantization_config") is not None and bool(dtypes) and dtypes <= WEIGHT_DTYPES.keys()
 
 
 def _context_defects(config: Mapping[str, Any], largest: int) -> Iterator[Defect]:

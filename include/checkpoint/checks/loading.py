@@ -1,7 +1,6 @@
 """Load a Hugging Face folder with transformers and compute one forward pass, as a process with limits of its own.
 
-Reads the folder's path from standard input and writes one JSON object: the steps that were done, and the one that
-failed with the reason.
+Reads the folder's path from standard input and writes one JSON object: the step that failed, if one did, and why.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 TOKENS = 16
@@ -17,21 +17,19 @@ SEED = 0
 
 def main() -> None:
     """Load the folder step by step; the first step that fails ends it."""
-    folder = json.load(sys.stdin)["folder"]
+    failed, problem = _first_failure(json.load(sys.stdin)["folder"])
+    json.dump({"failed": failed, "problem": problem.partition("\n")[0][:500]}, sys.stdout)
+
+
+def _first_failure(folder: str) -> tuple[str, str]:
     state: dict[str, Any] = {}
-    done: list[str] = []
     for name, step in STEPS.items():
         try:
             if problem := step(folder, state):
-                return _say(done, name, problem)
+                return name, problem
         except Exception as error:  # whatever transformers raises is the answer
-            return _say(done, name, f"{type(error).__name__}: {error}")
-        done.append(name)
-    return _say(done, "", "")
-
-
-def _say(done: list[str], failed: str, problem: str) -> None:
-    json.dump({"done": done, "failed": failed, "problem": problem.partition("\n")[0][:500]}, sys.stdout)
+            return name, f"{type(error).__name__}: {error}"
+    return "", ""
 
 
 def _tokenizer(folder: str, state: dict[str, Any]) -> str | None:
@@ -54,8 +52,6 @@ def _config(folder: str, state: dict[str, Any]) -> str | None:
 
 
 def _generation_config(folder: str, _: dict[str, Any]) -> str | None:
-    from pathlib import Path
-
     from transformers import GenerationConfig
 
     if (Path(folder) / "generation_config.json").is_file():

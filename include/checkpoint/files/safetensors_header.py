@@ -23,6 +23,9 @@ LENGTH_BYTES = 8
 # The safetensors library stops at 100 MB. No model that Bedrock takes needs 2 MB in one file, and parsing costs memory.
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 16
+#: The formats that weights are stored in, by safetensors' names, with torch's.
+WEIGHT_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+STORED_DTYPES = {torch: stored for stored, torch in WEIGHT_DTYPES.items()}
 DTYPE_BYTES = {
     "F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2,
     "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "I8": 1, "U8": 1, "BOOL": 1,

@@ -40,6 +40,11 @@ class PlacedTensor:
     shape: tuple[int, ...]
     segments: tuple[Segment, ...]
 
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return sum(segment.length for segment in self.segments)
+
 
 @dataclass(frozen=True)
 class CheckpointFile:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from include.checkpoint.errors import RawFilesMissingError, RawTensorError
-from include.checkpoint.files.folder import INDEX, whole
+from include.checkpoint.files.folder import whole
 from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL, verify_pins
-from include.checkpoint.files.safetensors_header import DTYPE_BYTES
+from include.checkpoint.files.safetensors_header import DTYPE_BYTES, WEIGHT_DTYPES
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor
 from include.checkpoint.mistral.raw_conversion import convert_tensor, written_bytes
-from include.checkpoint.mistral.raw_params import RawParams, hf_config, parse_params
+from include.checkpoint.mistral.raw_params import PARAMS, RawParams, hf_config, parse_params
 from include.checkpoint.mistral.raw_tokenizer import tokenizer_files
 from include.checkpoint.mistral.raw_weights import pins, raw_tensors, weights_files
-from include.checkpoint.writing.layout import lay_out
+from include.checkpoint.writing.layout import lay_out, weights_index
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
 
 OVERLAY = "convert.overlay"
-PARAMS = "params.json"
 MAX_SHARD_BYTES = 5 * 10**9
-TORCH_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def convert(
@@ -71,9 +68,9 @@ def _said(files: list[Path]) -> str:
 
 def _dtype(pieces: dict[str, list[PlacedTensor]]) -> str:
     found = {tensor.dtype for tensors in pieces.values() for tensor in tensors}
-    if not found <= TORCH_DTYPES.keys():
-        raise RawTensorError("all tensors", ", ".join(TORCH_DTYPES), ", ".join(sorted(found)))
-    return TORCH_DTYPES[max(found, key=lambda dtype: DTYPE_BYTES[dtype])]
+    if not found <= WEIGHT_DTYPES.keys():
+        raise RawTensorError("all tensors", ", ".join(WEIGHT_DTYPES), ", ".join(sorted(found)))
+    return WEIGHT_DTYPES[max(found, key=lambda dtype: DTYPE_BYTES[dtype])]
 
 
 def _convert_tensors(
@@ -89,20 +86,15 @@ def _convert_tensors(
 def _lay_out_shards(tensors: list[PlacedTensor], out: Overlay) -> list[CheckpointFile]:
     shards: list[list[PlacedTensor]] = [[]]
     for tensor in tensors:
-        if shards[-1] and sum(map(_size, shards[-1])) + _size(tensor) > MAX_SHARD_BYTES:
+        if shards[-1] and sum(placed.size for placed in shards[-1]) + tensor.size > MAX_SHARD_BYTES:
             shards.append([])
         shards[-1].append(tensor)
     if len(shards) == 1:
         return [lay_out("model.safetensors", shards[0], out)]
     names = [f"model-{number:05d}-of-{len(shards):05d}.safetensors" for number in range(1, len(shards) + 1)]
-    weight_map = {tensor.name: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
-    index = {"metadata": {"total_size": sum(map(_size, tensors))}, "weight_map": dict(sorted(weight_map.items()))}
-    files = [lay_out(name, shard, out) for name, shard in zip(names, shards, strict=True)]
-    return [*files, out.file(INDEX, format_json(index))]
-
-
-def _size(tensor: PlacedTensor) -> int:
-    return math.prod(tensor.shape) * DTYPE_BYTES[tensor.dtype]
+    named = dict(zip(names, shards, strict=True))
+    files = [lay_out(name, shard, out) for name, shard in named.items()]
+    return [*files, weights_index(named, out)]
 
 
 def _generation_config() -> bytes:

@@ -15,12 +15,10 @@ from include.checkpoint.files.folder import RAW_ADAPTER, whole
 from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import LOCAL
 from include.checkpoint.mistral.raw_layout import place
-from include.checkpoint.mistral.raw_params import RawParams, parse_params
+from include.checkpoint.mistral.raw_params import PARAMS, RawParams, parse_params
 
 if TYPE_CHECKING:
     import torch
-
-PARAMS = "params.json"
 
 
 def convert_adapter(folder: Path, out_dir: Path) -> Path:

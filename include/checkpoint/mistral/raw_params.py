@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from include.checkpoint.errors import RawParamsError, RawVariantError
 
+PARAMS = "params.json"
 # Fields that change what the model computes in ways that MistralForCausalLM and MixtralForCausalLM do not have.
 _OTHER_MODELS = {
     "vision_encoder": "it has a vision encoder",

@@ -9,7 +9,7 @@ from cfnlint.api import lint
 from cfnlint.decode.cfn_yaml import loads
 
 from include.config.account import AccountConfig
-from include.run.names import check_role_arn
+from include.config.names import ROLE_ARN
 from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
 
 TEMPLATE = IMPORT.read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def test_a_stack_without_parameters_gives_a_bucket_and_a_role_that_the_configura
     assert "KmsKeyArn" not in outputs
     assert outputs["Prefix"] == "models"
     assert outputs["Region"] == REGION
-    assert check_role_arn(outputs["ImportRoleArn"])
+    assert ROLE_ARN.fullmatch(outputs["ImportRoleArn"])
     assert aws.client("s3").head_bucket(Bucket=outputs["BucketName"])
 
 

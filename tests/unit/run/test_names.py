@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bedrock_import.adoption import numbered
+from include.config.names import ROLE_ARN
 from include.run import names as naming
 from include.run.identity import ImportIdentity, forced_identity
 from include.run.names import NameInvalidError, import_names
@@ -33,7 +34,7 @@ def _shape(operation: str, *members: str) -> tuple[str, int]:
     [
         (naming.JOB_NAME, ("jobName",)),
         (naming.IMPORTED_MODEL_NAME, ("importedModelName",)),
-        (naming.ROLE_ARN, ("roleArn",)),
+        (ROLE_ARN, ("roleArn",)),
         (naming.CLIENT_REQUEST_TOKEN, ("clientRequestToken",)),
         (naming.S3_URI, ("modelDataSource", "s3DataSource", "s3Uri")),
     ],
