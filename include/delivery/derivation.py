@@ -1,4 +1,4 @@
-"""The checksum of a file that is an object in S3 with some ranges replaced, without reading the rest."""
+"""Compute the checksum of a file that is an S3 object with some ranges replaced, without reading the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from include.sources.prefix import ask_checksum
 
 
 class WholeObject(NamedTuple):
-    """An object in S3, and the checksum that S3 holds of all of it."""
+    """An object in S3 with its full-object checksum."""
 
     uri: str
     size: int
@@ -21,7 +21,7 @@ class WholeObject(NamedTuple):
 
 
 def derive_checksums(client: Any, checkpoint: Checkpoint, read_ranges: Iterable[Segment]) -> dict[str, int]:
-    """Return the CRC64NVME of each file of which it is known or follows; asks S3 about the objects they come from."""
+    """Return the CRC64NVME of each file for which it is known or can be derived from S3's checksums."""
     known = {file.name: file.crc64nvme for file in checkpoint.files}
     ranges = by_start(read_ranges)
     pins = {pin.uri: pin for pin in checkpoint.pins}
@@ -34,7 +34,7 @@ def derive_checksums(client: Any, checkpoint: Checkpoint, read_ranges: Iterable[
 
 
 def derive(file: CheckpointFile, base: WholeObject, ranges: Mapping[tuple[str, int], Sequence[Segment]]) -> int | None:
-    """Return the CRC64NVME of ``file``, which is ``base`` with some ranges replaced by as many bytes.
+    """Return the CRC64NVME of ``file``, which is ``base`` with some ranges replaced by the same number of bytes.
 
     ``ranges`` are what was read of the base, by URI and offset. None when a checksum is missing, or when the file is
     not laid out like the base.
@@ -51,7 +51,7 @@ def derive(file: CheckpointFile, base: WholeObject, ranges: Mapping[tuple[str, i
 
 
 def _base_of(file: CheckpointFile) -> str:
-    """Return the one object in S3 whose ranges have the same offsets in the file; else None."""
+    """Return the S3 object whose ranges have the same offsets in the file, if there is exactly one."""
     position, found = 0, set()
     for segment in file.segments:
         if is_s3_uri(segment.uri):
@@ -61,7 +61,7 @@ def _base_of(file: CheckpointFile) -> str:
 
 
 def _replacements(file: CheckpointFile, base_uri: str) -> Iterator[tuple[int, list[Segment]]]:
-    """The stretches that do not come from the base, each with its place in the file."""
+    """Return the ranges that do not come from the base, with their offsets in the file."""
     position = 0
     for from_base, stretch in groupby(file.segments, key=lambda segment: segment.uri == base_uri):
         segments = list(stretch)
@@ -71,7 +71,7 @@ def _replacements(file: CheckpointFile, base_uri: str) -> Iterator[tuple[int, li
 
 
 def by_start(ranges: Iterable[Segment]) -> dict[tuple[str, int], list[Segment]]:
-    """The ranges by URI and offset."""
+    """Return the ranges by URI and offset."""
     found: dict[tuple[str, int], list[Segment]] = {}
     for it in ranges:
         found.setdefault((it.uri, it.offset), []).append(it)
@@ -79,7 +79,7 @@ def by_start(ranges: Iterable[Segment]) -> dict[tuple[str, int], list[Segment]]:
 
 
 def _tiles(ranges: Mapping[tuple[str, int], Sequence[Segment]], uri: str, start: int, end: int) -> list[Segment] | None:
-    """The ranges that cover ``start`` to ``end`` without gap or overlap."""
+    """Return the ranges that cover ``start`` to ``end`` without gap or overlap."""
     tiles: list[Segment] = []
     while start < end:
         fitting = [it for it in ranges.get((uri, start), ()) if 0 < it.length <= end - start]

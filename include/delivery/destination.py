@@ -1,4 +1,4 @@
-"""The prefix in S3 to which a checkpoint is delivered, and how requests to it are made."""
+"""The S3 prefix to which a checkpoint is delivered, and the requests to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from include.aws.s3_uri import S3Uri
 
 @dataclass(frozen=True)
 class Destination:
-    """A bucket and prefix (without a slash at its end), and what every write to it carries."""
+    """A bucket, a prefix without a trailing slash, and the arguments that every write to it carries."""
 
     client: Any
     bucket: str
@@ -25,15 +25,15 @@ class Destination:
         return str(S3Uri(self.bucket, f"{self.prefix}/{name}"))
 
     def address(self, name: str) -> dict[str, str]:
-        """The arguments that name a file's object."""
+        """Return the arguments that identify a file's object."""
         return S3Uri(self.bucket, f"{self.prefix}/{name}").arguments
 
     def writing(self) -> dict[str, str]:
-        """The arguments of a call that creates an object."""
+        """Return the arguments of a call that creates an object."""
         return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
 
     def call(self, operation: str, name: str = "", **arguments: Any) -> dict[str, Any]:
-        """Do one request about a file, again where the failure may pass.
+        """Send one request about a file, and retry transient failures.
 
         Raises:
             S3RequestError: S3 refused it, or every attempt failed.

@@ -10,7 +10,7 @@ MANIFEST_NAME = "/manifest.json"
 
 
 def earlier_deliveries(client: Any, bucket: str, prefix: str, most: int = 3) -> tuple[Manifest, ...]:
-    """Return the manifests under ``prefix`` whose deliveries are still whole, the newest first, at most ``most``.
+    """Return up to ``most`` manifests under ``prefix`` whose deliveries are still complete, newest first.
 
     Raises:
         ManifestUnreadableError: the object at a manifest's key is not a manifest.

@@ -1,4 +1,4 @@
-"""Errors about bringing a checkpoint to S3."""
+"""Errors of delivering a checkpoint to S3."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DeliveryDiffersError(ModelImportError):
 
 
 class ChecksumMismatchError(ModelImportError):
-    """The bytes that were read are not the ones that the checkpoint promises."""
+    """The bytes read from a source differ from the checksum in the checkpoint."""
 
     def __init__(self, name: str, expected: str, found: str) -> None:
         super().__init__(
@@ -58,7 +58,7 @@ class ChecksumMismatchError(ModelImportError):
 
 
 class ManifestInsidePrefixError(ModelImportError):
-    """The manifest would be among the files that Bedrock imports."""
+    """The manifest's key is inside the prefix that Bedrock imports."""
 
     def __init__(self, manifest_key: str, prefix: str) -> None:
         super().__init__(
@@ -70,7 +70,7 @@ class ManifestInsidePrefixError(ModelImportError):
 
 
 class ManifestUnreadableError(ModelImportError):
-    """The object under the manifest's key is not a manifest."""
+    """The object at the manifest's key is not a manifest."""
 
     def __init__(self, s3_uri: str, found: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""The manifest: what was delivered, from which bytes, and how it can be proven."""
+"""The manifest of a delivery: its files, their sources and their checksums."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGES = ("awscrt", "botocore", "numpy", "peft", "safetensors", "tokenizers", 
 
 
 class DeliveredFile(BaseModel, frozen=True):
-    """An object of the delivery; ``crc64nvme`` is base64 as S3 gives it, ``segments`` say where its bytes came from."""
+    """An object of the delivery. ``crc64nvme`` is in base64, as in S3; ``segments`` are its sources."""
 
     name: str
     size: int
@@ -32,9 +32,9 @@ class DeliveredFile(BaseModel, frozen=True):
 
 
 class Manifest(BaseModel, frozen=True):
-    """A whole delivery. It is written after all of its objects, so it stands for all of them.
+    """A complete delivery. It is written after all of its objects, so its presence implies them.
 
-    ``sha256`` names the local files that conversion and merge wrote, of which segments are made.
+    ``sha256`` holds the digests of the local files, written by conversion and merge, that segments refer to.
     """
 
     fingerprint: str
@@ -49,7 +49,7 @@ class Manifest(BaseModel, frozen=True):
 
 
 def find_delivered(client: Any, bucket: str, manifest_key: str) -> Manifest | None:
-    """Return the manifest of a delivery that is whole: every object is there, unchanged, and no other one.
+    """Return the manifest if its delivery is complete: every object is there, unchanged, and no other object.
 
     Reads the manifest and one listing.
 
@@ -85,7 +85,7 @@ def read_manifest(client: Any, bucket: str, manifest_key: str) -> Manifest | Non
 
 
 def digests_of_written(checkpoint: Checkpoint) -> dict[str, str]:
-    """The sha256 of each local file that was written for this checkpoint: those whose ranges carry a checksum."""
+    """Return the SHA-256 of each local file written for this checkpoint: those whose ranges carry a checksum."""
     segments = [segment for file in checkpoint.files for segment in file.segments if segment.crc64nvme is not None]
     found = {}
     for uri in sorted({segment.uri for segment in segments if not is_s3_uri(segment.uri)}):
@@ -95,7 +95,7 @@ def digests_of_written(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def installed_versions() -> dict[str, str]:
-    """The versions of the packages that had a hand in the bytes."""
+    """Return the versions of the packages that determine the bytes."""
     found = {}
     for package in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""Multipart uploads that an earlier run began and did not finish."""
+"""Find and abort multipart uploads that an earlier run did not finish."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class OpenUpload:
 
 @dataclass(frozen=True)
 class KeptPart:
-    """A part that S3 holds of an open upload; the CRC is None where S3 does not list it."""
+    """A stored part of an open upload; the CRC is None where S3 does not list it."""
 
     size: int
     etag: str
     crc64nvme: int | None
 
     def holds(self, data: bytes, crc: int) -> bool:
-        """Whether the part is these bytes, whose CRC64NVME is ``crc``."""
+        """Return whether the part holds these bytes, whose CRC64NVME is ``crc``."""
         if self.size != len(data):
             return False
         if self.crc64nvme is not None:
@@ -66,7 +66,7 @@ def _pages(destination: Destination, prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def list_kept_parts(destination: Destination, upload: OpenUpload) -> dict[int, KeptPart]:
-    """Return the parts that S3 holds of an upload, by number; none when the upload is gone."""
+    """Return the stored parts of an upload by number; empty when the upload is gone."""
     kept = {}
     for item in _listed_parts(destination, upload):
         crc = item.get("ChecksumCRC64NVME")
@@ -91,7 +91,7 @@ def _listed_parts(destination: Destination, upload: OpenUpload) -> list[dict[str
 
 
 def abort(destination: Destination, name: str, upload_id: str) -> None:
-    """Give up an upload and free its parts; one that is gone already is fine."""
+    """Abort an upload, which frees its parts; do nothing when it is gone already."""
     try:
         destination.call("abort_multipart_upload", name, UploadId=upload_id)
     except S3RequestError as error:
@@ -100,7 +100,7 @@ def abort(destination: Destination, name: str, upload_id: str) -> None:
 
 
 def abort_abandoned(destination: Destination, unused_since: datetime) -> list[OpenUpload]:
-    """Abort the uploads under the prefix that were begun, and got their last part, before this time; return them."""
+    """Abort the uploads under the prefix that were started and last extended before this time; return them."""
     old = [upload for upload in list_open_uploads(destination) if upload.initiated < unused_since]
     abandoned = [upload for upload in old if _last_part_at(destination, upload) < unused_since]
     for upload in abandoned:

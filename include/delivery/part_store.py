@@ -1,4 +1,4 @@
-"""Bringing one part, or one small file, to S3."""
+"""Store one part, or one small file, in S3."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from include.sources.rate import RateLimit
 
 @dataclass(frozen=True)
 class StoredPart:
-    """A part that S3 holds; the CRC is None where neither the checkpoint nor S3 says it."""
+    """A part stored in S3; the CRC is None where neither the checkpoint nor S3 provides it."""
 
     number: int
     length: int
@@ -30,13 +30,13 @@ class StoredPart:
     crc64nvme: int | None
 
     def as_argument(self) -> dict[str, Any]:
-        """The part as CompleteMultipartUpload takes it."""
+        """Return the part as CompleteMultipartUpload expects it."""
         crc = {"ChecksumCRC64NVME": encode(self.crc64nvme)} if self.crc64nvme is not None else {}
         return {"PartNumber": self.number, "ETag": self.etag, **crc}
 
 
 class PartStore:
-    """Stores parts and small files at one destination; safe to call from several threads."""
+    """Store parts and small files at one destination; thread-safe."""
 
     def __init__(
         self, destination: Destination, reader: RangeReader, pins: Iterable[Pin], limit: RateLimit, tally: Tally
@@ -48,7 +48,7 @@ class PartStore:
         self._tally = tally
 
     def put(self, plan: FilePlan) -> RemoteObject:
-        """Store a file of one part with a single request."""
+        """Store a file with a single PutObject or CopyObject request."""
         data, crc = self._read(plan.parts[0])
         self._limit.take(len(data))
         answer = self._destination.call(
@@ -65,7 +65,7 @@ class PartStore:
         return RemoteObject(plan.name, len(data), answer["ETag"].strip('"'), crc, plan.recipe)
 
     def store(self, plan: FilePlan, upload_id: str, part: Part, kept: KeptPart | None) -> StoredPart:
-        """Bring one part to S3, unless the one that S3 kept is the same."""
+        """Store one part, unless the part that S3 kept is the same."""
         if part.copied:
             return self._copy(plan, upload_id, part, kept)
         data, crc = self._read(part)
@@ -120,7 +120,7 @@ class PartStore:
 
 
 def condition(plan: FilePlan) -> dict[str, str]:
-    """The condition under which the object may be written: that it is still as it was when the plan was made."""
+    """Return the condition of the write: the object is unchanged since the plan was made."""
     return {"IfMatch": plan.replaces} if plan.replaces else {"IfNoneMatch": "*"}
 
 

@@ -1,4 +1,4 @@
-"""Where the parts of a multipart upload begin and end."""
+"""Decide where the parts of a multipart upload begin and end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COPY_PART_SIZE = 512 * 2**20
 
 @dataclass(frozen=True)
 class Part:
-    """A part of an upload: one range that S3 copies itself, or segments whose bytes are sent."""
+    """A part of an upload: one range that S3 copies, or segments whose bytes are sent."""
 
     number: int
     segments: tuple[Segment, ...]
@@ -27,7 +27,7 @@ class Part:
 
     @property
     def length(self) -> int:
-        """The part's bytes."""
+        """The part's length in bytes."""
         return sum(segment.length for segment in self.segments)
 
 
@@ -38,7 +38,7 @@ class _Run:
 
 
 def plan_parts(file: CheckpointFile, part_size: int) -> tuple[Part, ...]:
-    """Return the parts that make up ``file``, all within S3's limits.
+    """Return the parts of ``file``, all within S3's limits.
 
     Ranges that are already in S3 are copied where that pays; a range too short for a separate part is sent together
     with its neighbours. Sent parts have at most ``part_size`` bytes (or 10 MiB, where that is more), unless the file
@@ -55,7 +55,7 @@ def plan_parts(file: CheckpointFile, part_size: int) -> tuple[Part, ...]:
 
 
 def _cut(segments: Iterable[Segment], lengths: Iterable[int]) -> Iterator[tuple[Segment, ...]]:
-    """The segments in stretches of these lengths; a cut segment loses its CRC."""
+    """Split the segments into runs of these lengths; a split segment loses its CRC."""
     waiting = deque(segment for segment in segments if segment.length)
     for length in lengths:
         stretch: list[Segment] = []
@@ -79,7 +79,7 @@ def _borders(file: CheckpointFile, part_size: int, min_size: int) -> list[_Run]:
 
 
 def _runs(file: CheckpointFile) -> list[_Run]:
-    """The file's stretches that S3 could copy in one request, and those that it cannot."""
+    """Return the runs that S3 could copy in one request, and those that it cannot."""
     segments = [segment for segment in file.segments if segment.length]
     starts = [0] + [i for i, (a, b) in enumerate(pairwise(segments), start=1) if not _continues(a, b)]
     runs = []
@@ -104,7 +104,7 @@ def _without_short_copies(runs: list[_Run], min_size: int) -> list[_Run]:
 
 
 def _lengthen_short_sends(runs: list[_Run], min_size: int) -> Iterator[_Run]:
-    """Join neighbouring sends; let one that is too short for a part take what it lacks from the copy after it."""
+    """Join neighbouring sends; one below the minimum part size takes the missing bytes from the copy after it."""
     waiting = deque(runs)
     while waiting:
         run = waiting.popleft()

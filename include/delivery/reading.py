@@ -1,4 +1,4 @@
-"""Reading a part's bytes when the network is not perfect."""
+"""Read a part's bytes, with retries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from include.sources.patient_reader import PatientReader
 
 
 def read_part(reader: RangeReader, segments: Iterable[Segment], attempts: int) -> bytes:
-    """Return the segments' bytes, one after the other; raises what PatientReader does."""
+    """Return the concatenated bytes of the segments; raises what PatientReader raises."""
     patient = PatientReader(reader, attempts)
     pieces = [patient.read(segment.uri, segment.offset, segment.length) for segment in _joined(segments)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _joined(segments: Iterable[Segment]) -> Iterator[Segment]:
-    """The same bytes in as few reads as possible."""
+    """Join adjacent segments, so that the same bytes need fewer reads."""
     before: Segment | None = None
     for segment in segments:
         if before and (before.uri, before.offset + before.length) == (segment.uri, segment.offset):

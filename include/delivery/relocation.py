@@ -1,4 +1,4 @@
-"""Finding in earlier deliveries the bytes that would otherwise be sent again."""
+"""Find bytes in earlier deliveries that would otherwise be sent again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from include.delivery.manifest import Manifest
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Bytes of a source that are, in the same order, in an object of an earlier delivery."""
+    """A range of a source that is stored in an object of an earlier delivery."""
 
     start: int
     end: int
@@ -22,10 +22,10 @@ class _Stretch:
 
 
 def relocate(checkpoint: Checkpoint, earlier: Iterable[Manifest]) -> Checkpoint:
-    """Return the checkpoint with its local segments pointing to S3 where an earlier delivery put the same bytes.
+    """Return the checkpoint with local segments replaced by S3 ranges where an earlier delivery holds the same bytes.
 
-    The same bytes are those of the same range of the same pinned source, and those of the same length and CRC64NVME.
-    ``earlier`` are deliveries that are still whole (see ``find_delivered``), the preferred ones first.
+    Bytes are the same if they are the same range of the same pinned source, or have the same length and CRC64NVME.
+    ``earlier`` are complete deliveries (see ``find_delivered``), preferred ones first.
     """
     delivered = _Delivered(checkpoint, earlier)
     files = tuple(
@@ -65,7 +65,7 @@ class _Delivered:
             position += it.length
 
     def place_of(self, segment: Segment) -> Segment:
-        """The segment in an earlier delivery, or as it is."""
+        """Return the segment's range in an earlier delivery, or the segment itself."""
         if is_s3_uri(segment.uri):
             return segment
         if segment.crc64nvme is not None and (found := self._by_content.get((segment.length, segment.crc64nvme))):

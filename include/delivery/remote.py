@@ -1,4 +1,4 @@
-"""The objects under a prefix in S3."""
+"""List the objects under a prefix in S3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RECIPE = "recipe"
 
 
 def list_objects(destination: Destination) -> list[RemoteObject]:
-    """Return all objects under the prefix, by what a listing says: names, sizes and ETags."""
+    """Return all objects under the prefix with names, sizes and ETags, from one listing."""
     found: list[RemoteObject] = []
     arguments = {"Bucket": destination.bucket, "Prefix": f"{destination.prefix}/"}
     while True:
@@ -29,7 +29,7 @@ def list_objects(destination: Destination) -> list[RemoteObject]:
 
 
 def list_with_checksums(destination: Destination, names: Collection[str]) -> list[RemoteObject]:
-    """Return all objects under the prefix; of those with one of these names, also checksum and recipe."""
+    """Return all objects under the prefix; those with one of these names also with checksum and recipe."""
     with ThreadPoolExecutor(HEAD_WORKERS) as pool:
         return list(
             pool.map(lambda it: head(destination, it.name) if it.name in names else it, list_objects(destination))

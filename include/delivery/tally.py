@@ -1,4 +1,4 @@
-"""Counting files and bytes from several threads."""
+"""Count files and bytes from several threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from include.checkpoint.writing.progress import Progress
 
 
 class Tally:
-    """The bytes that were sent, copied inside S3, and found there, and how far the whole is."""
+    """The bytes sent, copied inside S3 and found there, and the overall progress."""
 
     def __init__(self, progress: Progress, files: int, size: int) -> None:
         self.sent = self.copied = self.reused = 0
@@ -18,7 +18,7 @@ class Tally:
         self._lock = threading.Lock()
 
     def add(self, *, sent: int = 0, copied: int = 0, reused: int = 0, files: int = 0) -> None:
-        """Count, from any thread, and report."""
+        """Count and report progress; thread-safe."""
         with self._lock:
             self.sent += sent
             self.copied += copied

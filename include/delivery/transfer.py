@@ -1,4 +1,4 @@
-"""Bringing files to S3, several parts at a time."""
+"""Transfer files to S3, several parts at a time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESTARTS = 3
 
 @dataclass(frozen=True)
 class TransferSettings:
-    """How much at a time: memory is about ``workers`` x ``part_size``, twice that where a part has several sources."""
+    """Concurrency and part size. Memory is about ``workers`` x ``part_size``, twice that for joined parts."""
 
     part_size: int = 8 * 2**20
     workers: int = 8
@@ -38,7 +38,7 @@ class TransferSettings:
 
 @dataclass(frozen=True)
 class _Multipart:
-    """A file under way; its parts are being stored."""
+    """A file whose parts are being stored."""
 
     plan: FilePlan
     upload_id: str
@@ -46,7 +46,7 @@ class _Multipart:
 
 
 class Transfer:
-    """Delivers files to one destination with a pool of threads."""
+    """Deliver files to one destination with a pool of threads."""
 
     def __init__(self, destination: Destination, store: PartStore, workers: int, tally: Tally) -> None:
         self._destination = destination
@@ -55,7 +55,7 @@ class Transfer:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="delivery")
 
     def deliver(self, plans: Iterable[FilePlan], open_uploads: Iterable[OpenUpload]) -> list[RemoteObject]:
-        """Bring every file to its object and return the objects; parts of ``open_uploads`` are used again.
+        """Store every file and return the objects; parts of ``open_uploads`` are reused.
 
         When it fails, the parts that S3 holds by then stay for the next run.
 
@@ -101,7 +101,7 @@ class Transfer:
     def _finish(
         self, plan: FilePlan, under_way: Future[RemoteObject] | _Multipart, restarts: int = RESTARTS
     ) -> RemoteObject:
-        """Wait for a file; one that another run completed is as good, and an upload that it aborted starts again."""
+        """Wait for a file. A file that another run completed is accepted; an upload that it aborted starts again."""
         try:
             return self._complete(under_way) if isinstance(under_way, _Multipart) else under_way.result()
         except S3RequestError as error:

@@ -1,4 +1,4 @@
-"""Deliver a checkpoint to a prefix in S3, and verify it."""
+"""Deliver a checkpoint to a prefix in S3 and verify it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DEFAULT_SETTINGS = TransferSettings()
 
 @dataclass(frozen=True)
 class DeliveryReport:
-    """What an upload did; the bytes add up to the checkpoint's size."""
+    """What an upload did. The byte counts add up to the checkpoint's size."""
 
     s3_uri: str
     files: int
@@ -61,10 +61,10 @@ def upload(
 ) -> DeliveryReport:
     """Upload the checkpoint's files to ``prefix``, verify them, then write the manifest; return a report.
 
-    Files and parts that exist are not sent again, whoever sent them. Ranges that are in S3 are copied
-    inside S3. ``progress`` is called as each part is done, from several threads, one at a time. ``read_ranges`` are
-    what a ReadLedger kept of the base: with them the checksum of a merged object is known before it exists. What lies
-    in the whole deliveries ``earlier`` is copied from there.
+    Files and parts that exist already are not sent again. Ranges that are in S3 are copied
+    inside S3. ``progress`` is called as each part is done, from several threads, one at a time. ``read_ranges`` are the
+    base's ranges that a ReadLedger recorded; with them the checksum of a merged object is known before it exists. Bytes
+    stored in the complete deliveries ``earlier`` are copied from there.
 
     Raises:
         SourceChangedError: a source is not the one that was prepared.

@@ -1,4 +1,4 @@
-"""What an upload has to do, decided before anything is sent."""
+"""Plan an upload before anything is sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from include.delivery.parts import Part, plan_parts
 
 @dataclass(frozen=True)
 class RemoteObject:
-    """An object under the prefix. ``crc64nvme`` and ``recipe`` are None where S3 does not know them."""
+    """An object under the prefix. ``crc64nvme`` and ``recipe`` are None where S3 does not have them."""
 
     name: str
     size: int
@@ -23,7 +23,7 @@ class RemoteObject:
 
 @dataclass(frozen=True)
 class FilePlan:
-    """A file to deliver; ``replaces`` is the ETag of another object with its name."""
+    """A file to deliver; ``replaces`` is the ETag of a different object at its key."""
 
     name: str
     size: int
@@ -35,7 +35,7 @@ class FilePlan:
 
 @dataclass(frozen=True)
 class UploadPlan:
-    """The files to deliver, those that are there already, and the objects that do not belong there."""
+    """The files to deliver, the files already delivered, and the objects that do not belong to the checkpoint."""
 
     files: tuple[FilePlan, ...]
     reused: tuple[RemoteObject, ...]
@@ -45,9 +45,9 @@ class UploadPlan:
 def plan_upload(
     checkpoint: Checkpoint, remote: Iterable[RemoteObject], part_size: int, checksums: Mapping[str, int]
 ) -> UploadPlan:
-    """Return what is left to do so that the prefix holds the checkpoint's files and nothing else.
+    """Return the work left until the prefix holds the checkpoint's files and nothing else.
 
-    ``checksums`` are the CRC64NVME of the files, as far as they are known before anything is read.
+    ``checksums`` are the CRC64NVME of the files that are known before anything is read.
     """
     there = {found.name: found for found in remote}
     names = set(checkpoint.names())
@@ -66,7 +66,7 @@ def plan_upload(
 
 
 def is_same(found: RemoteObject, size: int, crc64nvme: int | None, recipe: str) -> bool:
-    """Whether the object holds the file: by its checksum, or where one side does not know that, by its recipe."""
+    """Return whether the object holds the file, by checksum or, where one is missing, by recipe."""
     if found.size != size:
         return False
     if crc64nvme is None or found.crc64nvme is None:
@@ -75,7 +75,7 @@ def is_same(found: RemoteObject, size: int, crc64nvme: int | None, recipe: str) 
 
 
 def recipe_of(file: CheckpointFile, checkpoint: Checkpoint) -> str:
-    """64 hexadecimal digits that name the pinned ranges of which the file is made."""
+    """Return the SHA-256, in hexadecimal, of the list of pinned ranges that make up the file."""
     versions = {pin.uri: pin.version for pin in checkpoint.pins}
     ranges = [(s.uri, versions.get(s.uri), s.offset, s.length, s.crc64nvme) for s in file.segments]
     return hashlib.sha256(repr(ranges).encode()).hexdigest()

@@ -9,12 +9,12 @@ from include.delivery.upload_plan import RemoteObject
 
 
 def check_delivery(s3_uri: str, expected: Iterable[RemoteObject], listed: Iterable[RemoteObject]) -> None:
-    """Raise unless the listing holds exactly the expected objects, with their sizes and ETags.
+    """Check that the listing holds exactly the expected objects, with their sizes and ETags.
 
     Raises:
         DeliveryIncompleteError: objects are missing.
         StaleObjectsError: there are others.
-        DeliveryDiffersError: one is not the one that was delivered.
+        DeliveryDiffersError: an object is not the one that was delivered.
     """
     there = {found.name: found for found in listed}
     wanted = {it.name: it for it in expected}

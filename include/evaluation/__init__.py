@@ -1,1 +1,1 @@
-"""Evaluation of an imported model: data set, prompts, answers, question-answering scores, report."""
+"""Evaluate an imported model: data set, prompts, answers, question-answering scores, report."""

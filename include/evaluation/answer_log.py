@@ -1,4 +1,4 @@
-"""Keep a model's answers on disk as they come, so that a run that died resumes where it was."""
+"""Write a model's answers to disk as they arrive, so that a run that was killed resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from include.evaluation.responses import Answer
 
 @dataclass(frozen=True)
 class LoggedAnswer:
-    """A line of the log; ``key`` stands for record, model and request, latency is that of the call that succeeded.
+    """One line of the log. ``key`` identifies record, model and request; the latency is that of the successful call.
 
     ``answered_at`` is in ISO 8601, with its time zone.
     """
@@ -30,14 +30,14 @@ class LoggedAnswer:
 
 
 class AnswerLog:
-    """A JSON Lines file of answers, safe against death at any moment and for use by several threads of one process.
+    """A crash-safe JSON Lines file of answers that several threads of one process can append to.
 
-    Every answer is handed to the operating system as it comes, so the death of the process loses none. Leaving the
-    ``with`` block waits until all are on the disk; a power cut before that costs the answers that were not.
+    Every answer is handed to the operating system at once, so that a killed process loses none. Leaving the
+    ``with`` block syncs the file to disk; a power failure before that can lose answers.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the log at ``path``; a last line that was cut off is dropped.
+        """Open the log at ``path`` and drop an incomplete last line.
 
         Raises:
             AnswerLogLineError: a whole line is not an answer.
@@ -58,7 +58,7 @@ class AnswerLog:
         self._file.close()
 
     def append(self, logged: LoggedAnswer) -> None:
-        """Keep an answer; when this returns, the death of this process does not lose it."""
+        """Append an answer; once this returns, it survives a kill of the process."""
         line = json.dumps(asdict(logged), ensure_ascii=False) + "\n"
         with self._lock:
             self._file.write(line.encode())

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how far a statistic would move on other records of the same kind.
+"""Estimate by the bootstrap how much a statistic would vary on other records of the same kind.
 
 Percentile bootstrap over records (B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13):
 records are drawn with replacement, the statistic is taken of each draw, and the interval holds the middle 95 %.
@@ -26,7 +26,7 @@ _BLOCK_CELLS = 4_000_000
 
 
 def estimate(values: Sequence[float], statistic: Statistic, seed: int) -> Estimate:
-    """Return the statistic of ``values`` with its 95 % interval.
+    """Return the statistic of ``values`` with its 95 % confidence interval.
 
     Raises:
         NoScoresError: there is no value.
@@ -60,7 +60,7 @@ def _blocks(values: Values, statistic: Statistic, generator: Any) -> Iterator[Va
 
 
 def interval(drawn: Values) -> tuple[float, float]:
-    """Return the ends of the middle 95 % of ``drawn``."""
+    """Return the bounds of the middle 95 % of ``drawn``."""
     import numpy as np
 
     tail = (100 - CONFIDENCE_PERCENT) / 2
@@ -69,7 +69,7 @@ def interval(drawn: Values) -> tuple[float, float]:
 
 
 def _take(rows: Values, statistic: Statistic) -> Values:
-    """Return the statistic of each row; a percentile is a value that was measured (nearest rank)."""
+    """Return the statistic of each row; percentiles use the nearest rank, so that they are measured values."""
     import numpy as np
 
     if statistic == "mean":

@@ -1,4 +1,4 @@
-"""Makes the report of an evaluation from its record results."""
+"""Build the report of an evaluation from the results of its records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from include.evaluation.results import (
 
 
 class MeasuredOn(NamedTuple):
-    """Which model was asked what, and how: the parts of a report that do not follow from the answers."""
+    """The model, data set and prompt settings of an evaluation: what a report holds beside the scores."""
 
     model_arn: str
     dataset_uri: str
@@ -36,7 +36,7 @@ class MeasuredOn(NamedTuple):
 def build_report(
     measured_on: MeasuredOn, results: Sequence[RecordResult], seconds: float, cost_summary: str = ""
 ) -> EvaluationReport:
-    """Return the metrics over ``results``, overall and per category, with their intervals.
+    """Return the metrics of ``results``, overall and per category, with confidence intervals.
 
     Raises:
         NoScoresError: there is no record.
@@ -56,7 +56,7 @@ def build_report(
 
 
 def _metrics(results: Sequence[RecordResult], seed: int) -> dict[str, Estimate]:
-    """A metric that no record reports, such as tokens of a format without a count, is left out."""
+    """Leave out metrics that no record reports, such as token counts where the body format has none."""
     values = {name: _values(name, results) for name in METRICS}
     return {name: estimate(values[name], METRICS[name].statistic, seed) for name in METRICS if values[name]}
 
@@ -83,7 +83,7 @@ def _by_category(results: Sequence[RecordResult], seed: int) -> Iterator[Categor
 
 
 def as_markdown(report: EvaluationReport) -> str:
-    """Return the report as a Markdown table: nothing of what was asked or answered, so fit for a log."""
+    """Return the report as a Markdown table. It quotes no question or answer, so it can be logged."""
     return "\n".join(_table(report))
 
 
@@ -109,6 +109,6 @@ def _figures(metrics: Mapping[str, Estimate]) -> Iterator[str]:
 
 
 def _row(*cells: str) -> str:
-    """Return a table row; what would end a cell or the row is escaped."""
+    """Return a table row with pipes and line breaks escaped."""
     escaped = (" ".join(cell.split()).replace("|", "\\|") for cell in cells)
     return f"| {' | '.join(escaped)} |"

@@ -40,7 +40,7 @@ class PairedDifference(_Block):
 
 
 class Comparison(_Block):
-    """Differences by metric, over all records and per category; records the candidate fixed and broke.
+    """Differences by metric, overall and per category, and the records that the candidate fixed or broke.
 
     A record is broken when the champion's answer was a quasi-exact match and the candidate's is not; fixed is the
     reverse. Both hold record ids, in the order of the candidate's records.

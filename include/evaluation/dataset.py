@@ -1,4 +1,4 @@
-"""Reads a question-answering data set: JSON Lines, CSV or Parquet, from a folder or from S3."""
+"""Read a question-answering data set (JSON Lines, JSON, CSV or Parquet) from a folder or from S3."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Record:
 
     @property
     def accepted_answers(self) -> tuple[str, ...]:
-        """The answers that count as right."""
+        """The answers that are accepted as correct."""
         return tuple(self.answer.split(ALTERNATIVES_DELIMITER))
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the record's content, whatever its place in the data set."""
+        """SHA-256 of the record's content, independent of its position in the data set."""
         content = json.dumps([self.question, self.answer, self.category], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Records, where they were read from, the SHA-256 of the file's content, and how many records that holds."""
+    """The records, their location, the SHA-256 of the file's content and its total number of records."""
 
     uri: str
     digest: str
@@ -58,7 +58,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Locations:
-    """Where a record's parts are: names of columns, or JMESPath expressions (https://jmespath.org) into them.
+    """Where question, answer and category are: column names or JMESPath expressions (https://jmespath.org).
 
     FMEval's DataConfig calls them model_input_location, target_output_location and category_location.
     """
@@ -121,7 +121,7 @@ def sample(dataset: Dataset, count: int | None, seed: int) -> Dataset:
 
 
 def record_ids(records: Sequence[Record]) -> Iterator[str]:
-    """Yield a short name for each record that follows from its content; a record that comes again is numbered."""
+    """Yield a short id for each record, derived from its content; repeated records get a number."""
     seen: Counter[str] = Counter()
     for record in records:
         name = record.digest[:16]
@@ -164,7 +164,7 @@ def _record(uri: str, index: int, row: Row, question: _Finder, answer: _Finder, 
 
 
 def _category(uri: str, row: Row, location: str, value: Any) -> str | None:
-    """Return the category; tags in a field that only happens to be called category are none."""
+    """Return the category, or nothing when the field ``category`` holds a list of tags."""
     tags = isinstance(value, list | dict) and location == Locations.category
     return None if tags or value in (None, "") else _text(uri, row, location, value)
 
@@ -187,5 +187,5 @@ def _text(uri: str, row: Row, location: str, value: Any) -> str:
 
 
 def _has_surrogates(text: str) -> bool:
-    """Return whether the text holds what JSON can escape and UTF-8 cannot encode."""
+    """Return whether the text holds lone surrogates, which JSON can escape but UTF-8 cannot encode."""
     return any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,4 +1,4 @@
-"""The file formats of a data set, each read into rows of named values."""
+"""Read the file formats of a data set into rows of named values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEAST_ROW_BYTES = 200
 
 
 class Row(NamedTuple):
-    """The values of a line, and where it stands, for messages."""
+    """The values of one line, and its position for messages."""
 
     place: str
     values: dict[str, Any]
@@ -54,7 +54,7 @@ def read_rows(uri: str, content: bytes) -> Iterator[Row]:
 
 
 def _unpacked(uri: str, content: bytes) -> bytes:
-    """Return what a gzip file unpacks to, read within the limit."""
+    """Return the decompressed content of a gzip file, within the size limit."""
     try:
         with gzip.open(io.BytesIO(content)) as file:
             unpacked = file.read(MAX_UNPACKED_BYTES + 1)
@@ -66,7 +66,7 @@ def _unpacked(uri: str, content: bytes) -> bytes:
 
 
 def _json_array(uri: str, content: bytes) -> Iterator[Row]:
-    """One array of objects, as ``json.dump`` of a list writes it."""
+    """Yield the objects of one JSON array, as ``json.dump`` of a list writes it."""
     try:
         rows = json.loads(content)
     except ValueError as error:
@@ -80,7 +80,7 @@ def _json_array(uri: str, content: bytes) -> Iterator[Row]:
 
 
 def _json_lines(uri: str, content: bytes) -> Iterator[Row]:
-    """A blank line is not a record."""
+    """Yield the rows of a JSON Lines file; blank lines are skipped."""
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip():
             continue

@@ -1,4 +1,4 @@
-"""Fetches a data set's bytes from a folder or from S3."""
+"""Read a data set's bytes from a folder or from S3."""
 
 from __future__ import annotations
 

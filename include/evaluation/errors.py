@@ -1,4 +1,4 @@
-"""What can go wrong in an evaluation."""
+"""Errors of an evaluation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DatasetTooLargeError(ModelImportError):
 
 
 class DatasetFormatError(ModelImportError):
-    """The data set's file is of no known format."""
+    """The format of the data set's file is not supported."""
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         remedy = "Write it as JSON Lines, CSV or Parquet."
@@ -59,7 +59,7 @@ class DatasetLocationError(ModelImportError):
 
 
 class DatasetEmptyError(ModelImportError):
-    """The data set holds no record."""
+    """The data set has no records."""
 
     def __init__(self, uri: str) -> None:
         super().__init__("The evaluation data set holds no record", uri, "at least one", "none")
@@ -94,7 +94,7 @@ class DatasetFieldError(ModelImportError):
 
 
 class DatasetCategoriesError(ModelImportError):
-    """The categories are no groups of records."""
+    """The categories are too many or too long to be groups of records."""
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         super().__init__(
@@ -107,7 +107,7 @@ class DatasetCategoriesError(ModelImportError):
 
 
 class FewShotExamplesError(ModelImportError):
-    """There are fewer examples to show than asked for."""
+    """The file has fewer few-shot examples than requested."""
 
     def __init__(self, uri: str, expected: int, found: int) -> None:
         super().__init__(
@@ -120,7 +120,7 @@ class FewShotExamplesError(ModelImportError):
 
 
 class PromptTemplateError(ModelImportError):
-    """The prompt template is not one that can be filled."""
+    """The prompt template cannot be rendered."""
 
     def __init__(self, prompt_template: str, found: str) -> None:
         super().__init__(
@@ -133,7 +133,7 @@ class PromptTemplateError(ModelImportError):
 
 
 class ResponseSchemaError(ModelImportError):
-    """The model's response has none of the known shapes."""
+    """The model's response has none of the known body formats."""
 
     def __init__(self, found: str) -> None:
         super().__init__(
@@ -145,7 +145,7 @@ class ResponseSchemaError(ModelImportError):
 
 
 class AnswerLogLineError(ModelImportError):
-    """A whole line of the file of answers is not an answer."""
+    """A complete line of the answer log is not a valid answer."""
 
     def __init__(self, path: str, line: int, found: str) -> None:
         super().__init__(
@@ -158,14 +158,14 @@ class AnswerLogLineError(ModelImportError):
 
 
 class ModelInvocationError(ModelImportError):
-    """The model was refused to us in a way that no other question would change."""
+    """Bedrock refused the request for a reason that holds for every question, such as missing permissions."""
 
     def __init__(self, model_arn: str, record_index: int, found: str) -> None:
         super().__init__("The model cannot be asked", f"{model_arn}, record {record_index}", "", found, _GO_ON)
 
 
 class ModelUnavailableError(ModelImportError):
-    """The model answered no question for as long as it is waited for."""
+    """The model answered no question within the time limit."""
 
     def __init__(self, model_arn: str, record_index: int, deadline_seconds: float, found: str) -> None:
         super().__init__(
@@ -191,14 +191,14 @@ class NothingAnsweredError(ModelImportError):
 
 
 class NoScoresError(ModelImportError):
-    """There is nothing to take the mean of."""
+    """There are no scores to aggregate."""
 
     def __init__(self) -> None:
         super().__init__("There are no scores to take the mean of", expected="at least one record's", found="none")
 
 
 class DifferentRecordsError(ModelImportError):
-    """Two models are to be compared that did not answer the same records."""
+    """The two models did not answer the same records, so they cannot be compared."""
 
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Asks an imported model every question of a data set."""
+"""Ask an imported model every question of a data set."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ _LONGEST_ERROR = 500
 
 
 class RuntimeClient(Protocol):
-    """What is used of boto3's ``bedrock-runtime`` client, safe for several threads; it should not retry by itself."""
+    """The part of boto3's ``bedrock-runtime`` client in use: thread-safe, and configured without retries."""
 
     def invoke_model(self, **request: Any) -> Mapping[str, Any]:
-        """Return the response with its ``body``, a stream of bytes."""
+        """Call InvokeModel; ``body`` of the response is a stream of bytes."""
         ...
 
     def converse(self, **request: Any) -> Mapping[str, Any]:
-        """Return the response as it is."""
+        """Call Converse."""
         ...
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a cold, throttled or unreachable model is waited for, per question; pauses grow up to 15 s."""
+    """How long to wait, per question, for a cold, throttled or unreachable model; pauses grow up to 15 s."""
 
     deadline_seconds: float = 600.0
     first_pause_seconds: float = 1.0
@@ -63,7 +63,7 @@ class Patience:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a record: an answer, or why there is none; latency is that of the call that succeeded."""
+    """The outcome of a record: an answer, or the reason for none. The latency is that of the successful call."""
 
     record: Record
     status: Status
@@ -75,7 +75,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Interview:
-    """The outcomes in the order of the records; ``asked`` counts the records that no earlier run had an answer to."""
+    """The outcomes in the order of the records. ``asked`` counts the records without an answer of an earlier run."""
 
     outcomes: tuple[Outcome, ...]
     asked: int
@@ -101,9 +101,10 @@ def ask_all(
     patience: Patience = Patience(),
     known: Iterable[Outcome] = (),
 ) -> Interview:
-    """Return what became of every record, asking up to ``concurrency`` at a time and fewer while throttled.
+    """Return the outcome of every record. Up to ``concurrency`` questions are in flight, fewer while throttled.
 
-    Each answer goes to ``answers_path`` as it comes; what is found there or in ``known``, of the same record, model and
+    Each answer is appended to ``answers_path`` at once. Answers found there or in ``known``, of the same record, model
+    and
     request, is not asked again.
 
     Raises:
@@ -140,7 +141,7 @@ def _outcome(record: Record, logged: LoggedAnswer) -> Outcome:
 
 
 class _Asking:
-    """Asks questions in parallel and logs the answers; a failure that is not the record's ends it."""
+    """Ask questions in parallel and log the answers; a failure that is not specific to one record ends it."""
 
     def __init__(
         self,
@@ -199,7 +200,7 @@ class _Asking:
                 return _outcome(question.record, logged)
 
     def _gives_up(self, question: _Question, error: Exception, refusals: Counter[Refusal], started: float) -> bool:
-        """Whether this question is given up, or else asked again; raises when all questions are to be."""
+        """Return whether to give up this question rather than ask again; raise when all questions are affected."""
         refusal, index = refusal_of(error), question.record.index
         if refusal == "fatal" or self._ended.is_set():
             raise ModelInvocationError(self._model_arn, index, str(error)) from error

@@ -1,4 +1,4 @@
-"""Scores a checkpoint on this machine, through transformers itself."""
+"""Score a checkpoint on this machine with transformers."""
 
 from __future__ import annotations
 

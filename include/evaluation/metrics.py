@@ -13,7 +13,7 @@ Statistic = Literal["mean", "p50", "p95"]
 
 @dataclass(frozen=True)
 class Observation:
-    """What a metric sees of one record; an answer that did not come is None, and so is what was not reported."""
+    """The input of a metric: one record and its answer. Missing answers and unreported values are None."""
 
     accepted_answers: tuple[str, ...]
     answer: str | None
@@ -23,9 +23,9 @@ class Observation:
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is taken: ``value`` per record (None: the record does not count), then ``statistic`` over them.
+    """How a metric is computed: ``value`` per record (None: not counted), then ``statistic`` over the values.
 
-    A metric without a ``unit`` is a score between 0 and 1, more being better; it can have a threshold.
+    A metric without a ``unit`` is a score between 0 and 1, where higher is better; it can have a threshold.
     """
 
     value: Callable[[Observation], float | None]
@@ -34,7 +34,7 @@ class Metric:
 
     @property
     def is_score(self) -> bool:
-        """Whether it is a score between 0 and 1."""
+        """Whether the metric is a score between 0 and 1."""
         return not self.unit
 
 
@@ -46,7 +46,7 @@ def _qa(name: str) -> Metric:
 
 
 def _qa_scores(observation: Observation) -> QaScores:
-    """A record without an answer scores 0: it is never left out."""
+    """Return the QA scores; a record without an answer scores 0 and is not left out."""
     if observation.answer is None:
         return QaScores(0.0, 0.0, 0.0, 0.0, 0.0)
     return score_accepted(observation.answer, observation.accepted_answers)
@@ -92,7 +92,7 @@ SCORES = tuple(name for name, metric in METRICS.items() if metric.is_score)
 
 
 def known_score(name: str) -> str:
-    """Return ``name`` if it is that of a score between 0 and 1, else raise ValueError."""
+    """Return ``name`` if it names a score between 0 and 1, else raise ValueError."""
     if name not in SCORES:
         raise ValueError(f"one of {', '.join(SCORES)}")
     return name

@@ -1,4 +1,4 @@
-"""How many questions are under way at once: less when the model throttles, more when it answers."""
+"""Adapt the number of concurrent questions: fewer when the model throttles, more when it answers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ LONGEST_PAUSE_SECONDS = 15.0
 
 
 class ConcurrencyLimit:
-    """A limit that grows by steps and shrinks by a share (AIMD, as TCP's congestion window), for several threads.
+    """A thread-safe concurrency limit with additive increase and multiplicative decrease, as in TCP's congestion
+    control.
 
-    The usual latency of an answer is its clock: within one latency of answers the limit grows by a quarter of its
-    highest value, and however many calls are throttled within one, it shrinks once, by a quarter of its value. So it
-    settles near what the model takes, and calls that are throttled whatever the load do not drive it to one.
+    The smoothed latency of the answers is its clock: per latency of answered calls the limit grows by a quarter of its
+    highest value, and it shrinks at most once per latency, by a quarter of its value, however many calls are throttled.
+    So it settles near the model's capacity, and calls that are throttled at any load do not push it down to one.
     """
 
     def __init__(self, highest: int) -> None:
@@ -34,12 +35,12 @@ class ConcurrencyLimit:
 
     @property
     def current(self) -> int:
-        """How many calls may be under way."""
+        """The number of calls that may be in flight."""
         return max(1, int(self._limit))
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait until another call may be under way, and count it for as long as the ``with`` block lasts."""
+        """Wait until another call may start, and count it as in flight for the duration of the ``with`` block."""
         with self._changed:
             self._changed.wait_for(lambda: self._under_way < self.current)
             self._under_way += 1
@@ -51,16 +52,16 @@ class ConcurrencyLimit:
                 self._changed.notify()
 
     def answered(self, latency_seconds: float) -> None:
-        """Note an answer."""
+        """Record an answered call."""
         with self._changed:
             self._latency += _LATENCY_WEIGHT * (latency_seconds - self._latency)
             self._limit = min(self._highest, self._limit + self._step / self._limit)
             self._changed.notify()
 
     def throttled(self, times: int) -> float:
-        """Note that a question was throttled for the ``times``-th time; return the seconds to wait with it.
+        """Record that a question was throttled for the ``times``-th time, and return the seconds to wait.
 
-        The first pauses are a part of an answer's latency, since the limit does the work; later ones double.
+        The first pauses are a fraction of the latency, since the limit does the work; later ones double.
         """
         with self._changed:
             now = time.monotonic()
@@ -70,6 +71,6 @@ class ConcurrencyLimit:
 
 
 def pause(first_seconds: float, times: int) -> float:
-    """Return the seconds to wait after so many failures: doubling from the first, up to 15, with jitter."""
+    """Return the seconds to wait after this many failures: exponential with jitter, at most 15."""
     longest: float = min(LONGEST_PAUSE_SECONDS, first_seconds * 2 ** min(max(0, times - 1), 32))
     return longest * random.uniform(0.5, 1.0)

@@ -15,7 +15,7 @@ BATCH_ROWS = 256
 
 
 def main() -> None:
-    """Write the rows in order; end with a line that says why not."""
+    """Write the rows in order; on failure, end with a line that gives the reason."""
     import pyarrow
     from pyarrow import parquet
 
@@ -43,7 +43,7 @@ def _is_in_nanoseconds(kind: Any) -> bool:
 
 
 def _other(value: Any) -> dict[str, str]:
-    """Return what stands for a value that JSON has not, such as bytes or a date: no question, answer or category."""
+    """Return a placeholder for values without a JSON type, such as bytes or dates; they are never text fields."""
     return {"type": type(value).__name__}
 
 

@@ -12,7 +12,7 @@ _INTERVAL_SECONDS = 10.0
 
 
 class AnswerProgress:
-    """Counts settled questions for several threads, and logs every ten seconds and at the end."""
+    """Thread-safe count of finished questions, logged every ten seconds and at the end."""
 
     def __init__(self, total: int, pending: int) -> None:
         self._total, self._pending = total, pending
@@ -21,7 +21,7 @@ class AnswerProgress:
         self._lock = Lock()
 
     def settle(self, *, answered: bool, concurrency: int) -> None:
-        """Count a question that has its outcome."""
+        """Count a question whose outcome is known."""
         with self._lock:
             self._settled += 1
             self._failed += not answered

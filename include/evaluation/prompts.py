@@ -1,4 +1,4 @@
-"""Turns a question into the prompt or the conversation that the model is asked."""
+"""Render a question as the prompt or conversation that is sent to the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BETWEEN_EXAMPLES = "\n\n"
 
 
 def check_template(prompt_template: str) -> str:
-    """Return ``prompt_template`` if it can be filled: it names ``{question}`` and nothing else.
+    """Return ``prompt_template`` if its only placeholder is ``{question}``.
 
     Raises:
         PromptTemplateError: a brace is unpaired, another field is named, or ``{question}`` is missing.
@@ -36,7 +36,7 @@ def check_template(prompt_template: str) -> str:
 
 
 def render(prompt_template: str, question: str) -> str:
-    """Return ``prompt_template`` with the question in it.
+    """Return ``prompt_template`` with the question filled in.
 
     Raises:
         PromptTemplateError: see ``check_template``.
@@ -45,7 +45,7 @@ def render(prompt_template: str, question: str) -> str:
 
 
 def completion_prompt(settings: PromptSettings, question: str) -> str:
-    """Return the one text that a completion is asked with: each example with its answer, then the question."""
+    """Return the text of a completion request: each example with its answer, then the question."""
     examples = (f"{render(settings.prompt_template, asked)} {answer}" for asked, answer in settings.examples)
     return _BETWEEN_EXAMPLES.join([*examples, render(settings.prompt_template, question)])
 
@@ -59,7 +59,7 @@ def conversation(settings: PromptSettings, question: str) -> list[tuple[Role, st
 
 
 def choose_examples(dataset: Dataset, count: int, asked: Iterable[Record], seed: int) -> tuple[tuple[str, str], ...]:
-    """Return ``count`` questions with their first accepted answer, drawn with ``seed``; none of them is asked too.
+    """Return ``count`` questions with their first accepted answer, drawn with ``seed``; the evaluation leaves them out.
 
     Raises:
         FewShotExamplesError: there are too few.

@@ -1,4 +1,4 @@
-"""Question-answering accuracy as FMEval defines it, in code of our own.
+"""Question-answering accuracy as FMEval defines it, without the dependency.
 
 Source of the formulas: Amazon SageMaker Clarify's FMEval, algorithm "QA accuracy"
 (https://docs.aws.amazon.com/sagemaker/latest/dg/clarify-qa-accuracy-evaluation.html).
@@ -32,7 +32,7 @@ METRICS = tuple(field.name for field in fields(QaScores))
 
 
 def score(prediction: str, target: str) -> QaScores:
-    """Return the scores of ``prediction``, each the best over the answers that ``target`` accepts.
+    """Return the scores of ``prediction``, each the maximum over the answers that ``target`` accepts.
 
     The scores may come from different answers. The delimiter ``<OR>`` is read in ``target`` only.
     """
@@ -40,7 +40,7 @@ def score(prediction: str, target: str) -> QaScores:
 
 
 def score_accepted(prediction: str, accepted_answers: Sequence[str]) -> QaScores:
-    """Return the scores of ``prediction``, each the best over ``accepted_answers``, of which there is at least one."""
+    """Return the scores of ``prediction``, each the maximum over ``accepted_answers`` (at least one)."""
     scores = [_score_alternative(prediction, answer) for answer in accepted_answers]
     return QaScores(**{metric: max(getattr(one, metric) for one in scores) for metric in METRICS})
 

@@ -1,4 +1,4 @@
-"""What it means for a question when the model does not answer it."""
+"""Classify failed calls: ask again, give up the question, or end the evaluation."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NOT_ANSWERED = (ClientError, BotoCoreError, ResponseSchemaError)
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """Return what the failure of a call means."""
+    """Classify the failure of a call."""
     known = _BY_CODE.get(error_code(error)) or next((own for kind, own in _BY_TYPE if isinstance(error, kind)), None)
     fault = transient_fault(error)
     return known or (_BY_FAULT[fault] if fault else "fatal")

@@ -1,4 +1,4 @@
-"""What is sent to an imported model: the calls to InvokeModel, in its body formats, and to Converse.
+"""Build requests to an imported model: InvokeModel in its body formats, and Converse.
 
 Body formats: https://docs.aws.amazon.com/bedrock/latest/userguide/custom-model-import-advanced-features.html
 Converse: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
@@ -18,7 +18,7 @@ CHAT_FORMATS: tuple[RequestFormat, ...] = ("OpenAIChatCompletion", "Converse")
 
 
 def request(settings: PromptSettings, question: str) -> dict[str, Any]:
-    """Return the parameters of the call that asks ``question``, without the model: of Converse, else of InvokeModel.
+    """Return the parameters of the Converse or InvokeModel call that asks ``question``, without the model id.
 
     Raises:
         PromptTemplateError: the template cannot be filled.

@@ -1,4 +1,4 @@
-"""What an imported model answers: the bodies of InvokeModel in their formats, and Converse.
+"""Parse responses of an imported model: InvokeModel in its body formats, and Converse.
 
 Body formats: https://docs.aws.amazon.com/bedrock/latest/userguide/custom-model-import-advanced-features.html
 """
@@ -17,7 +17,7 @@ GUARDRAIL_INTERVENED = "guardrail_intervened"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model said; what a body format does not report is None."""
+    """A model's answer; values that the body format does not report are None."""
 
     text: str
     stop_reason: str | None
@@ -30,7 +30,7 @@ _Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class _ResponseShape:
-    """Where a response keeps its values: keys and list positions from the top; the empty path is nowhere."""
+    """Paths of the values in a response: keys and list indexes from the top; an empty path means absent."""
 
     text: _Path
     stop_reason: _Path
@@ -73,7 +73,7 @@ _RESPONSE_SHAPES = (
 
 
 def read_answer(body: Mapping[str, Any]) -> Answer:
-    """Return the answer in a parsed response body of any known shape, the first that fits.
+    """Return the answer in a parsed response body; the first known shape that fits is used.
 
     Raises:
         ResponseSchemaError: there is no text where one is expected.
@@ -93,7 +93,7 @@ def read_answer(body: Mapping[str, Any]) -> Answer:
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:
-    """Return ``text`` up to the first stop sequence in it, should the model not have heeded them."""
+    """Return ``text`` up to the first stop sequence, in case the model ignored them."""
     return text[: min((place for place in map(text.find, stop) if place >= 0), default=len(text))]
 
 

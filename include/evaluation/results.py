@@ -1,4 +1,4 @@
-"""What an evaluation leaves: a result per record, and a report over all of them."""
+"""Results of an evaluation: one per record, and a report over all of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Block(BaseModel):
 
 
 class RecordResult(_Block):
-    """What became of one record: a line of the records file.
+    """The result of one record: a line of the records file.
 
     ``record_id`` is the same for the same question, accepted answers and category, wherever they stand in a data set:
     it joins the results of two models. ``scores`` are between 0 and 1, by metric; a record that was not answered scores
@@ -63,7 +63,7 @@ class CategoryResult(_Block):
 
 
 class PromptSettings(_Block):
-    """How the model was asked. ``examples`` are the few-shot questions with their answers, in their order."""
+    """The prompt settings of an evaluation. ``examples`` are the few-shot questions with their answers, in order."""
 
     body_format: str
     prompt_template: str
@@ -106,7 +106,7 @@ class EvaluationReport(_Block):
 
     @property
     def sampled(self) -> bool:
-        """Whether only a sample of the data set was asked."""
+        """Whether only a sample of the data set was used."""
         return self.records < self.dataset_records
 
     @property
@@ -123,6 +123,6 @@ class EvaluationReport(_Block):
 
 
 def count_statuses(results: Iterable[RecordResult]) -> dict[Status, int]:
-    """Return how many records have each status, none left out."""
+    """Return the number of records per status, zeros included."""
     counts = Counter(result.status for result in results)
     return {status: counts[status] for status in STATUSES}

@@ -1,4 +1,4 @@
-"""Turns the outcomes of an interview into scored record results, and back."""
+"""Convert outcomes into scored record results, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an evaluation is kept in S3: the report as JSON, the results of its records as JSON Lines, and comparisons."""
+"""Store evaluations in S3: the report as JSON, the record results as JSON Lines, and comparisons."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class EvaluationPlace(NamedTuple):
 
 
 def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Sequence[RecordResult]) -> None:
-    """Write both objects, the report last: where it is, the records are too."""
+    """Write both objects, the report last, so that a report implies its records."""
     lines = "".join(f"{result.model_dump_json()}\n" for result in results)
     _put(s3, place.records_uri, lines.encode(), "application/jsonl")
     _put(s3, place.report_uri, report.model_dump_json(indent=1).encode(), "application/json")

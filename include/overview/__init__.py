@@ -1,1 +1,1 @@
-"""What the page of imported models shows: read from AWS in few calls, kept for seconds."""
+"""Data of the page "Imported models", read from AWS in few calls and cached for seconds."""

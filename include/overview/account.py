@@ -1,4 +1,4 @@
-"""What an account holds of imported models, read in a handful of calls: models, quota, import jobs."""
+"""Read an account's imported models, quota and import jobs in a handful of calls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ImportJob(BaseModel):
 
 
 class Account(BaseModel):
-    """What one account and region hold. ``configs`` are the models with a file, by name."""
+    """The imported models, versions and jobs of an account and region. ``configs`` are the models' files by name."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -50,18 +50,18 @@ class Account(BaseModel):
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Every model that has a file, a registered version, or is imported."""
+        """Return every model that has a file or a registered version, or is imported."""
         imported = {name for name in map(model_name_of, self.occupancy.imported) if name}
         return tuple(sorted({*self.configs, *self.groups, *imported}))
 
     @property
     def imported_per_model(self) -> Counter[str]:
-        """How many of each model's versions are imported."""
+        """Return the number of imported versions per model."""
         return Counter(model_name_of(name) for name in self.occupancy.imported)
 
 
 def read_account(clients: AwsClients, models_folder: Path) -> Account:
-    """Return what the account holds, by five calls, some side by side, and one more per hundred groups or models."""
+    """Read the account with five calls, some in parallel, and one more per hundred groups or models."""
     with ThreadPoolExecutor(3) as pool:
         groups = pool.submit(registered_groups, clients.sagemaker)
         occupancy = pool.submit(read_occupancy, clients.bedrock, clients.service_quotas)

@@ -1,4 +1,4 @@
-"""Remember what AWS answered, for a while and within bounds, and never ask twice at once."""
+"""A bounded cache with a time to live, in which concurrent readers of one key share one request."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ PATIENCE = 30.0
 
 
 class AwsBusyError(ModelImportError):
-    """Too many readings go on already."""
+    """Too many reads are in progress."""
 
     def __init__(self) -> None:
         super().__init__("AWS is being asked about too much at once", remedy="Try again in a moment.")
 
 
 class Reading(NamedTuple, Generic[Value]):
-    """What was read and when; if ``value`` is an old one, ``error`` says why it could not be read again."""
+    """A value and the time of its read; ``error`` says why a stale value could not be refreshed."""
 
     value: Value
     read_at: datetime
@@ -43,7 +43,7 @@ class _Entry:
 
 
 class Memory:
-    """Readings by key; the least recently used go first when there are more than ``most``."""
+    """Cached values by key; beyond ``most``, the least recently used are evicted."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -55,12 +55,12 @@ class Memory:
     def read(self, key: Hashable, max_age: float, ask: Callable[[], Value]) -> Reading[Value]:
         """Return what ``ask`` returns, or what it returned at most ``max_age`` seconds ago.
 
-        Of several threads that want the same, one asks. When asking fails and there is an older reading, that one is
-        returned together with the error.
+        Of several threads that ask for the same key, one calls it. When the call fails and an older value exists, that
+        value is returned together with the error.
 
         Raises:
-            AwsBusyError: too much is being read at this moment.
-            Exception: whatever ``ask`` raises, when nothing is remembered.
+            AwsBusyError: too many reads are in progress.
+            Exception: whatever ``ask`` raises, when nothing is cached.
         """
         entry = self._entry(key)
         if not entry.lock.acquire(timeout=PATIENCE):

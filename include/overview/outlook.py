@@ -1,4 +1,4 @@
-"""What the imported models cost a month, and what retention would delete."""
+"""The monthly cost of the imported models, and the deletions that retention would make."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_VERSIONS = 10_000
 
 
 class ImportedVersion(BaseModel):
-    """An imported model and what retention thinks of it."""
+    """An imported model and retention's verdict on it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,7 +31,7 @@ class ImportedVersion(BaseModel):
 
 
 class ModelOutlook(BaseModel):
-    """The imported versions of one model; ``cost`` is what storing them costs a month, in words."""
+    """The imported versions of one model; ``cost`` is their monthly storage cost as text."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
@@ -41,12 +41,12 @@ class ModelOutlook(BaseModel):
 
     @property
     def going(self) -> int:
-        """How many retention would delete."""
+        """The number of versions that retention would delete."""
         return sum(version.goes for version in self.versions)
 
 
 def read_plan(clients: AwsClients, policies: RetentionPolicies, now: datetime) -> RetirementPlan:
-    """Return what retention would do now; two calls per imported model, one per hundred of them or of versions."""
+    """Return retention's plan, with two calls per imported model and one per hundred models or versions."""
     models = list_models(clients.bedrock)
     groups = sorted({model.group for model in models if model.is_ours})
     read = partial(newest_versions, clients.sagemaker, most=MOST_VERSIONS)
@@ -56,7 +56,7 @@ def read_plan(clients: AwsClients, policies: RetentionPolicies, now: datetime) -
 
 
 def outlook(plan: RetirementPlan, is_visible: Callable[[str], bool]) -> tuple[ModelOutlook, ...]:
-    """Return the plan by model, for the models that the viewer can see; those with deletions first."""
+    """Return the plan by model, for the models that the viewer may see, those with deletions first."""
     verdicts = [*((verdict, True) for verdict in plan.retire), *((verdict, False) for verdict in plan.keep)]
     seen = [
         (verdict.model.group, ImportedVersion(verdict=verdict, goes=goes))
@@ -74,5 +74,5 @@ def _model(name: str, versions: Iterable[ImportedVersion]) -> ModelOutlook:
 
 
 def monthly(models: Iterable[ImportedModel]) -> str:
-    """Return what storing these models costs a month, in words."""
+    """Return the monthly storage cost of these models as text."""
     return storage_summary(model.cost for model in models)

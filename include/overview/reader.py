@@ -1,4 +1,4 @@
-"""Everything that the page reads from AWS, each kind of reading kept for a time to live."""
+"""Read everything that the page shows from AWS, cached with a time to live."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_ROWS, MOST_PAGES = 300, 20
 
 
 class OverviewReader:
-    """Reads with the clients that ``connect`` creates; they are recreated now and then, since credentials change."""
+    """Read with the clients that ``connect`` creates, recreated periodically since credentials expire."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class OverviewReader:
         return self._clients.read("clients", CLIENTS_TTL, self._connect).value
 
     def account(self, refresh: bool = False) -> Reading[Account]:
-        """Return what the account holds."""
+        """Return the account's models, versions and jobs."""
 
         def ask(clients: AwsClients) -> Account:
             return read_account(clients, self._models_folder)
@@ -74,7 +74,7 @@ class OverviewReader:
         )
 
     def plan(self, refresh: bool = False) -> Reading[RetirementPlan]:
-        """Return what retention would do, by the models' files."""
+        """Return retention's plan under the policies of the models' files."""
 
         def ask(clients: AwsClients) -> RetirementPlan:
             return read_plan(clients, read_policies(self._models_folder), datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Where one model stands: its versions, its champion, and the plot of their scores."""
+"""The state of one model: its versions, its champion, and the plot of their scores."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Standing(BaseModel):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Every metric that some version was measured by."""
+        """Return every metric that some version has."""
         return tuple(sorted({metric for version in self.versions for metric in version.scores}))
 
     def is_champion(self, version: ModelVersion) -> bool:
-        """Whether this version is the champion."""
+        """Return whether this version is the champion."""
         return self.champion is not None and version.arn == self.champion.arn
 
 
 def read_standing(sagemaker: Any, group: str, most: int) -> Standing:
-    """Return a model's standing, from its ``most`` newest versions; one call per hundred versions, rarely one more."""
+    """Return a model's state from its ``most`` newest versions; one call per hundred versions, rarely one more."""
     found = newest_versions(sagemaker, group, most)
     versions = tuple(version for version in found if version.imported_model_arn)  # the others are other software's
     return Standing(versions=versions, champion=champion_among(sagemaker, group, found))
@@ -49,7 +49,7 @@ def deciding_metric(config: ModelConfig | None) -> str:
 
 
 def threshold(config: ModelConfig | None, metric: str) -> float | None:
-    """Return the least score for a promotion, if the model's file states one."""
+    """Return the threshold of the metric, if the model's file has one."""
     thresholds: dict[str, float] = dict(config.evaluation.thresholds.items()) if config else {}
     return thresholds.get(metric)
 
@@ -70,7 +70,7 @@ class PlotPoint(BaseModel):
 class Plot(BaseModel):
     """Scores of versions, oldest left, between 0 at the bottom and 1 at the top.
 
-    ``lines`` join versions that were measured on the same data, as SVG polylines: scores on other data do not compare.
+    ``lines`` are SVG polylines through versions measured on the same data; other scores are not comparable.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -1,1 +1,1 @@
-"""The HTML report of a model version: contents, figures, page."""
+"""Build the HTML report of a model version: content, figures, page."""

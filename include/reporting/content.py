@@ -1,4 +1,4 @@
-"""What a version's report says, taken from the evaluation, the comparison, the decision and the registry."""
+"""Collect the content of a version's report from evaluation, comparison, decision and registry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATUS_WORDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A model, its evaluation and the results of its records."""
+    """A model with its evaluation and record results."""
 
     name: str
     report: EvaluationReport
@@ -33,7 +33,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric of one group of records, of both models; differences are known for compared metrics only."""
+    """One metric over one group of records for both models; differences exist for compared metrics only."""
 
     label: str
     unit: str
@@ -55,7 +55,7 @@ class ChangedAnswer:
 
 @dataclass(frozen=True)
 class ChangedAnswers:
-    """Answers of one kind: those that are shown, and how many there are."""
+    """Changed answers of one kind: those that are shown, and their total number."""
 
     shown: tuple[ChangedAnswer, ...]
     total: int

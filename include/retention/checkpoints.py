@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class CheckpointNotDeletedError(ModelImportError):
-    """S3 kept some objects of a checkpoint."""
+    """Some objects of a checkpoint were not deleted."""
 
     def __init__(self, s3_uri: str, found: str) -> None:
         super().__init__(
@@ -24,13 +24,14 @@ class CheckpointNotDeletedError(ModelImportError):
 
 
 def delete_checkpoint(s3: Any, model: ImportedModel) -> int:
-    """Delete a model's checkpoint and its manifest; return how many objects went.
+    """Delete a model's checkpoint and its manifest; return the number of deleted objects.
 
-    The manifest goes first, so that no import takes half a checkpoint for a whole one. Reports beside the checkpoint
-    stay, since the registry points at them. A prefix that is not laid out as this project does it is left alone.
+    The manifest is deleted first, so that no import takes a partial checkpoint for a complete one. Reports beside the
+    checkpoint
+    stay, since the registry points at them. A prefix that does not have this project's layout is left alone.
 
     Raises:
-        CheckpointNotDeletedError: S3 kept some objects.
+        CheckpointNotDeletedError: some objects were not deleted.
         S3RequestError: S3 refused the request.
     """
     ending = f"/{model.group}/{model.fingerprint[:SHORT_FINGERPRINT_LENGTH]}/checkpoint/"

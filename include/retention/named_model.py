@@ -1,4 +1,4 @@
-"""The imported versions of the one model that a person named."""
+"""List the imported versions of a model chosen by name."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class ModelNotImportedError(ModelImportError):
 
 
 def list_versions(bedrock: Any, group: str) -> tuple[ImportedModel, ...]:
-    """Return the imported versions of a model that a person named, newest first.
+    """Return the imported versions of the named model, newest first.
 
     Raises:
-        ModelNotImportedError: there is none, as with a misspelt name.
+        ModelNotImportedError: no version is imported, for example because the name is misspelt.
     """
     if models := list_models(bedrock, group):
         return models

@@ -1,4 +1,4 @@
-"""How many imported models the account may hold, and which ones it holds."""
+"""The account's imported models and its quota for them."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Occupancy(NamedTuple):
 
     @property
     def free(self) -> int:
-        """How many more models may be imported."""
+        """The number of models that may still be imported."""
         return self.quota - len(self.imported) - len(self.running)
 
     @property
     def lacking(self) -> int:
-        """How many models have to go before another one may be imported."""
+        """The number of models to delete before another one may be imported."""
         return max(0, 1 - self.free)
 
     def has_room_for(self, imported_model_name: str) -> bool:
-        """Whether this model can be imported, or is there already, or on its way."""
+        """Return whether this model can be imported, is imported already, or is being imported."""
         return self.free > 0 or imported_model_name in (*self.imported, *self.running)
 
 
@@ -51,7 +51,7 @@ def imported_models_quota(service_quotas: Any) -> int:
 
 
 def read_occupancy(bedrock: Any, service_quotas: Any) -> Occupancy:
-    """Return what is imported and being imported, and the quota."""
+    """Return the imported models, the running imports and the quota."""
     jobs = request(bedrock, "list_model_import_jobs", statusEquals="InProgress")["modelImportJobSummaries"]
     running = tuple(job.get("importedModelName", job["jobName"]) for job in jobs)
     return Occupancy(imported_models_quota(service_quotas), tuple(imported_model_names(bedrock)), running)

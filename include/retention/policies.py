@@ -1,4 +1,4 @@
-"""The retention policies that the models' files state."""
+"""Read the retention policies from the models' files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_policies(models_folder: Path, changes: Mapping[str, Any] | None = None)
 
     Args:
         models_folder: the folder with a YAML file per model.
-        changes: fields of the policy that hold for every model, whatever its file says.
+        changes: policy fields that override every model's file.
 
     Raises:
         BrokenModelFilesError: a model's file cannot be read, so its policy is not known.

@@ -1,4 +1,4 @@
-"""Retire imported models: delete them, their checkpoints if asked, and note it in the registry."""
+"""Retire imported models: delete them and, if requested, their checkpoints, and record it in the registry."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class RetirementFailedError(ModelImportError):
-    """Some models could not be retired; the others were."""
+    """Some models could not be retired; the others were retired."""
 
     def __init__(self, failures: Mapping[str, str]) -> None:
         found = "\n  " + "\n  ".join(f"{name}: {error}" for name, error in failures.items())
@@ -40,7 +40,7 @@ class RetirementFailedError(ModelImportError):
 
 
 class RetiredModel(BaseModel):
-    """One model that is gone; ``version`` is its number in the registry, ``objects_deleted`` its checkpoint's."""
+    """A retired model: its version in the registry and the number of deleted objects of its checkpoint."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,7 +52,7 @@ class RetiredModel(BaseModel):
 
 
 class RetirementReport(BaseModel):
-    """What was retired, in order, and what that saves."""
+    """The retired models, in order, and the monthly saving."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,7 +60,7 @@ class RetirementReport(BaseModel):
     saving: str
 
     def summary(self) -> str:
-        """Return the report for a reader."""
+        """Return the report as text."""
         lines = [f"  {model.name}: {model.reason}" for model in self.retired]
         return "\n".join([f"Retired: {len(self.retired)} ({self.saving})", *lines])
 
@@ -73,7 +73,7 @@ def versions_of(models: Iterable[ImportedModel], sagemaker: Any) -> dict[str, tu
 
 
 def retire(plan: RetirementPlan, clients: AwsClients, now: datetime, at_most: int | None = None) -> RetirementReport:
-    """Retire what the plan says; what is gone already counts as retired. One failure does not stop the others.
+    """Retire the models of the plan; a missing model counts as retired. One failure does not stop the others.
 
     Before each deletion the registry and the model's tags are read again, under the model's lease: people and other
     runs change them meanwhile. The version is marked as retired; its approval status stays.
@@ -82,7 +82,7 @@ def retire(plan: RetirementPlan, clients: AwsClients, now: datetime, at_most: in
         plan: which models, in the order of deletion.
         clients: the boto3 clients.
         now: timezone-aware.
-        at_most: stop when so many are retired; None for all.
+        at_most: stop after this many; None for all.
 
     Raises:
         RetirementFailedError: names what could not be retired, and why.
@@ -108,7 +108,7 @@ def retire(plan: RetirementPlan, clients: AwsClients, now: datetime, at_most: in
 
 
 def _retire_one(verdict: Verdict, clients: AwsClients, now: datetime) -> RetiredModel | None:
-    """Retire one model; return None when it has to stay after all."""
+    """Retire one model; return None when something now protects it."""
     model = verdict.model
     own = lease_beside(model.s3_uri, model.group)
     with changing_versions(clients, model.group, own, f"the deletion of {model.name}") as registry:
@@ -132,7 +132,7 @@ def _retire_one(verdict: Verdict, clients: AwsClients, now: datetime) -> Retired
 
 
 def _why_it_stays(verdict: Verdict, version: ModelVersion | None, clients: AwsClients, now: datetime) -> str:
-    """Return what has changed since the plan was made so that the model stays, or nothing. Asks for everything now."""
+    """Return what now protects the model, read from AWS again, or None."""
     status = version.status if version else None
     if status != verdict.status:
         return f"its version became {status or 'unregistered'}"
@@ -160,7 +160,7 @@ def plan_for_group(clients: AwsClients, group: str, policy: RetentionConfig, now
 
 
 def retire_after_promotion(clients: AwsClients, group: str, policy: RetentionConfig, now: datetime) -> RetirementReport:
-    """Retire what a model's policy no longer keeps, after a version was promoted; other models are not touched.
+    """After a promotion, retire the versions that the model's policy no longer keeps; other models are not touched.
 
     Raises:
         RetirementFailedError: names what could not be retired.

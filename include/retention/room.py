@@ -29,11 +29,11 @@ def free_slot(
 ) -> RetirementReport | None:
     """Make room for an import: retire versions of the same model, no more than needed.
 
-    Rejected versions never hold the last slot; what else the policy no longer keeps goes only with ``make_room``.
+    Rejected versions may always be deleted; other versions that the policy does not keep only with ``make_room``.
     Returns None when there is room already.
 
     Raises:
-        NoModelSlotError: too few of them may go.
+        NoModelSlotError: too few versions may be deleted.
         RetirementFailedError: Bedrock did not delete it.
     """
     occupancy = read_occupancy(clients.bedrock, clients.service_quotas)

@@ -27,7 +27,7 @@ _DELETION_ORDER: tuple[ApprovalStatus | None, ...] = ("Rejected", None, "Approve
 
 @dataclass(frozen=True)
 class RetentionPolicies:
-    """The policy of each model that has its own, and that of all others."""
+    """The policies by model name, and the default for all other models."""
 
     default: RetentionConfig
     by_group: Mapping[str, RetentionConfig] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class RetentionPolicies:
 
 
 class Verdict(BaseModel):
-    """Whether one imported model stays, and why; ``status`` is None when the registry holds no version of it."""
+    """Whether one imported model is kept, and why; ``status`` is None without a registered version."""
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
@@ -48,7 +48,7 @@ class Verdict(BaseModel):
     delete_checkpoint: bool = False
 
     def line(self) -> str:
-        """The verdict as one line."""
+        """Return the verdict as one line."""
         return f"{self.model.name}: {self.reason} ({self.model.cost.summary()})"
 
 
@@ -61,7 +61,7 @@ class RetirementPlan(BaseModel):
     keep: tuple[Verdict, ...]
 
     def summary(self) -> str:
-        """Return what goes, what stays, and what each costs to keep, for a reader."""
+        """Return the models to delete and to keep, with their storage costs, as text."""
         go = storage_summary(verdict.model.cost for verdict in self.retire)
         stay = storage_summary(verdict.model.cost for verdict in self.keep if verdict.model.is_ours)
         lines = [f"To retire: {len(self.retire)} ({go})", *(f"  {verdict.line()}" for verdict in self.retire)]
@@ -69,7 +69,7 @@ class RetirementPlan(BaseModel):
         return "\n".join(lines)
 
     def before_import(self, *, make_room: bool) -> tuple[Verdict, ...]:
-        """Return what an import may delete in a full account: rejected versions, and the others with ``make_room``."""
+        """Return what an import into a full account may delete: rejected models, others only with ``make_room``."""
         return tuple(verdict for verdict in self.retire if make_room or verdict.status == "Rejected")
 
 
@@ -79,12 +79,12 @@ def plan_retirement(
     policies: RetentionPolicies,
     now: datetime,
 ) -> RetirementPlan:
-    """Return which models may be deleted and which stay.
+    """Return which models may be deleted and which are kept.
 
     Args:
         models: the imported models.
         versions: the registered versions of every group among them, newest first.
-        policies: how many to keep, and how young.
+        policies: how many versions to keep, and their minimum age.
         now: the moment that ages are counted to, timezone-aware.
     """
     listed = sorted(models, key=lambda model: (model.group, -model.created_at.timestamp()))
@@ -102,7 +102,7 @@ def plan_retirement(
 def why_protected(
     model: ImportedModel, version: ModelVersion | None, champion: ModelVersion | None, now: datetime
 ) -> str:
-    """Return why the model stays whatever the policy says, or nothing.
+    """Return why the model is kept regardless of its policy, or None.
 
     Args:
         model: an imported model of this project.
@@ -126,7 +126,7 @@ def why_protected(
 def _judge(
     models: Sequence[ImportedModel], versions: Sequence[ModelVersion], policy: RetentionConfig, now: datetime
 ) -> Iterable[tuple[Verdict, bool]]:
-    """Yield the verdict on each model of a group, and whether it may be deleted."""
+    """Yield a verdict on each model of a group."""
     by_content = {version.fingerprint: version for version in versions}
     there = {model.arn for model in models} | {model.fingerprint for model in models}
     champion = champion_of(version for version in versions if there & {version.imported_model_arn, version.fingerprint})
@@ -150,7 +150,7 @@ def _judge(
 def _newest_approved(
     models: Iterable[ImportedModel], by_content: Mapping[str, ModelVersion], keep: int
 ) -> frozenset[str]:
-    """Return the ARNs of the imported models of the ``keep`` newest approved versions, the champion counted."""
+    """Return the imported model ARNs of the ``keep`` newest approved versions, including the champion."""
     approved = [
         (version.number, model.arn)
         for model in models
