@@ -1,4 +1,4 @@
-"""Requests to AWS that try again where a failure may pass."""
+"""Send requests to AWS and retry transient failures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_FOUND_CODES = frozenset({"ResourceNotFoundException", "ValidationException"}
 def patiently(
     call: Callable[[], T], attempts: int = ATTEMPTS, may_pass: Callable[[BaseException], bool] = is_worth_repeating
 ) -> T:
-    """Return what ``call`` returns, trying again after growing waits where its failure may pass."""
+    """Return what ``call`` returns; retry transient failures with exponential backoff."""
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
     retrying = Retrying(
@@ -32,13 +32,13 @@ def patiently(
 
 
 def request(client: Any, operation: str, **arguments: Any) -> dict[str, Any]:
-    """Do one request, again after growing waits while it is throttled or in conflict; other errors are raised."""
+    """Send one request; retry with exponential backoff while it is throttled or in conflict, raise other errors."""
     answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), may_pass=_may_pass)
     return answer
 
 
 def find(client: Any, operation: str, **arguments: Any) -> dict[str, Any] | None:
-    """Return the answer about a job or model, or None if there is no such thing."""
+    """Return the description of a job or model, or None if it does not exist."""
     from botocore.exceptions import ClientError
 
     try:
@@ -50,7 +50,7 @@ def find(client: Any, operation: str, **arguments: Any) -> dict[str, Any] | None
 
 
 def find_imported_model(bedrock: Any, identifier: str) -> dict[str, Any] | None:
-    """Return what Bedrock says about the imported model of this name or ARN, or None if there is no such model."""
+    """Return GetImportedModel's response for this name or ARN, or None if there is no such model."""
     return find(bedrock, "get_imported_model", modelIdentifier=identifier)
 
 

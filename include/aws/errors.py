@@ -6,7 +6,7 @@ from include.errors import ModelImportError
 
 
 class S3RequestError(ModelImportError):
-    """S3 refused a request, or went on failing."""
+    """S3 refused a request or kept failing."""
 
     def __init__(self, s3_uri: str, operation: str, code: str, message: str, remedy: str) -> None:
         super().__init__(f"S3 {operation} failed", s3_uri, found=f"{code}: {message}", remedy=remedy)
@@ -14,11 +14,11 @@ class S3RequestError(ModelImportError):
 
 
 class LeaseError(ModelImportError):
-    """The lease that a change needs could not be had, or kept; it can be later."""
+    """The lease that a change needs could not be acquired or kept; a retry may succeed."""
 
 
 class LeaseHeldError(LeaseError):
-    """Other processes held a lease for as long as this one waited."""
+    """Other processes held the lease for the whole waiting time."""
 
     def __init__(self, s3_uri: str, owner: str, age: float, waited: int) -> None:
         super().__init__(

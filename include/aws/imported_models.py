@@ -1,4 +1,4 @@
-"""The imported models of an account and region, with what retention judges them by."""
+"""The imported models of an account and region, with the facts that retention needs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ImportedModel(BaseModel):
 
     @property
     def is_ours(self) -> bool:
-        """Whether this project imported it."""
+        """Return whether this project imported it."""
         return self.tags.keys() >= OWN_TAGS
 
     @property

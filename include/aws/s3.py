@@ -1,4 +1,4 @@
-"""S3 requests that try again where a failure may pass, and say what to do where it does not."""
+"""Send S3 requests, retry transient failures, and explain the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ REMEDIES = {
 def request(
     client: Any, operation: str, uri: str, arguments: Mapping[str, Any], attempts: int = ATTEMPTS
 ) -> dict[str, Any]:
-    """Do one S3 request about ``uri``, at most ``attempts`` times.
+    """Send one S3 request about ``uri``, at most ``attempts`` times.
 
     Raises:
         S3RequestError: S3 refused it, or every attempt failed.
@@ -56,5 +56,5 @@ def error_code(error: ClientError) -> str:
 
 
 def remedy_for(code: str) -> str:
-    """What to do about an error code of S3, or about a failure of the network."""
+    """Return what to do about an error code of S3 or a network failure."""
     return REMEDIES.get(code, "Check the network, and run the task again.")

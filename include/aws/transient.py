@@ -1,4 +1,4 @@
-"""Which AWS errors pass by themselves: one table, and one rule for the errors that wrap them.
+"""Classify transient AWS errors: one table, and one rule for the errors that wrap them.
 
 Decided by error class, code and HTTP status, never by a message's text. Sources of the codes: botocore's
 ``retries.standard``, https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html and
@@ -86,7 +86,7 @@ def error_code(error: BaseException) -> str:
 
 
 def transient_fault(error: BaseException) -> TransientFault | None:
-    """Return what kind of passing fault this error of botocore is; None when the same would come back."""
+    """Return the kind of transient fault of a botocore error; None for a permanent error."""
     if isinstance(error, ClientError):
         return _fault_of_answer(error)
     if isinstance(error, SSLError) and _is_certificate_refused(error):
@@ -95,14 +95,14 @@ def transient_fault(error: BaseException) -> TransientFault | None:
 
 
 def is_worth_repeating(error: BaseException) -> bool:
-    """Return whether the same client should repeat the request at once; after a failed connection botocore did so."""
+    """Return whether the client should retry at once; botocore has already retried failed connections."""
     return transient_fault(error) in ("throttled", "unavailable")
 
 
 def transient_cause(error: BaseException) -> BaseException | None:
-    """Return the passing fault that caused an error, however often it was wrapped; None when no such fault did.
+    """Return the transient fault that caused an error, at any depth of wrapping; None without one.
 
-    A task that failed with such an error is to be tried again.
+    A task that failed with such an error is retried.
     """
     return next((cause for cause in _causes(error) if transient_fault(cause)), None)
 

@@ -1,4 +1,4 @@
-"""Read `dags/models/`: the one place that says which files are models, and what a broken one means."""
+"""Read the models' files in `dags/models/`, and report broken ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MODEL_NAME_LINE = re.compile(rb"""(?:^|[{,])\s*["']?model_name["']?\s*:\s*["']?
 
 
 class ModelFiles(NamedTuple):
-    """What the folder holds: the models by name, what is wrong with the other files, and every name that one states.
+    """The models by name, the problems of the other files, and every name that a file claims.
 
     A name in ``claimed`` belongs to a file, even while that file is broken.
     """
@@ -33,7 +33,7 @@ class ModelFiles(NamedTuple):
 
 
 def _no_problem(_: ModelConfig) -> None:
-    """Find nothing wrong."""
+    """Report no problem."""
 
 
 def read_model_files(folder: Path, problem_of: Callable[[ModelConfig], str | None] = _no_problem) -> ModelFiles:

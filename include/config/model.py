@@ -1,4 +1,4 @@
-"""A model's configuration: what is imported, how it is measured, and when it is promoted."""
+"""A model's configuration: its source, evaluation and promotion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from include.config.schedule import Schedule
 
 
 class ComparisonConfig(Part):
-    """When a model counts as not worse than the champion; both answer the same questions."""
+    """When a model counts as not worse than the champion on the same questions."""
 
     margin: Score = Field(
         default=0.02, description="How much lower than the champion's a mean score may be and still count as not worse."
@@ -26,7 +26,7 @@ class ComparisonConfig(Part):
 
 
 class ApprovalConfig(Part):
-    """Who may approve a promotion, how long they may take, and what happens without an answer."""
+    """Who may approve a promotion, until when, and what happens without an answer."""
 
     hours: int = Field(default=72, ge=1, le=24 * 30, description="Hours until the answer is given without a person.")
     on_deadline: Literal["reject", "approve"] = Field(

@@ -1,4 +1,4 @@
-"""What the parts of a model's configuration have in common."""
+"""The base class of the parts of a model's configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Part(BaseModel):
-    """A part of a model's file; a key that is no field is an error."""
+    """A part of a model's file; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a version of the registry."""
+"""Errors of registered versions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.registry.versions import Candidate, ModelVersion
 
 
 class VersionUnknownError(ModelImportError):
-    """The group holds no such version."""
+    """The group has no such version."""
 
     def __init__(self, group: str, wanted: str, known: tuple[int, ...]) -> None:
         numbers = ", ".join(map(str, known)) or "none"
@@ -32,7 +32,7 @@ class NothingToRollBackToError(ModelImportError):
 
 
 class ChampionChangedError(ModelImportError):
-    """A decision was made against another champion than there is now."""
+    """The champion has changed since the decision was made."""
 
     def __init__(
         self, group: str, subject: Candidate | ModelVersion, seen: int | None, champion: ModelVersion | None

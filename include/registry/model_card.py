@@ -1,4 +1,4 @@
-"""The model card of a version: what people should know of it, in SageMaker's words.
+"""The model card of a version, in SageMaker's schema.
 
 Schema: https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html#model-card-schema
 (written from memory on 2026-11-22; to be compared with that page).

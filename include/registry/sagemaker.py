@@ -44,12 +44,12 @@ class RegistryMetadataTooLargeError(ModelImportError):
 
 
 def metadata_value(value: str) -> str:
-    """Return ``value`` as the registry can hold it: other characters become ``_``; beyond 256 it ends in ``...``."""
+    """Return ``value`` in the registry's character set: others become ``_``; longer than 256 ends in ``...``."""
     return _cut(_FORBIDDEN_IN_METADATA.sub("_", _one_line(value)), _MAX_METADATA_LENGTH)
 
 
 def _one_line(text: str) -> str:
-    """Line breaks are no characters of the registry's descriptions and metadata."""
+    """Join the lines: descriptions and metadata of the registry cannot hold line breaks."""
     return " ".join(text.split())
 
 
@@ -112,7 +112,7 @@ class SageMakerRegistry:
             yield from page["ModelPackageSummaryList"]
 
     def champion(self, group: str) -> ModelVersion | None:
-        """Return the group's champion by what the registry alone says; ``find_champion`` asks Bedrock too."""
+        """Return the group's champion according to the registry alone; ``find_champion`` asks Bedrock too."""
         return champion_of(self.versions(group, "Approved"))
 
     def find(self, group: str, fingerprint: str) -> ModelVersion | None:
@@ -152,7 +152,7 @@ class SageMakerRegistry:
     def set_status(
         self, version: ModelVersion, status: ApprovalStatus, why: str, metadata: Mapping[str, str] | None = None
     ) -> ModelVersion:
-        """Give the version an approval status with its reason, and more metadata; return it as it is then."""
+        """Set the version's approval status with its reason and more metadata; return the updated version."""
         log.info("version %s: %s becomes %s: %s", version.number, version.status, status, why)
         more = {key: metadata_value(value) for key, value in (metadata or {}).items() if value}
         self._update(
@@ -222,7 +222,7 @@ class SageMakerRegistry:
 
 
 def _is_registered(known: ModelVersion, candidate: Candidate) -> bool:
-    """Return whether there is nothing left to write, as after a retry."""
+    """Return whether nothing is left to write, for example after a retry."""
     same_status = known.is_settled or known.status == candidate.status
     return same_status and not known.retired and _checked_metadata(candidate).items() <= known.metadata.items()
 

@@ -1,1 +1,1 @@
-"""What a run is: its plan, identity, names, inputs and workspace."""
+"""The plan, identity, names, inputs and workspace of a run."""

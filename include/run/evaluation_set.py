@@ -1,4 +1,4 @@
-"""The evaluation set of a run, and how its records are asked."""
+"""The evaluation set of a run, and its prompt settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from include.run.local_paths import local_path
 
 
 def read_evaluation_set(dataset: str, settings: EvaluationConfig, account: AccountConfig, s3: Any) -> Dataset:
-    """Return a data set as a model's file names it; raises what ``read_dataset`` does.
+    """Read a data set that a model's file names; raises what ``read_dataset`` raises.
 
     Raises:
         LocalPathOutsideError: it is a file that may not be read.
@@ -26,7 +26,7 @@ def read_evaluation_set(dataset: str, settings: EvaluationConfig, account: Accou
 
 
 def prompt_settings(settings: EvaluationConfig, asked: Dataset, account: AccountConfig, s3: Any) -> PromptSettings:
-    """Return how the records are asked, the few-shot examples drawn.
+    """Return the prompt settings, with the few-shot examples drawn.
 
     Raises:
         FewShotExamplesError: there are too few examples; also what ``read_evaluation_set`` raises.

@@ -1,4 +1,4 @@
-"""Which import a run means: its content, and, when it is forced, the one DAG run that imports it again."""
+"""Identify the import of a run: by its content and, for a forced import, by the DAG run."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ _RUN_LENGTH = 8
 
 
 class ImportIdentity(NamedTuple):
-    """``content`` names what is imported, ``fingerprint`` the import: the same, unless a run was forced."""
+    """``content`` identifies what is imported, ``fingerprint`` the import; they differ only for forced runs."""
 
     content: str
     fingerprint: str
 
     @property
     def forced(self) -> bool:
-        """Whether the content is imported again by force."""
+        """Return whether this is a forced import."""
         return self.content != self.fingerprint
 
     @property
     def short(self) -> str:
-        """The part of a name that says which import it is; at most 21 characters."""
+        """Return the part of a name that identifies the import; at most 21 characters."""
         run = f"-{self.fingerprint[:_RUN_LENGTH]}" if self.forced else ""
         return f"{self.content[:SHORT_FINGERPRINT_LENGTH]}{run}"
 
 
 def forced_identity(content: str, run: str) -> ImportIdentity:
-    """Return the identity of the import that this DAG run makes of the content, however often it is tried.
+    """Return the identity of a DAG run's forced import of the content, the same at every try.
 
     Args:
         content: 64 hexadecimal digits.
-        run: names the DAG run among all others.
+        run: identifies the DAG run.
     """
     return ImportIdentity(content, hashlib.sha256(f"{content}/{run}".encode()).hexdigest())
 
@@ -41,7 +41,7 @@ def forced_identity(content: str, run: str) -> ImportIdentity:
 def existing_identity(bedrock: Any, model_name: str, content: str) -> ImportIdentity:
     """Return the identity under which the content is imported already, else that of its first import.
 
-    The first import counts most; if its model is gone, the newest that was forced.
+    The first import is preferred; if its model is gone, the newest forced one.
     """
     from include.aws.calls import find_imported_model
     from include.aws.imported_models import model_summaries

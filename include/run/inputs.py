@@ -1,4 +1,4 @@
-"""The inputs of a run: base model and adapter, wherever they are, described by metadata and read by range."""
+"""The inputs of a run: base model and adapter, described by metadata and read by range."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunInputs(NamedTuple):
-    """Base model, adapter and options as they are now: what the fingerprint covers.
+    """Base model, adapter and options: everything that the fingerprint covers.
 
     No field has a default: preflight and preparation must name the same content, whatever is added here.
     """
@@ -30,14 +30,14 @@ class RunInputs(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """The 64 hexadecimal digits that name this content and our way of preparing it."""
+        """Return 64 hexadecimal digits that identify this content and the way it is prepared."""
         adapter = self.adapter.files if self.adapter else ()
         options = {"preparation": PREPARATION_VERSION} | ({} if self.dtype == "keep" else {"dtype": self.dtype})
         return fingerprint(self.base.files, adapter, options)
 
 
 def locate(spec: str, account: AccountConfig) -> Location:
-    """Return the location that a model's file names; relative folders are taken from the project's root.
+    """Return the location that a model's file names; relative folders are relative to the project's root.
 
     Raises:
         SourceSpecInvalidError: it has none of the accepted forms.
@@ -55,7 +55,7 @@ def cache_folder(config: ModelConfig) -> Path:
 
 
 def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
-    """Return a source's description, downloading nothing that metadata says; raises what ``describe_source`` does."""
+    """Describe a source from metadata; raises what ``describe_source`` raises."""
     from include.sources.source import describe_source
 
     location, checksums = locate(spec, config.account), cache_folder(config) / "checksums"
@@ -64,13 +64,13 @@ def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:
 
 
 def describe_inputs(config: ModelConfig, s3: Any, sagemaker: Any) -> RunInputs:
-    """Return the run's inputs as they are now; raises what ``describe_source`` does."""
+    """Describe the run's inputs; raises what ``describe_source`` raises."""
     adapter = describe(config.adapter, config, s3, sagemaker) if config.adapter else None
     return RunInputs(describe(config.base, config, s3, sagemaker), adapter, config.dtype)
 
 
 def fetch(source: Source, config: ModelConfig, s3: Any, *, as_folder: bool) -> ReadableSource:
-    """Return a readable location of a source; what cannot be read by range is downloaded into the cache first.
+    """Return a readable location of a source; sources that cannot be read by range are cached first.
 
     Raises what ``fetch_source`` does.
     """

@@ -1,4 +1,4 @@
-"""Which folders of a worker a model's file or a run may name."""
+"""Restrict the folders of a worker that a model's file or a run may name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from include.run.workspace import PROJECT_ROOT, project_path
 
 
 class LocalPathOutsideError(ModelImportError):
-    """A path of this machine that is in none of the folders that may be read."""
+    """A local path is outside the folders that may be read."""
 
     def __init__(self, path: str, roots: tuple[Path, ...]) -> None:
         super().__init__(
@@ -24,10 +24,10 @@ class LocalPathOutsideError(ModelImportError):
 
 
 def local_path(text: str, account: AccountConfig) -> Path:
-    """Return the path that a model's file or a run names; relative ones are taken from the project's root.
+    """Return the path that a model's file or a run names; relative paths are relative to the project's root.
 
     Raises:
-        LocalPathOutsideError: it is, or leads, outside of the project, the workspace and ``local_folders``.
+        LocalPathOutsideError: the path is, or links, outside the project, the workspace and ``local_folders``.
     """
     path = project_path(os.path.expanduser(text))  # noqa: PTH111  # a text may not be a path yet
     roots = _roots(account)

@@ -28,14 +28,14 @@ _OWN_IMPORTED_MODEL = re.compile(
 
 
 class NameInvalidError(ModelImportError):
-    """A name, token or URI that the service would refuse."""
+    """A name, token or URI that the service would reject."""
 
     def __init__(self, kind: str, value: str, expected: str) -> None:
         super().__init__(f"The service would refuse this {kind}", repr(value), expected, remedy="Change it.")
 
 
 class ImportNames(NamedTuple):
-    """Every name that one import uses; all follow from the model's name and the fingerprint of its content."""
+    """The names of one import, derived from the model's name and the fingerprint of its content."""
 
     model_name: str
     fingerprint: str
@@ -54,7 +54,7 @@ def _check(kind: str, value: str, pattern: re.Pattern[str], max_length: int) -> 
 
 
 def check_s3_uri(s3_uri: str) -> str:
-    """Return ``s3_uri`` when Bedrock accepts it as a model's location, else raise NameInvalidError."""
+    """Return ``s3_uri`` if Bedrock accepts it as a model's location, else raise NameInvalidError."""
     return _check("S3 URI", s3_uri, S3_URI, MAX_S3_URI_LENGTH)
 
 
@@ -68,12 +68,12 @@ def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix:
 
     Args:
         model_name: the model's name in its file, e.g. ``capitals``.
-        identity: which content, and which import of it.
+        identity: the content, and the import of it.
         bucket: bucket that holds imports.
         prefix: key prefix in it, without slashes at its ends; may be empty.
 
     Raises:
-        NameInvalidError: one of the names would be refused by Bedrock or S3.
+        NameInvalidError: one of the names would be rejected by Bedrock or S3.
     """
     _check("model name", model_name, re.compile(MODEL_NAME_PATTERN), MODEL_NAME_MAX_LENGTH)
     fingerprint = identity.fingerprint
@@ -92,6 +92,6 @@ def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix:
 
 
 def model_name_of(imported_model_name: str) -> str:
-    """Return the model's name out of an imported model's or job's; empty when ``import_names`` did not make it."""
+    """Return the model's name from an imported model's or job's name; empty if ``import_names`` did not create it."""
     found = _OWN_IMPORTED_MODEL.fullmatch(imported_model_name)
     return found["model_name"] if found else ""

@@ -16,7 +16,7 @@ PROJECT_VERSION = "0.1.0"
 
 
 class ImportPlan(BaseModel):
-    """What one run imports, where to, and under which names.
+    """The source, destination and names of one run's import.
 
     ``content`` is the fingerprint of the inputs; ``fingerprint`` is another one when the run was forced.
     ``checkpoint_bytes`` is the size of the base model; ``usual_seconds`` is how long imports of such a size took.

@@ -35,7 +35,7 @@ class ReportNotFoundError(ModelImportError):
 
 
 class ReportTooLargeError(ModelImportError):
-    """The report is larger than any that is written here."""
+    """The report is larger than any that this project writes."""
 
     def __init__(self, uri: str, found: int) -> None:
         super().__init__("The report is too large to show", uri, f"at most {MAX_REPORT_BYTES} bytes", str(found))

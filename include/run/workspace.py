@@ -16,7 +16,7 @@ _LONGEST_READABLE, _DIGEST_LENGTH = 200, 12
 
 
 def project_path(text: str) -> Path:
-    """Return the path, relative ones taken from the project's root."""
+    """Return the path; relative paths are relative to the project's root."""
     return PROJECT_ROOT / text
 
 
@@ -34,7 +34,7 @@ class WorkspaceOutsideRootError(ModelImportError):
 
 
 def run_workspace(root: str, dag_id: str, run_id: str) -> str:
-    """Return the folder of this run in the workspace; no two runs have the same.
+    """Return the folder of this run in the workspace, unique among runs.
 
     Characters of a run id that a folder cannot have become ``_``, so a digest of the whole id follows.
     """

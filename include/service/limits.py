@@ -28,7 +28,7 @@ class Regions(_DatedBlock):
 
 
 class Architecture(_Block):
-    """What Bedrock accepts of one ``model_type``."""
+    """The limits of one ``model_type``."""
 
     classes: tuple[str, ...]
     modality: Literal["text", "multimodal"]
@@ -44,7 +44,7 @@ class Architectures(_DatedBlock):
 
 
 class CheckpointLimits(_DatedBlock):
-    """What the files of a checkpoint must keep to; sizes in bytes, context in tokens."""
+    """Limits of a checkpoint's files; sizes in bytes, context in tokens."""
 
     transformers_version: str
     dtypes: tuple[str, ...]
@@ -54,7 +54,7 @@ class CheckpointLimits(_DatedBlock):
 
 
 class Quotas(_DatedBlock):
-    """Default service quotas per account and region, and the code under which Service Quotas knows the account's."""
+    """Default service quotas per account and region, and their quota codes."""
 
     imported_models: int
     imported_models_code: str

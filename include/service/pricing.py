@@ -36,7 +36,7 @@ class ModelCost(BaseModel):
     as_of: str
 
     def summary(self) -> str:
-        """Return the cost as a sentence."""
+        """Return the cost as text."""
         if self.units_per_copy is None:
             return "cost unknown: Bedrock did not report the model's Custom Model Units"
         units = f"{self.units_per_copy} Custom Model Unit(s) {self.units_version}"
@@ -77,7 +77,7 @@ def model_cost(
 
 
 def use_summary(cost: ModelCost, windows: int) -> str:
-    """Return what so many windows of use of one copy cost, as a sentence."""
+    """Return the cost of this many billing windows of one copy, as text."""
     used = f"{windows} window(s) of {cost.window_minutes} minutes of one model copy"
     if cost.window_dollars is None:
         return f"{used}; price unknown"
@@ -85,7 +85,7 @@ def use_summary(cost: ModelCost, windows: int) -> str:
 
 
 def expected_windows(cost: ModelCost, questions: int, max_tokens: int, concurrency: int) -> int:
-    """Return how many windows asking so many questions takes at most, if a copy writes 20 tokens a second per answer.
+    """Return an upper bound of the billing windows for this many questions, at 20 tokens a second per answer.
 
     No source states that rate; it is slow for a model of 8 billion weights.
     """
@@ -94,7 +94,7 @@ def expected_windows(cost: ModelCost, questions: int, max_tokens: int, concurren
 
 
 def used_windows(answered_at: Iterable[datetime], window_minutes: int) -> int:
-    """Return how many billing windows hold these calls: each begins with the first call after the one before it."""
+    """Return the number of billing windows of these calls; each begins with the first call after the previous one."""
     windows, ends = 0, None
     for moment in sorted(answered_at):
         if ends is None or moment >= ends:
@@ -103,7 +103,7 @@ def used_windows(answered_at: Iterable[datetime], window_minutes: int) -> int:
 
 
 def storage_summary(costs: Iterable[ModelCost]) -> str:
-    """Return what storing all these models costs a month, saying how many prices are unknown."""
+    """Return the monthly storage cost of these models, and how many prices are unknown."""
     monthly = [cost.storage_month_dollars for cost in costs]
     known = [dollars for dollars in monthly if dollars is not None]
     unknown = f", and {len(monthly) - len(known)} of unknown price" if len(known) < len(monthly) else ""

@@ -1,4 +1,4 @@
-"""Unpacking a model.tar.gz as it streams by, trusting nothing in it."""
+"""Unpack an untrusted model.tar.gz from a stream."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ MAX_PATH_BYTES = 4096
 
 @dataclass(frozen=True)
 class UnpackLimits:
-    """What an archive may unpack to; weights hardly compress, so a high ratio is a bomb.
+    """Limits of unpacking an archive. Weights hardly compress, so a high ratio means a decompression bomb.
 
-    ``size`` counts the files' bytes, ``members`` files and directories, ``headers`` the bytes that say what they are.
+    ``size`` limits the files' bytes, ``members`` files and directories, ``headers`` the bytes of tar headers.
     """
 
     size: int
@@ -39,14 +39,14 @@ class UnpackLimits:
 
 
 def unpack(uri: str, chunks: Iterable[bytes], folder: Path, limits: UnpackLimits) -> list[str]:
-    """Write the archive's checkpoint files into ``folder`` and return the paths of all its files.
+    """Extract the archive's checkpoint files into ``folder`` and return the paths of all its files.
 
-    Files that no checkpoint has (optimizer state, scripts) are not written. Memory stays at one piece of a member and
-    the headers of another.
+    Other files (optimizer state, scripts) are not extracted. Memory is bounded by one chunk and the headers of a
+    member.
 
     Raises:
-        HostileArchiveError: a path out of the folder, a link, a bomb, a negative size, two members of one name.
-        ArchiveUnreadableError: it is broken, or not a tar archive, plain or with gzip.
+        HostileArchiveError: a path outside the folder, a link, a decompression bomb, a negative size, a duplicate name.
+        ArchiveUnreadableError: it is broken, or not a tar archive (plain or gzip).
     """
     stream = _ForwardStream(uri, _decompressed(uri, iter(chunks), limits), limits)
     names: dict[str, None] = {}
@@ -69,7 +69,7 @@ def unpack(uri: str, chunks: Iterable[bytes], folder: Path, limits: UnpackLimits
 
 
 def _members(uri: str, stream: _ForwardStream, limits: UnpackLimits) -> Iterator[tarfile.TarInfo]:
-    """Yield the members; each is counted before anything of it is used."""
+    """Yield the members, each checked against the limits before it is used."""
     unpacked = count = 0
     with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]  # reads forward only
         while member := archive.next():
@@ -150,7 +150,7 @@ def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _ForwardStream:
-    """What tarfile needs of a file, over pieces that come once and in order."""
+    """A forward-only file object for tarfile, over an iterator of chunks."""
 
     def __init__(self, uri: str, pieces: Iterator[bytes], limits: UnpackLimits) -> None:
         self._uri = uri
@@ -165,7 +165,7 @@ class _ForwardStream:
         return self._position
 
     def read(self, size: int) -> bytes:
-        """Up to ``size`` bytes of a header, fewer only at the end."""
+        """Return up to ``size`` bytes of a header, fewer only at the end."""
         if not 0 <= size <= MAX_HEADER_SIZE:
             raise HostileArchiveError(self._uri, f"{size} bytes", "a header of this size")
         self._headers_left -= size
@@ -175,7 +175,7 @@ class _ForwardStream:
         return self._last_read
 
     def take(self, size: int) -> bytes:
-        """Up to ``size`` bytes of a file, fewer only at the end."""
+        """Return up to ``size`` bytes of a file, fewer only at the end."""
         taken = []
         while size and (piece := self._next(size)):
             taken.append(piece)
@@ -186,7 +186,7 @@ class _ForwardStream:
         """Skip everything before ``position``.
 
         Raises:
-            HostileArchiveError: it has passed already, which only a negative size can ask for.
+            HostileArchiveError: the position was passed already, which only a negative size can cause.
         """
         if position < self._position:
             raise HostileArchiveError(self._uri, f"byte {position}", "a member that begins before the one before it")

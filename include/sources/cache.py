@@ -1,4 +1,4 @@
-"""A cache of sources on this machine's disk: named by content, bounded in size, shared by several workers."""
+"""A cache of sources on the local disk: keyed by content, bounded in size, shared by several workers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PROTECTED_SECONDS = 3600.0
 
 
 class CacheEntry(NamedTuple):
-    """A fetched source: its folder, and the notes that were made when it was fetched."""
+    """A fetched source: its folder, and the notes recorded while it was fetched."""
 
     folder: Path
     notes: tuple[str, ...]
 
 
 class SourceCache:
-    """Keeps fetched sources under ``root``, at most ``max_bytes`` of them; the longest unused go first."""
+    """Keep at most ``max_bytes`` of fetched sources under ``root``; the least recently used are evicted first."""
 
     def __init__(self, root: Path, max_bytes: int, protected_seconds: float = PROTECTED_SECONDS) -> None:
         self.max_bytes = max_bytes
@@ -42,10 +42,10 @@ class SourceCache:
         """Return the entry of this key; when there is none, ``fill`` writes its files to a folder and returns notes.
 
         Only one worker fills an entry, the others wait for it. An entry that could not be filled leaves nothing.
-        ``least_size`` is what is known of its size: where there is no room for that, nothing is fetched.
+        ``least_size`` is a lower bound of its size; nothing is fetched when there is no room for that.
 
         Raises:
-            CacheFullError: there is no room, and what is there is in use.
+            CacheFullError: there is no room, and all entries are in use.
             DiskFilledError: the disk is full before the cache is.
         """
         with self._locked(key):

@@ -1,4 +1,4 @@
-"""Checksums of files and objects that were read before, so that unchanged ones are not read again."""
+"""Remember checksums of files and objects, so that unchanged ones are not read again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 class ChecksumMemory:
     """The checksums of one folder's or prefix's files, each valid for one state of its file.
 
-    Kept in a file per place; several workers may save at once, the last one wins and none leaves half a file.
+    Stored in one file per place. Several workers may save at once: the last one wins, and writes are atomic.
     """
 
     def __init__(self, cache_dir: Path | None, place: str) -> None:
@@ -22,7 +22,7 @@ class ChecksumMemory:
         self._lasting: dict[str, tuple[str, int]] = {}
 
     def recall(self, name: str, state: str) -> int | None:
-        """The checksum of the file when it was last seen in this state."""
+        """Return the checksum of the file in this state, if it is known."""
         known_state, crc = self._known.get(name, ("", 0))
         if known_state != state:
             return None
@@ -30,11 +30,11 @@ class ChecksumMemory:
         return crc
 
     def remember(self, name: str, state: str, crc: int) -> None:
-        """Keep the checksum of the file in this state."""
+        """Remember the checksum of the file in this state."""
         self._lasting[name] = (state, crc)
 
     def save(self) -> None:
-        """Write what was recalled and remembered, when anything is new."""
+        """Write the recalled and new checksums, if any is new."""
         if self._path is None or self._lasting == self._known:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Errors about where a model comes from."""
+"""Errors of reading a model's source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ACCEPTED_FORMS = (
 
 
 class SourceSpecInvalidError(ModelImportError):
-    """A source's text has none of the accepted forms."""
+    """The location of a source has none of the accepted forms."""
 
     def __init__(self, spec: str) -> None:
         super().__init__("This is not a model's source", repr(spec), ACCEPTED_FORMS, remedy="Correct the source.")
@@ -30,7 +30,7 @@ class SourceFolderMissingError(ModelImportError):
 
 
 class SourceEmptyError(ModelImportError):
-    """A source holds no file of a checkpoint."""
+    """A source holds no checkpoint file."""
 
     def __init__(self, uri: str, found: str) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class SourceEmptyError(ModelImportError):
 
 
 class SourceTooManyFilesError(ModelImportError):
-    """A source that holds far more than a model."""
+    """A source holds far more files than a model."""
 
     def __init__(self, uri: str, limit: int) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class SourceTooManyFilesError(ModelImportError):
 
 
 class SourceArchivedError(ModelImportError):
-    """An object that S3 keeps in an archive, from which it cannot be read at once."""
+    """An object is in an archive storage class and must be restored before it can be read."""
 
     def __init__(self, uri: str, storage_class: str) -> None:
         super().__init__(
@@ -69,7 +69,7 @@ class SourceArchivedError(ModelImportError):
 
 
 class SourceLinkError(ModelImportError):
-    """A file of a checkpoint that is a link to a file elsewhere."""
+    """A file of a checkpoint is a link out of its folder."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ class SourceFileChangedError(ModelImportError):
 
 
 class SourceAmbiguousError(ModelImportError):
-    """A source holds several checkpoints and none is the obvious one."""
+    """A source holds several checkpoints and none is preferred."""
 
     def __init__(self, uri: str, folders: tuple[str, ...]) -> None:
         super().__init__(
@@ -121,7 +121,7 @@ class SageMakerRegionError(ModelImportError):
 
 
 class SageMakerSourceError(ModelImportError):
-    """SageMaker has no weights to offer under this name."""
+    """SageMaker has no weights under this name."""
 
     def __init__(self, kind: str, name: str, found: str) -> None:
         super().__init__(
@@ -134,14 +134,14 @@ class SageMakerSourceError(ModelImportError):
 
 
 class ClientMissingError(ModelImportError):
-    """A source in AWS was named without the client to reach it."""
+    """A source in AWS needs a client that was not given."""
 
     def __init__(self, uri: str, service: str) -> None:
         super().__init__(f"No {service} client was given to reach this", uri, remedy=f"Pass a {service} client.")
 
 
 class HostileArchiveError(ModelImportError):
-    """An archive tries what no archive of a model does."""
+    """An archive contains something that no model archive contains, such as a path outside its folder."""
 
     def __init__(self, uri: str, which: str, what: str) -> None:
         super().__init__(
@@ -163,7 +163,7 @@ class ArchiveUnreadableError(ModelImportError):
 
 
 class SourceDownloadError(ModelImportError):
-    """An object arrived with other bytes than S3 says it has."""
+    """A downloaded object does not have the checksum that S3 reports."""
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         super().__init__(
@@ -172,7 +172,7 @@ class SourceDownloadError(ModelImportError):
 
 
 class CacheFullError(ModelImportError):
-    """The cache has no room that it could free."""
+    """The cache is full and no entry can be evicted."""
 
     def __init__(self, folder: str, limit: int, wanted: int, in_use: int, protected_seconds: float) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Finding the checkpoint among a source's files."""
+"""Find the checkpoint among a source's files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _STEP = re.compile(r"(?:.*/)?checkpoint-(\d+)")
 
 @dataclass(frozen=True)
 class FoundCheckpoint:
-    """The folder that holds the checkpoint (relative, without a slash), its files, and the paths that were left."""
+    """The checkpoint's folder (relative, without a slash), its files, and the paths that do not belong to it."""
 
     folder: str
     names: tuple[str, ...]
     left: tuple[str, ...]
 
     def note(self) -> str:
-        """What was taken and what was left, in a sentence."""
+        """Return a sentence about what was taken and what was left out."""
         taken = f"Took {len(self.names)} files from {self.folder or 'the top folder'}"
         left = ", ".join(self.left[:10]) + (f" and {len(self.left) - 10} more" if len(self.left) > 10 else "")
         return f"{taken}; left {left}" if self.left else taken
 
 
 def find_checkpoint(uri: str, paths: Iterable[str], role: Role = "base") -> FoundCheckpoint:
-    """Return the one checkpoint among a source's relative paths; of models and adapters, those that fit the role.
+    """Return the checkpoint among a source's relative paths; the role decides between models and adapters.
 
     Raises:
         SourceEmptyError: there is none.

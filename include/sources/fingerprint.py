@@ -1,4 +1,4 @@
-"""The identity of a run's inputs: the content of their files, wherever they are."""
+"""Fingerprint a run's inputs by the content of their files, independent of their location."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTLED_AFTER_NS = 2 * 10**9
 
 
 class SourceFile(NamedTuple):
-    """A file of a checkpoint by its content; ``name`` is relative to the checkpoint's folder."""
+    """A checkpoint file identified by its content; ``name`` is relative to the checkpoint's folder."""
 
     name: str
     size: int
@@ -30,9 +30,9 @@ class SourceFile(NamedTuple):
 def fingerprint(
     base_files: Iterable[SourceFile], adapter_files: Iterable[SourceFile], options: Mapping[str, str]
 ) -> str:
-    """Return 64 hexadecimal digits that name these inputs.
+    """Return 64 hexadecimal digits that identify these inputs.
 
-    The same files and options give the same digits, in whatever order and from whichever place they came.
+    The same files and options give the same digits, in any order and from any location.
     """
     identity = {"base": sorted(base_files), "adapter": sorted(adapter_files), "options": dict(options)}
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
@@ -48,7 +48,7 @@ def describe_folder(folder: Path, cache_dir: Path | None = None) -> tuple[Source
     Raises:
         SourceFolderMissingError: there is no such folder.
         SourceEmptyError: it holds no file of a checkpoint.
-        SourceFileChangedError: a file was written to meanwhile.
+        SourceFileChangedError: a file changed while it was read.
     """
     if not folder.is_dir():
         raise SourceFolderMissingError(str(folder))

@@ -1,4 +1,4 @@
-"""Where a model is said to be: the forms a source may have in a model's file or the trigger form."""
+"""The forms of a source's location in a model's file or the trigger form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FolderLocation:
 
 @dataclass(frozen=True)
 class S3Location:
-    """All objects under ``prefix`` (without slashes at its ends; may be empty), or the one archive of this key."""
+    """All objects under ``prefix`` (without slashes at its ends; may be empty), or the archive with this key."""
 
     bucket: str
     prefix: str
@@ -41,15 +41,14 @@ class S3Location:
 
     @property
     def is_archive(self) -> bool:
-        """Whether the key names a tar archive."""
+        """Return whether the key names a tar archive."""
         return self.prefix.endswith((".tar.gz", ".tgz", ".tar"))
 
 
 @dataclass(frozen=True)
 class SageMakerLocation:
-    """A SageMaker training job, model or model package.
-
-    ``name`` is what the describe call takes: a name, or a package's ARN. ``region`` is known where an ARN was given.
+    """A SageMaker training job, model or model package. ``name`` is the name or, for a package, the ARN. ``region`` is
+    known if an ARN was given.
     """
 
     kind: SageMakerKind
@@ -61,7 +60,7 @@ Location = FolderLocation | S3Location | SageMakerLocation
 
 
 def parse_location(spec: str) -> Location:
-    """Return the location that ``spec`` names; looks at its form only.
+    """Parse ``spec``; whether the location exists is not checked.
 
     Forms: a folder's path, ``s3://bucket/prefix``, ``sagemaker:training-job/NAME``, ``sagemaker:model/NAME``, and the
     ARN of a SageMaker training job, model or model package.

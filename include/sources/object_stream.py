@@ -1,4 +1,4 @@
-"""Reading a whole S3 object, several ranges at a time, in little memory."""
+"""Read a whole S3 object, several ranges at a time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ WORKERS = 4
 
 
 class ObjectStream:
-    """One object in S3, as it was when it was pinned.
+    """One object in S3, pinned by its ETag.
 
-    Its methods raise SourceChangedError when it is another one now, and SourceUnreadableError when S3 refused a request
-    or went on failing.
+    Its methods raise SourceChangedError when the object has changed, and SourceUnreadableError when S3 refused a
+    request or kept failing.
     """
 
     def __init__(self, client: Any, pin: Pin, limit: RateLimit) -> None:
@@ -85,7 +85,7 @@ class ObjectStream:
 
 
 def _writer(descriptor: int, offset: int) -> Callable[[Any], int]:
-    """What writes a body to its place in the file and returns its CRC64NVME."""
+    """Return a function that writes a body at its offset in the file and returns its CRC64NVME."""
     from awscrt.checksums import crc64nvme
 
     def write(body: Any) -> int:

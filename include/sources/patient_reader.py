@@ -1,4 +1,4 @@
-"""Range reads that try again where a failure may pass, and leave room on a shared link."""
+"""Retry range reads after transient failures, and limit their bandwidth."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 
 class PatientReader:
-    """Passes everything through; what fails in S3 and may pass is tried again, ``limit`` bounds the bytes per second.
+    """Pass reads through; transient failures of S3 are retried, and ``limit`` bounds the bytes per second.
 
-    Its methods raise S3RequestError when every attempt failed, so that a later run may do better, and what ``reader``
-    raises where trying again is useless.
+    Its methods raise S3RequestError when every attempt failed, so that the task is retried, and what ``reader`` raises
+    where a retry is useless.
     """
 
     def __init__(self, reader: RangeReader, attempts: int = ATTEMPTS, limit: RateLimit = UNLIMITED) -> None:
@@ -54,7 +54,7 @@ class PatientReader:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same range may be readable a little later."""
+    """Return whether a retry may succeed."""
     if isinstance(error, SourceUnreadableError) and error.__cause__:
         return is_worth_repeating(error.__cause__)
     return isinstance(error, SourceTruncatedError) or is_worth_repeating(error)

@@ -1,4 +1,4 @@
-"""The files of a checkpoint in S3, by content, from what S3 knows of them."""
+"""Describe the files of a checkpoint in S3 by the checksums that S3 holds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
     """Return the objects under an ``s3://`` prefix, by the rest of their keys.
 
     Raises:
-        SourceTooManyFilesError: there are more than in any model's folder.
-        S3RequestError: S3 refused the request.
+        SourceTooManyFilesError: there are more than in any model's folder. S3RequestError: S3 refused the request.
     """
     bucket, prefix = S3Uri.parse(f"{uri}/")
     arguments = {"Bucket": bucket, "Prefix": prefix.lstrip("/")}
@@ -48,7 +47,7 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
 
 
 def pin_object(client: Any, uri: str) -> Pin:
-    """Return the object as it is now; raises S3RequestError, and SourceArchivedError when it must be restored first."""
+    """Return the object pinned by its ETag; raises S3RequestError, and SourceArchivedError when it must be restored."""
     answer = _head(client, uri)
     return Pin(uri=uri, size=answer["ContentLength"], version=answer["ETag"].strip('"'))
 
@@ -56,10 +55,10 @@ def pin_object(client: Any, uri: str) -> Pin:
 def describe_objects(
     client: Any, uri: str, pins: dict[str, Pin], cache_dir: Path | None = None
 ) -> tuple[SourceFile, ...]:
-    """Return the objects, by name, with the CRC64NVME that S3 holds of each.
+    """Return the objects by name, each with its CRC64NVME from S3.
 
-    One that S3 has no such checksum of (older than 2025, or written with another one) is read once; the result is
-    remembered in ``cache_dir`` by its ETag.
+    An object without such a checksum (older than 2025, or written with another algorithm) is read once, and the result
+    is remembered in ``cache_dir`` by its ETag.
     """
     memory = ChecksumMemory(cache_dir, uri)
     with ThreadPoolExecutor(HEAD_WORKERS) as pool:
@@ -80,7 +79,7 @@ def _checksum(client: Any, name: str, pin: Pin, memory: ChecksumMemory) -> int:
 
 
 def ask_checksum(client: Any, pin: Pin) -> int | None:
-    """Return the CRC64NVME that S3 holds of the whole object; None where it holds none."""
+    """Return the object's full CRC64NVME in S3, or None."""
     answer = _head(client, pin.uri)
     whole = answer.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
     return decode(answer["ChecksumCRC64NVME"]) if whole and "ChecksumCRC64NVME" in answer else None

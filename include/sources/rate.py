@@ -1,4 +1,4 @@
-"""A limit of bytes per second that several threads share."""
+"""A bandwidth limit shared by several threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class RateLimit:
-    """Lets callers take bytes no faster than ``bytes_per_second``; None lets them take any number at once."""
+    """Limit callers to ``bytes_per_second``; None means no limit."""
 
     def __init__(self, bytes_per_second: float | None) -> None:
         self._rate = bytes_per_second
@@ -15,7 +15,7 @@ class RateLimit:
         self._free_at = time.monotonic()
 
     def take(self, count: int) -> None:
-        """Wait until the bytes taken before have had their time, so that the link is free for these."""
+        """Wait until these bytes may be transferred."""
         if self._rate is None:
             return
         with self._lock:

@@ -1,4 +1,4 @@
-"""Reading tensors from S3 several ranges at a time, a little ahead of who reads them, in bounded memory."""
+"""Prefetch tensors from S3, several ranges at a time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,11 +28,10 @@ class _Chunk(NamedTuple):
 
 @contextmanager
 def read_ahead(checkpoint: Checkpoint, reader: RangeReader) -> Iterator[RangeReader]:
-    """A reader for those who read whole tensors of the checkpoint from their start to their end, in blocks.
+    """Return a reader for sequential reads of whole tensors, in blocks.
 
-    Of a tensor in S3, the next CHUNKS_AHEAD x CHUNK_SIZE bytes are fetched in parallel, and nothing beyond
-    its end, so no byte is read that is not asked for. Everything else goes to ``reader`` as it is. Safe to read from
-    several threads.
+    The next CHUNKS_AHEAD x CHUNK_SIZE bytes of a tensor in S3 are fetched in parallel, never beyond its end, so no byte
+    is read in vain. Other reads are passed to ``reader``. Thread-safe.
     """
     segments = [segment for tensor in stored_tensors(checkpoint, reader).values() for segment in tensor.segments()]
     with ThreadPoolExecutor(CHUNKS_AHEAD, thread_name_prefix="read-ahead") as pool:
@@ -73,7 +72,7 @@ class _ReadAhead:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _fetch_for(self, uri: str, offset: int, length: int) -> list[tuple[_Chunk, Future[bytes]]]:
-        """The chunks that hold the range, and those after it on their way; none where the range is read as it is."""
+        """Return the chunks that hold the range and prefetch the next ones; empty for ranges that are passed on."""
         extent = self._extent(uri, offset, length)
         if extent is None:
             return []
@@ -88,7 +87,7 @@ class _ReadAhead:
         return fetching
 
     def _extent(self, uri: str, offset: int, length: int) -> tuple[int, int] | None:
-        """The tensor of which this is a range."""
+        """Return the tensor that contains the range."""
         extents = self._extents.get(uri, [])
         at = bisect_right(extents, (offset, float("inf"))) - 1
         return extents[at] if at >= 0 and offset + length <= extents[at][1] else None
@@ -101,7 +100,7 @@ class _ReadAhead:
         return self._fetching[chunk]
 
     def _count(self, chunk: _Chunk, length: int) -> None:
-        """Forget the chunk once all of it was read."""
+        """Drop the chunk once all of it was read."""
         with self._lock:
             if chunk in self._unread:
                 self._unread[chunk] -= length
@@ -110,7 +109,7 @@ class _ReadAhead:
 
 
 def _chunks(uri: str, extent: tuple[int, int], start: int, end: int) -> Iterator[_Chunk]:
-    """The pieces of the tensor, CHUNK_SIZE each, that hold the bytes between ``start`` and ``end``."""
+    """Return the tensor's chunks, CHUNK_SIZE each, that hold the bytes between ``start`` and ``end``."""
     begin, stop = extent
     for at in range(begin + (start - begin) // CHUNK_SIZE * CHUNK_SIZE, min(end, stop), CHUNK_SIZE):
         yield _Chunk(uri, at, min(at + CHUNK_SIZE, stop))

@@ -1,4 +1,4 @@
-"""Which ranges of objects in S3 were read, so that they need not be read again to know their checksum."""
+"""Record which ranges of S3 objects were read, so that their checksums are known without a second read."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ _RANGES = TypeAdapter(tuple[Segment, ...])
 
 
 class ReadLedger:
-    """A reader that passes everything through and keeps the CRC64NVME of every range it read from S3.
+    """A reader that records the CRC64NVME of every range it reads from S3.
 
-    Give it to a merge, and what it kept to the upload: the checksum of a merged object then follows from the base
-    object's.
+    Used in a merge; with the recorded ranges, the upload derives a merged object's checksum from the base object's.
     """
 
     def __init__(self, reader: RangeReader) -> None:
@@ -41,14 +40,14 @@ class ReadLedger:
         return self._reader.files(uri)
 
     def ranges(self) -> tuple[Segment, ...]:
-        """The ranges that were read, with their checksums."""
+        """Return the ranges that were read, with their checksums."""
         return tuple(self._ranges.values())
 
     def save(self, path: Path) -> None:
-        """Write the ranges, for the task that uploads."""
+        """Write the ranges to a file for the upload task."""
         write_file(path, _RANGES.dump_json(self.ranges()))
 
 
 def load_ranges(path: Path) -> tuple[Segment, ...]:
-    """The ranges that ``save`` wrote."""
+    """Return the ranges that ``save`` wrote."""
     return _RANGES.validate_json(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Where in S3 a SageMaker training job, model or model package keeps its weights."""
+"""Find the weights of a SageMaker training job, model or model package in S3."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.sources.location import S3Location, SageMakerLocation, parse_locati
 
 
 def locate(location: SageMakerLocation, client: Any) -> S3Location:
-    """Return the prefix or archive with the weights; asks the SageMaker ``client``, reads no weights.
+    """Return the prefix or archive with the weights, without reading them.
 
     Raises:
         SageMakerRegionError: an ARN of another region than the client's.

@@ -1,4 +1,4 @@
-"""Which files of a folder belong to a checkpoint."""
+"""Select the files of a folder that belong to a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRAINING_LEFTOVERS = (
 
 
 def is_checkpoint_file(name: str) -> bool:
-    """Whether a file with this name, relative to the checkpoint's folder, is part of the checkpoint."""
+    """Return whether a file with this name, relative to the checkpoint's folder, is part of the checkpoint."""
     return "/" not in name and _matches(name, CHECKPOINT_FILES) and not _matches(name, TRAINING_LEFTOVERS)
 
 

@@ -1,4 +1,4 @@
-"""A model's source: its files, known from metadata, and where its bytes can be read."""
+"""A model's source: its files, described by metadata, and a readable location of its bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Source:
     """A source, described by its metadata.
 
     ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects in S3 that
-    hold it. ``in_place``: it can be read by range where it is. ``role`` decides
+    hold it. ``in_place`` means that it can be read by range without a download. ``role`` decides
     between the models and the adapters of an archive.
     """
 
@@ -49,7 +49,7 @@ class Source:
 
 @dataclass(frozen=True)
 class ReadableSource:
-    """The absolute folder or ``s3://`` prefix whose files are the checkpoint, and what to say about them."""
+    """The absolute folder or ``s3://`` prefix that holds the checkpoint, and notes about it."""
 
     uri: str
     notes: tuple[str, ...]
@@ -63,19 +63,19 @@ def describe_source(
     sagemaker: Any = None,
     cache_dir: Path | None = None,
 ) -> Source:
-    """Return what is at ``location``, without downloading what S3's metadata already says.
+    """Describe the source at ``location`` from metadata, without a download where S3 has checksums.
 
     Args:
         location: what ``parse_location`` returned.
-        role: what the source is for; of several checkpoints there, one that fits is taken.
+        role: base model or adapter; decides between several checkpoints.
         s3: S3 client, for sources in AWS.
         sagemaker: SageMaker client, for SageMaker's.
         cache_dir: where checksums are remembered.
 
     Raises:
         SourceFolderMissingError, SourceEmptyError, SourceAmbiguousError: there is no checkpoint, or more than one.
-        SourceTooManyFilesError, SourceLinkError: a source holds too much, or is not all in one place.
-        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has nothing to offer there.
+        SourceTooManyFilesError, SourceLinkError: a source has too many files, or a link that leaves it.
+        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has no such source, or refuses access.
         ClientMissingError: a client is missing for this location.
     """
     if isinstance(location, FolderLocation):
@@ -97,9 +97,9 @@ def fetch_source(
     as_folder: bool = False,
     bytes_per_second: float | None = None,
 ) -> ReadableSource:
-    """Return from where the source's files can be read by range; archives and pickles are brought into the cache.
+    """Return a location from which the files can be read by range; archives and pickles are cached first.
 
-    ``as_folder`` brings everything there: an adapter is small, and read whole. ``bytes_per_second`` limits the
+    ``as_folder`` caches everything: an adapter is small, and read completely. ``bytes_per_second`` limits the
     download, where a link is shared.
 
     Raises:
@@ -117,7 +117,7 @@ def fetch_source(
 
 
 def _cache_key(source: Source) -> str:
-    """Return the name of the source in the cache: by its place, its role and the ETags there.
+    """Return the source's key in the cache, from its location, its role and its ETags.
 
     Runs of all models share the cache, and a CRC can be made equal to that of another file.
     """
@@ -193,7 +193,7 @@ class _Downloads:
     limit: RateLimit
 
     def chunks(self, pin: Pin, file: SourceFile, digest: hashlib._Hash) -> Iterator[bytes]:
-        """The object's bytes, which are added to ``digest``.
+        """Yield the object's bytes and add them to ``digest``.
 
         Raises SourceDownloadError when, in the end, they are not the described ones.
         """

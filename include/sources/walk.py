@@ -1,4 +1,4 @@
-"""The files of a folder, within bounds: at most so many, not too deep, none behind a link that leaves the folder."""
+"""List the files of a folder with limits on number, depth and links."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def files_inside(root: Path) -> list[str]:
 
 
 def refuse_links_out(folder: Path, root: Path) -> None:
-    """Raise SourceLinkError where a file of the checkpoint in ``folder`` is a link that leaves ``root``."""
+    """Raise SourceLinkError if a checkpoint file in ``folder`` is a link that leaves ``root``."""
     for path in folder.iterdir():
         if is_checkpoint_file(path.name) and path.is_symlink() and not _stays(path, root):
             raise SourceLinkError(str(path))
