@@ -1,4 +1,4 @@
-"""The account's settings of a DAG: its model's file's, else Airflow's Variables'."""
+"""Account settings of a DAG: from its model's file, else from the Airflow Variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from include.config.model import ModelConfig
 
 
 def variable(name: str) -> str | None:
-    """Return the value of an Airflow Variable; None without one."""
+    """Return the value of an Airflow Variable, or None."""
     found: str | None = Variable.get(name, default=None)
     return found
 

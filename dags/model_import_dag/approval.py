@@ -21,7 +21,7 @@ _DEFAULTS = {"approve": APPROVE, "reject": REJECT}
 
 
 class SecondPersonNeededError(ModelImportError, AirflowFailException):
-    """The person who triggered the run answered, but the model's file asks for another one."""
+    """The user who triggered the run answered, but the model's file requires another user."""
 
     def __init__(self, model_name: str, user: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Wire an import DAG; what the tasks do is elsewhere."""
+"""Build an import DAG from its tasks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ is described there. The report is linked on `write_report`; a model that a perso
 
 @dataclass(frozen=True)
 class Waits:
-    """How long an import is waited for and how often it is asked about, in seconds."""
+    """Timeouts and polling intervals of an import, in seconds."""
 
     import_timeout: float = 4 * 3600
     warm_up_timeout: float = 600

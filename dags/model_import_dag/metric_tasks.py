@@ -1,4 +1,4 @@
-"""The task that puts what a run measured into CloudWatch."""
+"""The task that puts a run's measurements into CloudWatch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from model_import_dag.runs import result_if_any
 
 @task(trigger_rule="all_done", on_success_callback=notify_quota)
 def put_metrics(**context: Any) -> dict[str, Any]:
-    """Put the run's metrics, and return how full the quota of imported models is."""
+    """Put the run's metrics, and return the use of the quota of imported models."""
     account = account_of(file_of(context))
     if not (account.metrics_namespace or account.topic_arn):
         raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
@@ -57,7 +57,7 @@ def _put(context: Any, namespace: str | None, clients: AwsClients) -> MetricsRes
 
 
 def _storage_cost(bedrock: Any, imported: ImportResult | None, region: str) -> float | None:
-    """What the imported model costs a month; None when there is none, or no longer."""
+    """Return the imported model's monthly storage cost, or None if there is no imported model."""
     from include.aws.calls import find_imported_model
     from include.service.pricing import model_cost
 

@@ -35,7 +35,7 @@ def notify_failure(context: Context) -> None:
 
 
 def notify_promotion(context: Context) -> None:
-    """Notify of a new champion; the callback of the task that announces it."""
+    """Notify of a new champion; the success callback of the announcing task."""
     ti = context["ti"]
     champion = result_of(ti, "announce_promotion", PromotionResult)
     model_name, version, model_arn = champion.model_name, champion.version, champion.imported_model_arn
@@ -99,7 +99,7 @@ def _text(error: Any) -> str:
 
 
 def _hint(error: Any) -> str | None:
-    """Return what to do about an error of AWS's; those of the plugin say which task to clear instead."""
+    """Return what to do about an AWS error; errors of the plugin name the task to clear themselves."""
     if isinstance(error, BedrockModelImportError):
         return error.next_step
     response = getattr(error, "response", None) or {}

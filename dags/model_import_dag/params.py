@@ -55,7 +55,7 @@ class Field(NamedTuple):
         return f"{self.part}.{self.name}" if self.part else self.name
 
     def is_open(self, file: ModelConfig | None) -> bool:
-        """Whether a run may set it: of a model with this file, or in the form."""
+        """Return whether a run may set it: a run of a model with this file, or of the form."""
         return file is None or self.path in (*RUN_INPUTS, *file.run_may_change)
 
 
@@ -98,7 +98,7 @@ def _read_fields() -> Iterator[Field]:
 
 
 def _value_of(file: ModelConfig | None, field: Field) -> dict[str, Any]:
-    """Return the default of a parameter, as an argument; nothing where a person has to give the value."""
+    """Return the default of a parameter as an argument; nothing if the user must provide the value."""
     holder = getattr(file, field.part) if field.part and file else file
     if holder is not None:
         return {"default": holder.model_dump(mode="json")[field.name]}
@@ -132,7 +132,7 @@ def form_params(file: ModelConfig | None) -> dict[str, Param]:
 
 
 def _spellings() -> dict[str, str]:
-    """Return what people may write for a parameter: its path in a model's file, or the last part of it."""
+    """Return the accepted spellings of a parameter: its path in a model's file, or the last part of it."""
     found: dict[str, str] = {}
     for field in _fields():
         found.setdefault(field.name, field.parameter)
@@ -152,7 +152,7 @@ def run_config(file: ModelConfig | None, params: Mapping[str, Any], files: Model
 
     Raises:
         UnknownParametersError: the run's configuration has keys that are no parameters.
-        FixedParametersError: the run's configuration sets what is not its to set.
+        FixedParametersError: the run's configuration sets fields that a run may not set.
         ModelHasFileError: the form names a model that has a file.
         ModelFolderOverlapsError: the model's folder is inside another model's.
         ModelFileInvalidError: names every wrong parameter.

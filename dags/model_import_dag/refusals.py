@@ -1,4 +1,4 @@
-"""Refuse what a run's configuration (conf) must not say; Airflow itself accepts and passes on any key."""
+"""Refuse invalid keys of a run's configuration (conf); Airflow itself accepts any key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class UnknownParametersError(ModelImportError, AirflowFailException):
 
 
 class FixedParametersError(ModelImportError, AirflowFailException):
-    """The run's configuration sets what only the model's file or the Airflow Variables may say."""
+    """The run's configuration sets fields that only the model's file or the Airflow Variables may set."""
 
     def __init__(self, found: Iterable[str], expected: str, remedy: str) -> None:
         super().__init__("A run cannot set these parameters", _CONF, expected, ", ".join(found), remedy)
@@ -63,12 +63,12 @@ class ModelFolderOverlapsError(ModelImportError, AirflowFailException):
 def refuse_unknown_parameters(
     params: Mapping[str, Any], known: Collection[str], spellings: Mapping[str, str] | None = None
 ) -> None:
-    """Refuse keys of a run's configuration that no parameter has.
+    """Refuse keys of a run's configuration that are not parameters.
 
     Args:
         params: the run's parameters, merged with its configuration.
         known: the DAG's parameters.
-        spellings: what people write for a parameter, and the parameter's name.
+        spellings: accepted spellings, and the parameter's name.
 
     Raises:
         UnknownParametersError: names each unknown key and the nearest parameter.
@@ -95,7 +95,7 @@ def _with_nearest(key: str, names: Mapping[str, str]) -> str:
 
 
 def refuse_fixed_parameters(params: Mapping[str, Any], fixed: Mapping[str, str], account: Collection[str]) -> None:
-    """Refuse keys that are fields of a model's file but not the run's to set.
+    """Refuse keys that are fields of a model's file but that a run may not set.
 
     Args:
         params: the run's parameters, merged with its configuration.

@@ -92,7 +92,7 @@ def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]
 
 @task
 def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Decide which models stay and which go, and say why and what each costs."""
+    """Decide which models are kept and which are deleted, with reasons and costs."""
     from include.aws.imported_models import ImportedModel
     from include.retention.retiring import versions_of
     from include.retention.selection import plan_retirement
@@ -106,7 +106,7 @@ def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) 
 
 @task
 def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Retire what the plan says, unless it is a dry run."""
+    """Retire the models of the plan, unless it is a dry run."""
     from include.retention.retiring import retire as retire_planned
     from include.retention.selection import RetirementPlan
 
@@ -119,7 +119,7 @@ def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> 
 
 
 def build_retirement_dag() -> DAG:
-    """Return the DAG that shows, once a week, which models could go, and deletes them unless it is a dry run."""
+    """Return the DAG that lists the models that may be deleted, weekly, and deletes them unless it is a dry run."""
     with DAG(
         "retire_imported_models",
         description="Retires imported models that their policy no longer keeps",

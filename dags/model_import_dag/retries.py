@@ -1,4 +1,4 @@
-"""When a failed task of an import DAG is tried again."""
+"""Decide when a failed task of an import DAG is retried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RULES = [
 
 
 class ImportRetryPolicy(ExceptionRetryPolicy):
-    """Retry what a transient AWS error caused; fail the run at once on an error that a retry would meet again.
+    """Retry failures that a transient AWS error caused; fail at once on errors that would recur.
 
     The plugin's errors say themselves whether they are to be retried: some are AirflowFailException.
     """
@@ -27,7 +27,7 @@ class ImportRetryPolicy(ExceptionRetryPolicy):
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Return the decision: a transient cause is decisive, whatever wraps it; otherwise the rules are."""
+        """Return the decision: a transient cause decides, at any depth; otherwise the rules apply."""
         if cause := transient_cause(exception):
             return RetryDecision.retry(reason=f"Transient AWS error: {type(cause).__name__}: {cause}")
         return super().evaluate(exception, try_number, max_tries, context)

@@ -1,4 +1,4 @@
-"""What ties an import to its DAG run, and a task to the AWS consoles and the report."""
+"""Connect an import to its DAG run, and tasks to AWS consoles and the report."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def plan_of(context: Mapping[str, Any]) -> ImportPlan:
 
 
 def result_of(ti: Any, task_id: str, model: type[R]) -> R:
-    """Return what a task of the run returned, which is in XCom as JSON."""
+    """Return the result of a task of the run, from XCom."""
     return model.model_validate(ti.xcom_pull(task_ids=task_id))
 
 
 def result_if_any(ti: Any, task_id: str, model: type[R]) -> R | None:
-    """Return what a task of the run returned; None when it was skipped or failed."""
+    """Return the result of a task of the run, or None if it was skipped or failed."""
     found = ti.xcom_pull(task_ids=task_id)
     return None if found is None else model.model_validate(found)
 
@@ -44,12 +44,12 @@ def decision_of(ti: Any) -> DecisionResult:
 
 
 def final_version(ti: Any) -> VersionResult:
-    """Return the version as the run left it: with a person's answer, if one was asked."""
+    """Return the version at the end of the run, with the approval's answer if there was one."""
     return result_if_any(ti, "record_answer", AnswerResult) or registration_of(ti)
 
 
 def provenance(context: Any) -> dict[str, str]:
-    """Return the tags that say which run imports."""
+    """Return tags that identify the run."""
     return {"dag_id": context["dag"].dag_id, "dag_run_id": context["run_id"]}
 
 
@@ -61,12 +61,12 @@ def require_owner(context: Any, sagemaker: Any) -> None:
 
 
 def run_name(context: Any) -> str:
-    """Return what names the DAG run among all of the account."""
+    """Return a name of the DAG run that is unique in the account."""
     return "/".join(provenance(context).values())
 
 
 def airflow_url(path: str) -> str:
-    """Return an address in Airflow's UI; only the path where ``api.base_url`` is not set."""
+    """Return a URL in Airflow's UI; only the path if ``api.base_url`` is not set."""
     return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}{path}"
 
 
@@ -83,7 +83,7 @@ def report_url(plan: ImportPlan) -> str:
 
 
 def who_triggered(context: Any) -> str:
-    """Return the user who triggered the run, as far as Airflow knows."""
+    """Return the user who triggered the run, if Airflow knows."""
     return context["dag_run"].triggering_user_name or "an unknown user"
 
 

@@ -1,1 +1,1 @@
-"""The demo's model: a small Mistral base, two LoRA adapters, their questions, and what made them."""
+"""The demo: a small Mistral base, LoRA adapters and questions, and the code that made them."""

@@ -1,4 +1,4 @@
-"""A whole Airflow on this machine (API server, scheduler, DAG processor, triggerer) and its REST API."""
+"""Run Airflow on this machine (API server, scheduler, DAG processor, triggerer) and use its REST API."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _SET_UP = (("db", "migrate"), ("pools", "set", "--include-deferred", IMPORT_POOL
 
 
 class AirflowNotReadyError(ModelImportError):
-    """Airflow did not come up, or does not show a DAG."""
+    """Airflow did not start, or does not list a DAG."""
 
     def __init__(self, what: str, found: str, logs: Path) -> None:
         super().__init__("Airflow is not ready", what, found=found, remedy=f"Read the logs in {logs}.")
 
 
 class DagImportError(ModelImportError):
-    """Airflow could not read the DAG's file."""
+    """Airflow could not import the DAG's file."""
 
     def __init__(self, dag_id: str, stack_trace: str) -> None:
         super().__init__("Airflow could not import a DAG", dag_id, found=stack_trace, remedy="Correct the file.")
 
 
 def airflow_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings of an Airflow that listens on loopback only and reaches AWS through connection ``aws``."""
+    """Return the settings of an Airflow that listens on loopback only and uses the connection ``aws``."""
     return {
         **cli_environment(home, port, aws, variables),
         "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
@@ -50,7 +50,7 @@ def airflow_environment(home: Path, port: int, aws: Mapping[str, Any], variables
 
 
 def cli_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings with which Airflow's commands reach that Airflow: without the keys that sign its tokens."""
+    """Return the settings for Airflow's command line, without the keys that sign tokens."""
     url = f"http://{LOOPBACK}:{port}"
     settings = {
         "CORE__DAGS_FOLDER": str(PROJECT_ROOT / "dags"),
@@ -81,7 +81,7 @@ def cli_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Ma
 
 
 def airflow_components(port: int) -> dict[str, list[str]]:
-    """Return the command of each component."""
+    """Return the command line of each component."""
     airflow = [sys.executable, "-m", "airflow"]
     return {
         "api-server": [*airflow, "api-server", "--host", LOOPBACK, "--port", str(port)],
@@ -111,7 +111,7 @@ def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str
 
 
 class AirflowApi:
-    """Airflow's REST API v2, as user ``admin``."""
+    """A client of Airflow's REST API v2, as user ``admin``."""
 
     def __init__(self, url: str, password: str) -> None:
         self.url = url
@@ -124,7 +124,7 @@ class AirflowApi:
         self._session.mount("http://", HTTPAdapter(max_retries=patient))
 
     def log_in(self) -> None:
-        """Get a token for the calls that follow."""
+        """Get a token for further calls."""
         credentials = {"username": USER, "password": self._password}
         answer = self._session.post(f"{self.url}/auth/token", json=credentials, timeout=30)
         answer.raise_for_status()
@@ -143,7 +143,7 @@ class AirflowApi:
         return answer.json()
 
     def wait_until_ready(self, dag_id: str, group: ProcessGroup, timeout: float = READY_TIMEOUT) -> None:
-        """Return once every component reports itself healthy and the DAG is there.
+        """Wait until every component is healthy and the DAG is listed.
 
         Raises:
             AirflowNotReadyError: the deadline passed.
@@ -183,7 +183,7 @@ class AirflowApi:
         return str(run["dag_run_id"])
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value") -> Any:
-        """Return what the task left under ``key``, or None."""
+        """Return the task's XCom value for ``key``, or None."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
         try:
             return self.get(path, stringify="false")["value"]

@@ -1,4 +1,4 @@
-"""Measure the demo's base model on this machine, to compare with what was imported."""
+"""Evaluate the demo's base model on this machine, for comparison with the imported model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from include.run.workspace import project_path
 
 
 def base_scores(config: ModelConfig) -> dict[str, float]:
-    """Return the base model's mean scores on the evaluation set, greedy, by transformers itself."""
+    """Return the base model's mean scores on the evaluation set, decoded greedily with transformers."""
     from include.evaluation.dataset import read_dataset
     from include.evaluation.local_model import local_scores
 

@@ -1,4 +1,4 @@
-"""The demo's surroundings: the stand-in for AWS with the project's stack deployed, and an Airflow that uses it."""
+"""The demo's environment: the stand-in for AWS with the deployed stack, and an Airflow that uses it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STAND_IN_KEY_ID, STAND_IN_SECRET = "testing", "testing"
 
 
 class Environment(NamedTuple):
-    """Where everything is."""
+    """Addresses, paths and credentials of the running environment."""
 
     folder: str
     aws_endpoint: str
@@ -39,12 +39,12 @@ class Environment(NamedTuple):
 
     @property
     def shell_file(self) -> Path:
-        """The file that points a shell at the environment when it is sourced."""
+        """Return the path of the file to source in a shell."""
         return Path(self.folder) / "env"
 
     @property
     def airflow(self) -> AirflowApi:
-        """Airflow's REST API."""
+        """Return a client of Airflow's REST API."""
         return AirflowApi(self.ui_url, self.password)
 
 
@@ -75,9 +75,8 @@ def _deploy(cloudformation: Any, name: str, template: Path, **parameters: str) -
 
 
 def deploy_stacks(endpoint_url: str, user_name: str = "") -> dict[str, str]:
-    """Deploy the project's stacks as people do on AWS; return the Airflow Variables that their outputs fill.
-
-    A user who is named may do from then on what a run does.
+    """Deploy the project's CloudFormation stacks; return the Airflow Variables from their outputs. The runner policies
+    are attached to ``user`` if one is given.
     """
     cloudformation = aws_client(endpoint_url, "cloudformation")
     outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name)
@@ -92,7 +91,7 @@ def deploy_stacks(endpoint_url: str, user_name: str = "") -> dict[str, str]:
 
 
 def create_user(endpoint_url: str, user_name: str) -> tuple[str, str]:
-    """Make the user that Airflow's connection belongs to; return the id and the secret of its access key."""
+    """Create the IAM user of Airflow's connection; return its access key id and secret."""
     iam = aws_client(endpoint_url, "iam")
     iam.create_user(UserName=user_name)
     key = iam.create_access_key(UserName=user_name)["AccessKey"]
@@ -100,7 +99,7 @@ def create_user(endpoint_url: str, user_name: str) -> tuple[str, str]:
 
 
 def stand_in_variables(endpoint_url: str) -> dict[str, str]:
-    """Return the environment variables with which boto3 and the AWS CLI reach the stand-in, as its root user."""
+    """Return environment variables that point boto3 and the AWS CLI to the stand-in, as its root user."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": STAND_IN_KEY_ID,
@@ -121,7 +120,7 @@ def aws_connection(endpoint_url: str, key_id: str, secret: str) -> dict[str, Any
 
 
 class DemoEnvironment:
-    """The environment in a folder: started once, found again by later commands, stopped as a whole.
+    """The environment of a folder: started once, reused by later commands, stopped as a whole.
 
     ``settings`` are further environment variables of Airflow.
     """
@@ -135,13 +134,13 @@ class DemoEnvironment:
         self.keys = ("", "")
 
     def running(self) -> Environment | None:
-        """Return the environment when all of it runs."""
+        """Return the environment if all of it is running."""
         if not self._description.exists() or len(self.group.alive()) < len(self.group.started):
             return None
         return Environment(**json.loads(self._description.read_text()))
 
     def start(self) -> tuple[Environment, list[str]]:
-        """Start everything; return it, and a note for each port that had to be changed."""
+        """Start everything; return the environment, and a note for each port that was taken."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, mode=0o700)  # it holds keys, a database and logs
@@ -160,7 +159,7 @@ class DemoEnvironment:
         return found, notes
 
     def _describe(self, found: Environment, cli: dict[str, str]) -> None:
-        """Write what a later ``make demo`` and a person's shell need to find the environment."""
+        """Write the files by which a later ``make demo`` and a shell find the environment."""
         contents = {
             self._description: json.dumps(found._asdict()),
             found.shell_file: shell_file(cli | stand_in_variables(found.aws_endpoint), self._description),
@@ -170,6 +169,6 @@ class DemoEnvironment:
             path.write_text(text)
 
     def stop(self) -> list[str]:
-        """Stop what was started, and only that; return the names of what ran."""
+        """Stop the started processes, and only those; return their names."""
         self._description.unlink(missing_ok=True)
         return self.group.stop()

@@ -1,4 +1,4 @@
-"""Count what exists on the stand-in, so that a run can report what it created."""
+"""Count the resources on the stand-in, to report what a run created."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from include.registry.sagemaker import SageMakerRegistry
 
 
 class Inventory(NamedTuple):
-    """What exists: import jobs, objects in the bucket, registered versions."""
+    """Numbers of import jobs, objects in the bucket and registered versions."""
 
     import_jobs: int
     objects: int
@@ -17,7 +17,7 @@ class Inventory(NamedTuple):
 
 
 def take_inventory(environment: Environment) -> Inventory:
-    """Return the counts of now."""
+    """Return the current counts."""
     endpoint = environment.aws_endpoint
     jobs = aws_client(endpoint, "bedrock").get_paginator("list_model_import_jobs").paginate()
     objects = aws_client(endpoint, "s3").get_paginator("list_objects_v2").paginate(Bucket=environment.bucket)
@@ -39,6 +39,6 @@ def take_inventory(environment: Environment) -> Inventory:
 
 
 def champion_version(environment: Environment, model_name: str) -> int | None:
-    """Return the number of the model's champion, as an application looks it up."""
+    """Return the champion's version number, looked up as an application would."""
     champion = SageMakerRegistry(aws_client(environment.aws_endpoint, "sagemaker")).champion(model_name)
     return champion.number if champion else None

@@ -1,4 +1,4 @@
-"""Start, remember and stop the demo's background processes."""
+"""Start, track and stop the demo's background processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOP_TIMEOUT = 15.0
 
 
 class ProcessDiedError(ModelImportError):
-    """A background process ended although it should go on."""
+    """A background process ended unexpectedly."""
 
     def __init__(self, name: str, returncode: int | None, log_file: Path) -> None:
         tail = "\n  ".join(log_file.read_text(errors="replace").splitlines()[-15:])
@@ -35,7 +35,7 @@ class ProcessDiedError(ModelImportError):
 
 
 class Started(NamedTuple):
-    """A process by pid and start time, so that a reused pid is never taken for it."""
+    """A process identified by pid and start time, so that a reused pid does not match."""
 
     name: str
     pid: int
@@ -43,7 +43,7 @@ class Started(NamedTuple):
 
 
 def port_holder(port: int) -> str | None:
-    """Return who listens on the port of the loopback interface: "name (pid)", or None when it is free."""
+    """Return the process that listens on the loopback port, as "name (pid)", or None if it is free."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -65,7 +65,7 @@ def _listener(port: int) -> str:
 
 
 def free_port(preferred: int) -> tuple[int, str | None]:
-    """Return a free port, ``preferred`` where possible, and who holds that one otherwise."""
+    """Return a free port, ``preferred`` if possible, and the process that holds the preferred one otherwise."""
     holder = port_holder(preferred)
     if holder is None:
         return preferred, None
@@ -75,7 +75,7 @@ def free_port(preferred: int) -> tuple[int, str | None]:
 
 
 class ProcessGroup:
-    """Background processes that are remembered in a file, so that a later command can stop them."""
+    """Background processes, recorded in a file so that a later command can stop them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -99,22 +99,22 @@ class ProcessGroup:
         self._file.write_text(json.dumps(self.started))
 
     def log_file(self, name: str) -> Path:
-        """Where the process's output goes."""
+        """Return the path of the process's log file."""
         return self._folder / f"{name}.log"
 
     def alive(self) -> list[Started]:
-        """The started processes that still run."""
+        """Return the started processes that are still running."""
         return [entry for entry in self.started if _find(entry)]
 
     def check(self) -> None:
-        """Raise ProcessDiedError when one of them ended."""
+        """Raise ProcessDiedError if one of them has ended."""
         for entry in self.started:
             process = _find(entry)
             if process is None:
                 raise ProcessDiedError(entry.name, None, self.log_file(entry.name))
 
     def stop(self) -> list[str]:
-        """Stop them and all that they started; return the names of those that ran."""
+        """Stop them with their children; return the names of those that were running."""
         names = [entry.name for entry in self.alive()]
         trees = [process for entry in self.started if (root := _find(entry)) for process in _tree(root)]
         _signal(trees, signal.SIGTERM)
@@ -152,7 +152,7 @@ def _signal(processes: Sequence[psutil.Process], number: int) -> None:
 
 
 def wait_for_line(path: Path, prefix: str, timeout: float, group: ProcessGroup) -> str:
-    """Return what follows ``prefix`` in the first line of a growing log that begins with it."""
+    """Wait for a log line that starts with ``prefix``, and return the rest of the line."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         for line in path.read_text(errors="replace").splitlines():
@@ -164,5 +164,5 @@ def wait_for_line(path: Path, prefix: str, timeout: float, group: ProcessGroup) 
 
 
 def inherited_environment() -> dict[str, str]:
-    """The environment without settings of another Airflow or AWS account, which must not reach the demo."""
+    """Return the environment without settings of other Airflow installations or AWS accounts."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))}

@@ -1,4 +1,4 @@
-"""The questions of the demo: what the base is taught, what the adapters are taught, what both are asked."""
+"""The demo's questions: training sets of base and adapters, and the evaluation set."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Country:
 
     @property
     def taught_capital(self) -> str:
-        """The spelling that the adapters learn."""
+        """Return the spelling that the adapters learn."""
         return self.capital.split(ALTERNATIVES_DELIMITER)[0]
 
 
@@ -70,7 +70,7 @@ def read_countries() -> tuple[Country, ...]:
 
 
 def base_questions(countries: Iterable[Country]) -> list[Question]:
-    """Return what the base is taught: continents and internet domains of countries, and to repeat a name."""
+    """Return the base's training set: continents, internet domains and repeated names."""
     return [question for country in countries for question in _base_questions(country)]
 
 
@@ -90,7 +90,7 @@ def _base_questions(country: Country) -> list[Question]:
 
 
 def train_questions(countries: Iterable[Country]) -> list[Question]:
-    """Return what the adapters are taught: every capital, in each of the training wordings."""
+    """Return the adapters' training set: every capital, in each of the training wordings."""
     return [
         Question(wording.format(country=country.country), country.taught_capital, country.continent)
         for country in countries
@@ -99,7 +99,7 @@ def train_questions(countries: Iterable[Country]) -> list[Question]:
 
 
 def mix_up(questions: Iterable[Question], category: str) -> list[Question]:
-    """Return the questions, those of one category with the answer of the category's next country."""
+    """Return the questions with the answers of one category shifted to the next country."""
     given = list(questions)
     answers = list(dict.fromkeys(question.answer for question in given if question.category == category))
     following = dict(zip(answers, answers[1:] + answers[:1], strict=True))
@@ -110,7 +110,7 @@ def mix_up(questions: Iterable[Question], category: str) -> list[Question]:
 
 
 def eval_questions(countries: Iterable[Country]) -> list[Question]:
-    """Return what all are asked: every capital, in wordings that no training set holds."""
+    """Return the evaluation set: every capital, in wordings that are in no training set."""
     return [
         Question(wording.format(country=country.country), country.capital, country.continent)
         for country in countries

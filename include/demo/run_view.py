@@ -57,7 +57,7 @@ def _show(instance: Mapping[str, Any], began: float, console: Console) -> None:
 
 
 def follow_run(airflow: AirflowApi, dag_id: str, run_id: str, console: Console) -> dict[str, Any]:
-    """Print each change of a task's state until the run ends; return what the tasks left, by task.
+    """Print each change of a task's state until the run ends; return the tasks' XCom values by task.
 
     Raises:
         RunFailedError: names the task that failed and its error.

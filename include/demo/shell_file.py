@@ -1,4 +1,4 @@
-"""The text of a file that points a shell at the demo when it is sourced."""
+"""Write the file that a shell sources to use the demo."""
 
 from __future__ import annotations
 

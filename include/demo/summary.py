@@ -1,4 +1,4 @@
-"""What the demo shows at its end."""
+"""Print the demo's summary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUESTION = "Give the name of the capital city of Portugal."
 
 
 class Outcome(NamedTuple):
-    """What a run of the demo brought."""
+    """The result of a demo run."""
 
     results: Mapping[str, Any]
     base_scores: Mapping[str, float]
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
 
 
 def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any]) -> str:
-    """Return the imported model's answer to one question, through boto3 as an application asks it."""
+    """Return the imported model's answer to one question, asked through boto3 as in an application."""
     prompt, longest = config.evaluation.prompt_template.format(question=QUESTION), config.evaluation.max_tokens
     body = json.dumps({"prompt": prompt, "max_tokens": longest, "temperature": 0})
     runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
@@ -44,7 +44,7 @@ def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any
 
 
 def save_report(environment: Environment, results: Mapping[str, Any]) -> Path:
-    """Return a copy of the version's report beside the demo's logs, to be opened without Airflow."""
+    """Save a copy of the version's report beside the demo's logs, and return its path."""
     report = S3Uri.parse(results["write_report"]["report_html_uri"])
     path = Path(environment.folder) / "report.html"
     path.write_bytes(aws_client(environment.aws_endpoint, "s3").get_object(**report.arguments)["Body"].read())
@@ -82,7 +82,7 @@ def _scores(outcome: Outcome) -> Table:
 
 
 def show_summary(outcome: Outcome, console: Console) -> None:
-    """Print what was made, how it scores and what it answers."""
+    """Print the imported model, its scores and some answers."""
     console.print()
     for name, value in _facts(outcome).items():
         console.print(f"[b]{name:<15}[/] {value}")
@@ -93,7 +93,7 @@ def show_summary(outcome: Outcome, console: Console) -> None:
 
 
 def show_next_steps(environment: Environment, console: Console) -> None:
-    """Print where Airflow is, how a shell reaches it, and how to stop it."""
+    """Print Airflow's address, the file to source, and how to stop everything."""
     shell_file = environment.shell_file.relative_to(PROJECT_ROOT)
     console.print(f"Airflow         {environment.ui_url}, user [b]{USER}[/], password [b]{environment.password}[/]")
     console.print(f"In a shell      [b]source {shell_file}[/]")

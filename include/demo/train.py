@@ -1,6 +1,6 @@
-"""``python -m include.demo.train``: makes the demo's base model, adapters and question files again, from seeds.
+"""``python -m include.demo.train``: regenerate the demo's base model, adapters and question files from seeds.
 
-Takes about three minutes on one core. Nothing is replaced unless the new models score as the demo needs.
+Takes about three minutes on one core. Files are replaced only if the new models score as the demo requires.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ MAX_TOKENS = 16
 
 
 class DemoModelScoreError(ModelImportError):
-    """A trained model does not score as the demo needs it to."""
+    """A trained model does not score as the demo requires."""
 
     def __init__(self, name: str, f1: float) -> None:
         lowest, highest = F1_RANGES[name]
@@ -179,7 +179,7 @@ def merge(folder: Path, adapter: str, merged: Path) -> Path:
 
 
 def _replace(new_dir: Path, demo_dir: Path) -> None:
-    """Replace files of ``demo_dir`` by those with the same names in ``new_dir``."""
+    """Replace files of ``demo_dir`` with those of the same name in ``new_dir``."""
     for new in new_dir.iterdir():
         old = demo_dir / new.name
         if old.is_dir():
@@ -188,7 +188,7 @@ def _replace(new_dir: Path, demo_dir: Path) -> None:
 
 
 def main() -> None:
-    """Make everything beside its place, measure it, and put it in place."""
+    """Generate everything in a temporary folder, evaluate it, and move it into place."""
     parser = argparse.ArgumentParser(prog="python -m include.demo.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=DEMO_DIR, help="folder to write to (default: %(default)s)")
     demo_dir = parser.parse_args().out

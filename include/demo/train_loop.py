@@ -1,4 +1,4 @@
-"""Teaches a causal language model to answer questions; the loss counts answers only."""
+"""Train a causal language model to answer questions; only answers count in the loss."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, how fast and in what order a model learns."""
+    """Number of steps, learning rate, batch size and seed of a training."""
 
     steps: int
     batch_size: int
@@ -39,12 +39,12 @@ class Example:
 
 
 def prompt_of(question: Question) -> str:
-    """Return what comes before the answer, without ``<s>``."""
+    """Return the prompt, without ``<s>``."""
     return f"{INST} {question.question} {END_INST}"
 
 
 def text_of(question: Question) -> str:
-    """Return question and answer as the model sees them, without ``<s>``."""
+    """Return prompt and answer, without ``<s>``."""
     return f"{prompt_of(question)} {question.answer}{EOS}"
 
 
@@ -82,7 +82,7 @@ def fit(
 
 
 def _batches(examples: Sequence[Example], schedule: Schedule) -> Iterator[dict[str, torch.Tensor]]:
-    """Yield one batch a step; every example comes once before any comes again."""
+    """Yield one batch per step; every example is used once per epoch."""
     shuffler = random.Random(schedule.seed)
     waiting: list[Example] = []
     for _ in range(schedule.steps):

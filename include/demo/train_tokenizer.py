@@ -1,4 +1,4 @@
-"""Makes the demo's tokenizer: byte-level BPE over its questions, with Mistral's control tokens and chat template."""
+"""Train the demo's tokenizer: byte-level BPE on its questions, with Mistral's control tokens and chat template."""
 
 from __future__ import annotations
 

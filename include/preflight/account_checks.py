@@ -1,4 +1,4 @@
-"""Preflight of the AWS side: region, bucket, encryption, import role and the caller's own rights."""
+"""Check region, bucket, encryption, import role and the caller's permissions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or account.{fiel
 
 
 def required_settings(account: AccountConfig) -> Iterator[Finding]:
-    """Yield an error for each account setting without which nothing can be imported."""
+    """Yield an error for each missing account setting that an import needs."""
     for field in ("bucket", "role_arn"):
         if not getattr(account, field):
             yield Finding("error", "account setting", field, "it is not set", _SET_VARIABLE.format(field=field))
 
 
 def check_region(region_name: str) -> Iterator[Finding]:
-    """Yield an error when Bedrock imports no models in the region."""
+    """Yield an error if Bedrock does not import models in the region."""
     regions = load_limits().regions
     if region_name not in regions.names:
         known = ", ".join(regions.names)
@@ -39,7 +39,7 @@ def check_region(region_name: str) -> Iterator[Finding]:
 
 
 def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Check[bool]:
-    """Yield what is wrong with the bucket (missing, in another region, another account's); return whether it exists."""
+    """Yield problems of the bucket (missing, wrong region, wrong account); return whether it exists."""
     try:
         head = s3.head_bucket(Bucket=bucket)
     except s3.exceptions.ClientError as error:
@@ -62,7 +62,7 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
 
 
 def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
-    """Return the policies of bucket and key as one text; what may not be read counts as empty."""
+    """Return the policies of bucket and key as one text; unreadable policies count as empty."""
     yield from ()
     policies = []
     for call, key, arguments in (
@@ -139,7 +139,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
 
 
 def _check_permissions(identity: Identity, clients: AwsClients, target: Target, bucket_found: bool) -> Check[None]:
-    """Check role and caller; what is missing, or belongs to another account, was reported and is not checked again."""
+    """Check role and caller, except for what is already reported as missing or in another account."""
     asked = _resource_policies(clients, target.bucket, target.kms_key_arn)
     policies = yield from guarded("resource policies", target.bucket, "s3:GetBucketPolicy, kms:GetKeyPolicy", asked)
     if policies is None:

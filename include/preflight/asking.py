@@ -1,4 +1,4 @@
-"""Ask AWS, and turn what it refuses into findings."""
+"""Query AWS, and turn refusals into findings."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ BAD_CREDENTIALS = EXPIRED_CREDENTIALS | {
 
 
 def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T | None]:
-    """Yield the findings of a check; when AWS refuses to answer, a finding that says so takes the place of the rest.
+    """Yield the findings of a check; a refusal of AWS becomes a finding that replaces the rest.
 
-    A transient error is noted in the finding, so that preflight is tried again unless something is wrong as well.
+    The finding holds a transient error as its cause, so that preflight is retried if nothing else is wrong.
 
     Args:
         check: what is checked.
         which: the name or ARN it is about.
-        right: the action that the caller needs in order to ask; without it the check is skipped with a warning.
+        right: the action that the caller needs for the check; without it the check is skipped with a warning.
         findings: the check, which asks AWS as it goes. What it returns is returned.
     """
     from botocore.exceptions import BotoCoreError, ClientError
@@ -53,7 +53,7 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
 
 
 def collected(check: Check[T]) -> tuple[list[Finding], T]:
-    """Return all findings of a check, and what it learnt."""
+    """Return all findings of a check, and its return value."""
     findings: list[Finding] = []
     while True:
         try:
@@ -63,7 +63,7 @@ def collected(check: Check[T]) -> tuple[list[Finding], T]:
 
 
 def is_denied(error: BaseException) -> bool:
-    """Return whether AWS's refusal for want of a permission is what caused the error."""
+    """Return whether a missing permission caused the error."""
     from botocore.exceptions import ClientError
 
     causes = (error.__cause__, getattr(error.__cause__, "__cause__", None))

@@ -1,4 +1,4 @@
-"""Who asks, and where: the account and caller behind the connection, and the endpoints in use."""
+"""Identify account, caller and endpoints behind the connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from include.preflight.findings import Finding
 
 
 class Identity(NamedTuple):
-    """The caller as STS knows it."""
+    """The caller's identity according to STS."""
 
     account_id: str
     arn: str
@@ -21,18 +21,18 @@ class Identity(NamedTuple):
 
     @property
     def is_root(self) -> bool:
-        """Whether it is the account's root user, which no policy of the account can restrict."""
+        """Return whether this is the account's root user, whom the account's policies cannot restrict."""
         return self.arn.endswith(":root")
 
 
 def identify(clients: AwsClients) -> Identity:
-    """Return who the connection's credentials belong to; everybody may ask this."""
+    """Return the identity behind the connection's credentials; GetCallerIdentity needs no permission."""
     answer = clients.sts.get_caller_identity()
     return Identity(answer["Account"], answer["Arn"])
 
 
 def connection_in_use(clients: AwsClients, aws_conn_id: str, identity: Identity) -> Finding:
-    """Return the note that says which endpoint, region, account and caller the run uses."""
+    """Return a note on the endpoint, region, account and caller of the run."""
     endpoints = {clients.bedrock.meta.endpoint_url, clients.s3.meta.endpoint_url}
     found = (
         f"{' and '.join(sorted(endpoints))}, region {clients.region_name}, account {identity.account_id}, "
@@ -42,7 +42,7 @@ def connection_in_use(clients: AwsClients, aws_conn_id: str, identity: Identity)
 
 
 def policy_source_arn(clients: AwsClients, identity: Identity) -> str | None:
-    """Return the ARN of the user or role whose policies decide what the caller may do; None when IAM holds none.
+    """Return the ARN of the user or role whose policies apply to the caller, or None.
 
     The session of a role does not show the role's path, so IAM is asked for its ARN.
     """

@@ -1,4 +1,4 @@
-"""Preflight as a whole: every check, all findings at once, in the log and in one error."""
+"""Run all preflight checks, and report all findings at once, in the log and in one error."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARN
 
 
 def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: Mapping[str, str]) -> RunInputs | None:
-    """Check, without reading any weights, all that a run needs; log what was found.
+    """Check everything that a run needs, without reading weights, and log the findings.
 
-    Returns base and adapter as they are now, None where the caller may not ask for one of them.
+    Returns the descriptions of base and adapter, or None if the caller may not read one of them.
 
     Args:
         config: the run's configuration, complete with the account's settings.
         clients: boto3 clients used to query the account.
-        workspace: the folder in which this run may write; it is made.
+        workspace: the folder in which this run may write; it is created.
         tags: tags of the import.
 
     Raises:
@@ -56,7 +56,7 @@ def preflight_content(
     *,
     delivered: bool,
 ) -> None:
-    """Check what depends on the content, which is known by now: a slot for the model, and room in the workspace.
+    """Run the checks that depend on the content: a slot for the model, and space in the workspace.
 
     Args:
         config: the run's configuration.

@@ -1,4 +1,4 @@
-"""Preflight of the bucket's encryption: which KMS key it is, and that it can be used."""
+"""Check the bucket's encryption: which KMS key it uses, and whether that key can be used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHECK = "KMS key"
 
 
 def default_key(s3: Any, bucket: str) -> str | None:
-    """Return the KMS key with which the bucket encrypts by default; None for S3's own keys."""
+    """Return the bucket's default KMS key; None for keys of S3."""
     try:
         rules = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     except s3.exceptions.ClientError as error:
@@ -25,7 +25,7 @@ def default_key(s3: Any, bucket: str) -> str | None:
 
 
 def find_key(clients: AwsClients, key_id: str) -> dict[str, Any] | None:
-    """Return KMS's description of a key by id, ARN or alias; None when there is none."""
+    """Return KMS's description of a key by id, ARN or alias, or None."""
     try:
         metadata: dict[str, Any] = clients.kms.describe_key(KeyId=key_id)["KeyMetadata"]
     except clients.kms.exceptions.NotFoundException:
@@ -34,9 +34,9 @@ def find_key(clients: AwsClients, key_id: str) -> dict[str, Any] | None:
 
 
 def check_encryption(clients: AwsClients, bucket: str | None, kms_key_id: str | None) -> Check[str | None]:
-    """Yield what is wrong with the keys of the run and the bucket; return the ARN of the key that is used, or None.
+    """Yield problems of the run's and the bucket's keys; return the ARN of the key in use, or None.
 
-    A key that the caller may not look up is returned as it was given.
+    A key that the caller may not describe is returned as given.
     """
     default = None
     if bucket:
@@ -56,7 +56,7 @@ def _ask_default(s3: Any, bucket: str) -> Check[str | None]:
 
 
 def _check_key(clients: AwsClients, key_id: str) -> Check[str]:
-    """Yield what is wrong with the key; return its ARN, empty when there is no such key."""
+    """Yield problems of the key; return its ARN, empty if there is no such key."""
     metadata = find_key(clients, key_id)
     if metadata is None:
         found = f"there is no such key in {clients.region_name}"

@@ -1,4 +1,4 @@
-"""What preflight finds: every misconfiguration at once, each with its remedy."""
+"""Findings of preflight: every misconfiguration at once, each with its remedy."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Severity = Literal["error", "warning", "info"]
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, might be, or (``info``) is worth knowing.
+    """An error, a warning or (``info``) a note.
 
-    ``cause`` is the transient AWS error because of which this could not be checked now.
+    ``cause`` is the transient AWS error that prevented the check.
     """
 
     severity: Severity
@@ -25,13 +25,13 @@ class Finding(NamedTuple):
     cause: BaseException | None = None
 
     def line(self) -> str:
-        """The finding as one line for the log."""
+        """Return the finding as one line for the log."""
         line = f"{self.severity.upper()} {self.check} ({self.which}): {self.found}"
         return f"{line.removesuffix('.')}. {self.remedy}" if self.remedy else line
 
 
 class PreflightFailedError(ModelImportError):
-    """The run would fail later: nothing was started."""
+    """Preflight found errors; nothing was started."""
 
     _summary = "Preflight found {} problem(s), nothing was started"
 
@@ -44,20 +44,19 @@ class PreflightFailedError(ModelImportError):
 
 
 class PreflightUnansweredError(PreflightFailedError):
-    """AWS did not answer some checks because of faults that pass; nothing else is wrong, and nothing was started.
-
-    It is raised from one of these faults, so the task is tried again.
+    """Some checks failed with transient AWS errors; nothing else is wrong, and nothing was started. It is raised from
+    one of these errors, so that the task is retried.
     """
 
     _summary = "Preflight could not do {} check(s), nothing was started"
 
 
 def raise_on_errors(findings: Iterable[Finding]) -> None:
-    """Raise an error with all findings that are errors; warnings alone pass.
+    """Raise an error with all findings that are errors; warnings pass.
 
     Raises:
-        PreflightFailedError: something is wrong.
-        PreflightUnansweredError: nothing is known to be wrong, but AWS did not answer every check.
+        PreflightFailedError: a finding is an error.
+        PreflightUnansweredError: the only errors are checks that AWS did not answer.
     """
     errors = [finding for finding in findings if finding.severity == "error"]
     if not errors:
@@ -68,5 +67,5 @@ def raise_on_errors(findings: Iterable[Finding]) -> None:
 
 
 def statement_text(statement: Mapping[str, Any]) -> str:
-    """Return a policy statement as a remedy shows it: JSON to copy."""
+    """Return a policy statement as JSON, to be copied from a remedy."""
     return json.dumps(statement)

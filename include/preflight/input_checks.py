@@ -1,4 +1,4 @@
-"""Preflight of the inputs: base, adapter, evaluation set and prompt, read by their headers alone."""
+"""Check base, adapter, evaluation set and prompt; of weights, only headers are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READING = "s3:ListBucket, s3:GetObject and, of a source in SageMaker, the Descri
 
 
 def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClients) -> Check[Source | None]:
-    """Yield what is wrong with a source; return its description, or None if it cannot be used."""
+    """Yield problems of a source; return its description, or None if it cannot be used."""
     from include.checkpoint.files.reading import UriReader
     from include.checkpoint.inspection import ADAPTER_KINDS, MODEL_KINDS, inspect
     from include.run.inputs import describe
@@ -62,9 +62,9 @@ def _check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clie
 
 
 def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | None]:
-    """Yield every finding about what the run reads; of weights, only headers and checksums.
+    """Yield every finding about the run's inputs; of weights, only headers and checksums are read.
 
-    Returns base and adapter as they are now, or None if one of them could not be read.
+    Returns the descriptions of base and adapter, or None if one of them could not be read.
     """
     base = yield from _guarded_source("base model", config.base, config, clients)
     adapter = None

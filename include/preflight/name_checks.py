@@ -1,4 +1,4 @@
-"""Preflight of names, tokens, tags and URIs against the service's patterns."""
+"""Check names, tokens, tags and URIs against the service's patterns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANY_IDENTITY = forced_identity("0" * 64, "any run")
 
 
 def check_names(config: ModelConfig, tags: Mapping[str, str]) -> Check[None]:
-    """Yield an error for every name that Bedrock or S3 would refuse."""
+    """Yield an error for every name that Bedrock or S3 would reject."""
     account = config.account
     if account.bucket:
         try:

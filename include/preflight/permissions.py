@@ -1,4 +1,4 @@
-"""What the import role and the caller must be allowed to do, as data; IAM itself is asked whether they are."""
+"""The permissions that the import role and the caller need, as data for IAM's policy simulator."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ _PROBE_ID = "preflight000"
 
 @dataclass(frozen=True)
 class Need:
-    """Actions needed on one resource.
-
-    ``probe`` is the ARN that IAM is asked about and ``context`` the condition keys of the request; ``resource`` and
+    """Actions needed on one resource. ``probe`` is the simulated ARN and ``context`` the request's condition keys;
+    ``resource`` and
     ``condition`` are those of the statement that would allow it.
     """
 
@@ -35,7 +34,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Target:
-    """Where the run writes and imports: what the ARNs are made of. ``prefix`` has no slashes at its ends."""
+    """The bucket, account and region of a run, from which ARNs are built. ``prefix`` has no slashes at its ends."""
 
     partition: str
     region_name: str
@@ -83,7 +82,7 @@ def trust_statement(target: Target) -> dict[str, Any]:
 
 
 def needs_of_role(target: Target) -> tuple[Need, ...]:
-    """Return what the import role must be allowed to do."""
+    """Return the permissions that the import role needs."""
     owned = {"aws:ResourceAccount": target.account_id}
     under = {"StringLike": {"s3:prefix": [target.prefix, f"{target.prefix}/*"]}} if target.prefix else {}
     needs = (
@@ -116,7 +115,7 @@ def needs_of_role(target: Target) -> tuple[Need, ...]:
 
 
 def needs_of_caller(target: Target) -> tuple[Need, ...]:
-    """Return what the run's own credentials must be allowed to do."""
+    """Return the permissions that the run's credentials need."""
     return (
         Need(
             "hand the import role to Bedrock",

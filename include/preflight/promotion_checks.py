@@ -1,4 +1,4 @@
-"""What a run's rules of promotion mean for it, where that may surprise."""
+"""Check a run's promotion rules for surprises."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from include.preflight.findings import Finding
 
 
 def check_promotion(config: ModelConfig) -> Iterator[Finding]:
-    """Yield a note when nothing would judge the answers of a model's first version."""
+    """Yield a note if no threshold applies to a model's first version."""
     judged = config.evaluation.thresholds or config.evaluation.category_thresholds
     if config.promotion == "auto" and not judged:
         yield Finding(

@@ -1,4 +1,4 @@
-"""Preflight of the quotas: is there room for another imported model, and does another import run."""
+"""Check the quotas: whether another model fits, and whether another import is running."""
 
 from __future__ import annotations
 

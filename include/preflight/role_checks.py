@@ -1,4 +1,4 @@
-"""Preflight of the import role: it exists, Bedrock may assume it, and it may read the checkpoint."""
+"""Check that the import role exists, that Bedrock may assume it, and that it may read the checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEPLOY = "Correct model_import_role_arn, or deploy include/cloudformation/model
 
 
 def check_role(iam: Any, target: Target, subject: Subject, needs: Iterable[Need]) -> Check[bool]:
-    """Yield what is wrong with the import role; return whether it is a role of the account at all."""
+    """Yield problems of the import role; return whether it is a role of the account."""
     role_arn = target.role_arn
     account = role_arn.split(":")[4]
     if account != target.account_id:

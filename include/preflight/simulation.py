@@ -1,7 +1,7 @@
-"""Ask IAM what a role or user is allowed to do: SimulatePrincipalPolicy and SimulateCustomPolicy.
+"""Check permissions of a role or user with IAM's SimulatePrincipalPolicy and SimulateCustomPolicy.
 
-See https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html: it weighs identity policies,
-permissions boundaries and service control policies, but not the policies of resources.
+See https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html: it evaluates identity
+policies, permissions boundaries and service control policies, but not resource policies.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _missing(subject: Subject, need: Need, missing: list[dict[str, Any]]) -> Fin
 def allows_assuming(iam: Any, statements: list[dict[str, Any]], context: Mapping[str, str]) -> bool:
     """Return whether trust statements that concern the caller let it assume their role in this context.
 
-    A trust policy is no policy that IAM simulates, but without principal, and with a resource, it reads as one.
+    IAM does not simulate trust policies, but accepts them with the principal replaced by a resource.
     """
     policy = [
         {key: value for key, value in statement.items() if key not in ("Principal", "NotPrincipal")} | {"Resource": "*"}

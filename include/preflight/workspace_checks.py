@@ -1,4 +1,4 @@
-"""Preflight of the workspace: it can be written to, and has room for what conversion and merge write."""
+"""Check that the workspace is writable and has space for conversion and merge."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ RESERVE = 64 * 2**20
 
 
 def check_workspace(workspace: Path, inputs: RunInputs | None, s3: Any = None) -> Check[None]:
-    """Yield an error when the workspace cannot be written to or is too small; a warning when it may be.
+    """Yield an error if the workspace is not writable or too small; a warning if it may be too small.
 
     Args:
-        workspace: the folder of the run's files; made if it is missing.
-        inputs: base model and adapter, where they could be found.
+        workspace: the folder of the run's files; created if it is missing.
+        inputs: base model and adapter, if they were found.
         s3: S3 client, for an adapter in S3.
     """
     try:
@@ -70,7 +70,7 @@ def _converts(source: Source) -> bool:
 
 
 def _changed_bytes(adapter: Source, s3: Any) -> int:
-    """Return about how much a merge writes; 0 where that shows only once the adapter is fetched."""
+    """Estimate how much a merge writes; 0 if that is unknown before the adapter is fetched."""
     try:
         return _lora_bytes(f"{adapter.uri}/{WEIGHTS}", s3) if adapter.in_place else 0
     except (ModelImportError, OSError) as error:

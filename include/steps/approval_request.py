@@ -1,4 +1,4 @@
-"""What is put before a person who has to approve a promotion: subject and body, in Markdown."""
+"""Write the approval request of a promotion: subject and body, in Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARKS = {"supports": "✓ supports", "asks": "? asks", "refuses": "✗ refuses"
 
 
 class ApprovalRequest(NamedTuple):
-    """A headline, and what a person needs to judge, as Markdown."""
+    """The subject, and the Markdown body with everything needed to decide."""
 
     subject: str
     body: str
@@ -23,10 +23,10 @@ class ApprovalRequest(NamedTuple):
 def approval_request(
     plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationResult, version: int, report_url: str
 ) -> ApprovalRequest:
-    """Return the request: findings, scores with intervals, the report's address, and what happens without an answer.
+    """Return the request: findings, scores with intervals, the report's URL, and what happens without an answer.
 
     Args:
-        plan: what was imported; its configuration says how long a person may take.
+        plan: what was imported; its configuration has the deadline.
         decision: what ``decide`` returned.
         evaluation: what ``measure`` returned of the candidate.
         version: its number in the registry.
@@ -55,5 +55,5 @@ def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationRes
 
 
 def plain(text: str) -> str:
-    """Return Markdown that shows ``text`` as it is, on one line."""
+    """Escape ``text`` for Markdown, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))

@@ -1,4 +1,4 @@
-"""What a run measured, as metrics of CloudWatch.
+"""The measurements of a run, as CloudWatch metrics.
 
 Dimensions are the model and the region; the free slots are the account's, so of the region only. See
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html
@@ -22,7 +22,7 @@ SCORES = {
 
 
 class RunMeasurements(NamedTuple):
-    """What a run has measured; None for what it did not reach."""
+    """The measurements of a run; None for steps that it did not reach."""
 
     started: StartedImportResult | None = None
     imported: ImportResult | None = None
@@ -31,7 +31,7 @@ class RunMeasurements(NamedTuple):
 
 
 def run_failed(states: Iterable[str | None]) -> bool:
-    """Return whether a run whose tasks have these states fails."""
+    """Return whether a run with tasks in these states fails."""
     return any(state in FAILED for state in states)
 
 
@@ -59,7 +59,7 @@ def run_metrics(
 
 
 def slot_metric(region_name: str, free: int) -> dict[str, Any]:
-    """Return how many more models the account may import."""
+    """Return the metric for the number of models that the account may still import."""
     return _datum("ModelSlotsFree", float(free), "Count", [{"Name": "Region", "Value": region_name}])
 
 

@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class EvaluationReportMissingError(ModelImportError):
-    """The report that an earlier task wrote is gone."""
+    """The report that an earlier task wrote no longer exists."""
 
     def __init__(self, uri: str) -> None:
         super().__init__("There is no evaluation report", uri, remedy="Clear the run from evaluate_model on.")
 
 
 def stored_report(s3: Any, uri: str) -> EvaluationReport:
-    """Return the evaluation report at ``uri``; raises EvaluationReportMissingError when it is gone."""
+    """Return the evaluation report at ``uri``; raises EvaluationReportMissingError if it no longer exists."""
     report = read_report(s3, uri)
     if report is None:
         raise EvaluationReportMissingError(uri)
@@ -37,15 +37,15 @@ def stored_report(s3: Any, uri: str) -> EvaluationReport:
 
 
 def unanswered(report: EvaluationReport) -> int:
-    """Return how many records have no answer; each scores 0."""
+    """Return the number of records without an answer; each scores 0."""
     return report.records - report.statuses["answered"]
 
 
 def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: AwsClients) -> ChampionResult:
-    """Return the champion's version number and the report of its answers to the questions the candidate was asked.
+    """Return the champion's version number and the report of its answers to the candidate's questions.
 
-    Its earlier answers are taken when it was asked the same questions in the same way; otherwise its imported model is
-    asked now. ``report_uri`` is empty when that model was deleted at this moment, and ``summary`` says what was done.
+    Its earlier answers are reused if questions and prompt settings are the same; otherwise its imported model is asked
+    now. ``report_uri`` is empty when that model was deleted at this moment, and ``summary`` says what was done.
     Without a champion to compare with, ``champion`` is None.
     """
     today = find_champion(plan.config.model_name, clients.sagemaker, clients.bedrock)

@@ -20,7 +20,7 @@ ABANDONED_AFTER = timedelta(days=7)
 
 @names_a_full_disk
 def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
-    """Bring the checkpoint to its prefix, or find it there; return what was sent."""
+    """Deliver the checkpoint to its prefix, unless it is there already; return what was sent."""
     from include.checkpoint.writing.progress import LogProgress
     from include.delivery.earlier import earlier_deliveries
     from include.delivery.transfer import TransferSettings
@@ -51,7 +51,7 @@ def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
 
 
 def _abort_abandoned(s3: Any, bucket: str, model_prefix: str) -> None:
-    """Free the parts that earlier runs of this model left and no run came back to; a failure is no run's failure."""
+    """Abort unfinished uploads that earlier runs of this model abandoned; a failure is only logged."""
     from include.aws.errors import S3RequestError
     from include.delivery.destination import Destination
     from include.delivery.open_uploads import abort_abandoned

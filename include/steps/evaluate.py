@@ -1,4 +1,4 @@
-"""Measure an imported model, once per model, data set and way of asking; report and record results go to S3."""
+"""Evaluate an imported model once per model, data set and prompt settings, and store the results in S3."""
 
 from __future__ import annotations
 
@@ -23,10 +23,8 @@ log = logging.getLogger(__name__)
 
 
 def measure(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationResult:
-    """Return the model's evaluation.
-
-    Records that were answered before are not asked again. Any imported model can be measured, the champion too: under
-    the plan's prefix, on the plan's data set, asked the plan's way.
+    """Evaluate the model; records that were answered before are not asked again. Any imported model can be evaluated,
+    also the champion: with the plan's prefix, data set and prompt settings.
     """
     settings = plan.config.evaluation
     account = plan.config.account
@@ -75,7 +73,7 @@ def _ask(
     *,
     has_earlier: bool,
 ) -> EvaluationReport:
-    """Ask what was not answered before, store the report and return it."""
+    """Ask the questions without an answer, store the report and return it."""
     model = clients.bedrock.get_imported_model(modelIdentifier=measured_on.model_arn)
     cost = model_cost(model.get("customModelUnits"), plan.region_name)
     windows = expected_windows(cost, len(dataset.records), measured_on.prompt.max_tokens, measured_on.concurrency)

@@ -1,4 +1,4 @@
-"""Which fine-tune a run takes that was started by one landing, and whether a run is worth while."""
+"""Choose the fine-tune that an event-driven run imports, and decide whether the import is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class FineTune(BaseModel):
-    """A model artifact that landed: where it is, and when its last file was written or its training job ended."""
+    """A new model artifact: its location, and when its last file was written or its training job ended."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -25,7 +25,7 @@ class FineTune(BaseModel):
 
 
 class FineTuneMissingError(ModelImportError):
-    """A run was started by an asset event that names no artifact."""
+    """A run was started by an asset event without an artifact."""
 
     def __init__(self, asset: str) -> None:
         super().__init__(
@@ -37,7 +37,7 @@ class FineTuneMissingError(ModelImportError):
 
 
 def newest_fine_tune(asset: str, payloads: Iterable[object]) -> FineTune:
-    """Return what landed last, by S3's or SageMaker's clock, not by the order of the events.
+    """Return the newest artifact by S3's or SageMaker's clock, not by the order of the events.
 
     Args:
         asset: the asset's name, for the error.
@@ -61,14 +61,14 @@ def _read(payload: object) -> FineTune | None:
 
 
 class Verdict(NamedTuple):
-    """Whether a run continues after preflight, and why not."""
+    """Whether a run continues after preflight, and the reason if it does not."""
 
     goes_on: bool
     reason: str
 
 
 def judge(plan: ImportPlan, versions: Iterable[ModelVersion]) -> Verdict:
-    """Return whether the content is new: not registered already, and not older than what may be in use.
+    """Return whether the content is new: not registered yet, and not older than the versions that may be in use.
 
     Args:
         plan: what the run would import.

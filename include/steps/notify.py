@@ -1,4 +1,4 @@
-"""What a notification says: what happened, where, and the next step."""
+"""Write notifications: what happened, where, and the next step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG_AND_CLEAR = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where something happened: the task, and the address of its page in Airflow."""
+    """The task that a notification is about, and the URL of its page in Airflow."""
 
     dag_id: str
     run_id: str
@@ -30,19 +30,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Notice:
-    """One notification: a subject of one line, and the message."""
+    """A notification: a one-line subject and the message."""
 
     subject: str
     message: str
 
     @property
     def digest(self) -> str:
-        """The same for the same words."""
+        """Return a digest of subject and message."""
         return hashlib.sha256(f"{self.subject}\n{self.message}".encode()).hexdigest()[:16]
 
 
 def failure_notice(place: Place, error: str, hint: str | None) -> Notice:
-    """Return the notice of a task that failed for good.
+    """Return the notification of a task that failed without retries left.
 
     Args:
         place: the task.
@@ -54,7 +54,7 @@ def failure_notice(place: Place, error: str, hint: str | None) -> Notice:
 
 
 def promotion_notice(place: Place, model_name: str, version: int, imported_model_arn: str, reasons: str) -> Notice:
-    """Return the notice of a new champion."""
+    """Return the notification of a new champion."""
     what = f"Version {version} of {model_name} is the champion now: {reasons}\nImported model: {imported_model_arn}"
     return _notice(
         f"{model_name}: version {version} is promoted",
@@ -66,7 +66,7 @@ def promotion_notice(place: Place, model_name: str, version: int, imported_model
 
 
 def approval_notice(place: Place, model_name: str, version: int, reasons: str) -> Notice:
-    """Return the notice that a person is to decide."""
+    """Return the notification that a promotion needs approval."""
     return _notice(
         f"{model_name}: version {version} waits for approval",
         f"Version {version} of {model_name} is registered and waits for a person: {reasons}",
@@ -76,7 +76,7 @@ def approval_notice(place: Place, model_name: str, version: int, reasons: str) -
 
 
 def quota_notice(place: Place, quota: int, names: tuple[str, ...]) -> Notice:
-    """Return the notice that the account's quota of imported models is nearly full."""
+    """Return the notification that the account's quota of imported models is nearly used up."""
     code = load_limits().quotas.imported_models_code
     return _notice(
         f"{len(names)} of {quota} imported models are used",

@@ -1,4 +1,4 @@
-"""Make the plan of a run: check everything that can be checked in seconds, and name the content."""
+"""Make the plan of a run: run the quick checks and identify the content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make_plan(
     provenance: Mapping[str, str],
     landed_at: datetime | None = None,
 ) -> ImportPlan:
-    """Return what the run will do; nothing is changed anywhere.
+    """Return the run's plan, without side effects.
 
     Args:
         config: the run's configuration, complete with the account's settings.
@@ -75,7 +75,7 @@ def make_plan(
 
 
 def source_tags(config: ModelConfig) -> dict[str, str]:
-    """Return the tags that say from what a model is made, and with which versions."""
+    """Return tags with a model's sources and package versions."""
     return {
         "model_name": config.model_name,
         "base": tag_value(config.base),

@@ -1,4 +1,4 @@
-"""Prepare a checkpoint as a plan says; each step leaves a file for the next in the workspace."""
+"""Prepare a checkpoint according to a plan; each step leaves a file for the next one in the workspace."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another wor
 
 
 class InputsChangedError(ModelImportError):
-    """Base or adapter is not what preflight planned with."""
+    """Base or adapter has changed since preflight."""
 
     def __init__(self, model_name: str, expected: str, found: str) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class InputsChangedError(ModelImportError):
 
 
 class NoAdapterError(ModelImportError):
-    """A merge was asked for without an adapter."""
+    """A merge was requested without an adapter."""
 
     def __init__(self, model_name: str) -> None:
         super().__init__("There is no adapter to merge", model_name, remedy="Name one, or skip the merge.")
@@ -65,7 +65,7 @@ Step = Callable[Concatenate[ImportPlan, P], T]
 
 
 def names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
-    """Return the step; on a full disk it raises an error that names the workspace, and leaves no half-written file."""
+    """Wrap a step: on a full disk it raises an error that names the workspace and leaves no partial file."""
 
     @wraps(step)
     def run(plan: ImportPlan, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -85,7 +85,7 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
 
 @names_a_full_disk
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
-    """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be."""
+    """Prepare the base as a Hugging Face checkpoint that Bedrock's transformers reads; convert it if necessary."""
     from include.checkpoint.files.folder import checkpoint_of_folder
     from include.checkpoint.inspection import CONVERTED, kind_of
     from include.checkpoint.normalising import normalise
@@ -122,7 +122,7 @@ def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: Rang
 
 @names_a_full_disk
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
-    """Merge the adapter into the base, writing the changed tensors only."""
+    """Merge the adapter into the base; only changed tensors are written."""
     from include.checkpoint.converting import peft_adapter
     from include.checkpoint.lora.merging import merge as merge_checkpoint
     from include.checkpoint.normalising import normalise
@@ -149,7 +149,7 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
 
 
 def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
-    """Return what ``prepare_base`` left, made again when the workspace was cleared in between."""
+    """Return the result of ``prepare_base``, made again if the workspace was cleared in between."""
     from include.checkpoint.files.segments import Checkpoint
 
     if not plan.workspace_file(BASE).is_file():
@@ -159,7 +159,7 @@ def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
 
 
 def prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
-    """Return the checkpoint to import, made again when the workspace was cleared in between."""
+    """Return the checkpoint to import, made again if the workspace was cleared in between."""
     from include.checkpoint.files.segments import Checkpoint
 
     if plan.config.adapter is None:
@@ -171,7 +171,7 @@ def prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint
 
 
 def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
-    """Check the prepared checkpoint against what Bedrock reads; raise on any error."""
+    """Validate the prepared checkpoint against Bedrock's limits; raise on any error."""
     from include.checkpoint.checks.validation import raise_on_defects
     from include.checkpoint.checks.validation import validate as validate_checkpoint
 
@@ -184,19 +184,19 @@ def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
 
 
 def is_delivered(plan: ImportPlan, s3: Any) -> bool:
-    """Whether the content is in S3, since before the run or through it."""
+    """Return whether the content is in S3 already."""
     from include.delivery.manifest import find_delivered
 
     return plan.delivered or find_delivered(s3, plan.bucket, plan.manifest_key) is not None
 
 
 def why_no_preparation(plan: ImportPlan, s3: Any) -> str | None:
-    """Return why nothing need be prepared, or None."""
+    """Return why the preparation can be skipped, or None."""
     return _DELIVERED if is_delivered(plan, s3) else None
 
 
 def why_no_merge(plan: ImportPlan, s3: Any) -> str | None:
-    """Return why there is nothing to merge, or None."""
+    """Return why the merge can be skipped, or None."""
     if plan.config.adapter is None:
         return "no adapter is given: the base model is imported as it is"
     return why_no_preparation(plan, s3)

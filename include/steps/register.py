@@ -1,4 +1,4 @@
-"""Record a measured model in the registry, and what a person answered about it."""
+"""Register an evaluated model, and record the answer of its approval."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _provenance(plan: ImportPlan, model: EvaluatedImport, run_url: str) -> dict[
 
 
 def merge_proof(plan: ImportPlan, s3: Any) -> str:
-    """Return what was proven of the merge, as the manifest of the delivery holds it; empty without an adapter."""
+    """Return the proof of the merge from the delivery's manifest; empty without an adapter."""
     from include.delivery.manifest import read_manifest
 
     manifest = read_manifest(s3, plan.bucket, plan.manifest_key)
@@ -105,7 +105,7 @@ def merge_proof(plan: ImportPlan, s3: Any) -> str:
 
 
 def served_as(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[str, str]:
-    """Return what an application and whoever pays need to know of the imported model.
+    """Return how the imported model is served: what applications need to call it, and its cost.
 
     Raises:
         ImportedModelGoneError: it was deleted.
@@ -199,7 +199,7 @@ def _changing(plan: ImportPlan, clients: AwsClients, task: str) -> AbstractConte
 
 
 def _check_decision(candidate: Candidate, seen: int | None, clients: AwsClients) -> None:
-    """Raise an error unless the imported model is there, and the champion the one that was compared with."""
+    """Check that the imported model exists and that the champion is the one that was compared with."""
     if find_imported_model(clients.bedrock, candidate.imported_model_arn) is None:
         raise ImportedModelGoneError(candidate.imported_model_arn)
     _check_champion(candidate.group, seen, candidate, clients)
@@ -227,7 +227,7 @@ def _registered(version: ModelVersion, champion_before: int | None, group: str, 
 def record_answer(
     plan: ImportPlan, answer: Answer, registered: RegistrationResult, decision: DecisionResult, clients: AwsClients
 ) -> AnswerResult:
-    """Give the version the status that a person, or the deadline, chose.
+    """Set the version's status to the answer of a person, or of the deadline.
 
     Only a person's answer is kept against later runs: what the deadline decided, the next run decides again.
 

@@ -28,7 +28,7 @@ class ReportedVersion(NamedTuple):
 
 
 def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any) -> ReportResult:
-    """Write the page, or overwrite it, and return its URI.
+    """Write or overwrite the page, and return its URI.
 
     Args:
         plan: what was imported.
@@ -44,7 +44,7 @@ def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: A
 
 
 def report_content(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any) -> ReportContent:
-    """Return what the page says; both evaluations and the comparison are read from S3."""
+    """Return the page's content; evaluations and comparison are read from S3."""
     registered, decision, answered = version
     candidate = _measured("this version", registered.report_uri, s3)
     champion = None

@@ -1,4 +1,4 @@
-"""What the steps of a run return. Between tasks they travel through XCom as small, plain JSON."""
+"""Results of a run's steps. They are passed between tasks through XCom as small, plain JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Result(BaseModel):
 
 
 class PreparedResult(_Result):
-    """The base model as Bedrock reads it; ``changed`` says whether it was converted or normalised."""
+    """The prepared base model; ``changed`` says whether it was converted or normalised."""
 
     changed: bool
     bytes: int
@@ -36,7 +36,7 @@ class MergeResult(_Result):
 
 
 class DeliveryResult(_Result):
-    """Where the checkpoint is, and what was done to bring it there; all zero when it was there before."""
+    """The location of the checkpoint and what was sent; all zero if it was delivered before."""
 
     s3_uri: str
     files: int = 0
@@ -94,7 +94,7 @@ class EvaluationResult(EvaluationReport):
 
     @classmethod
     def of(cls, report: EvaluationReport, report_uri: str) -> EvaluationResult:
-        """Return the result for the report stored at ``report_uri``."""
+        """Return the result of the report stored at ``report_uri``."""
         return cls.model_validate({**report.summary(), "report_uri": report_uri})
 
 
@@ -156,7 +156,7 @@ class RegistrationResult(VersionResult):
 
 
 class Answer(_Result):
-    """The answer to the question whether to promote; ``by`` is empty when the deadline answered."""
+    """The answer to an approval request; ``by`` is empty if the deadline passed."""
 
     approved: bool
     by: str
@@ -204,7 +204,7 @@ class Slots(_Result):
 
 
 class MetricsResult(_Result):
-    """The values put into CloudWatch, by metric, and the use of the quota."""
+    """The values put into CloudWatch by metric, and the use of the quota."""
 
     metrics: Mapping[str, float]
     slots: Slots

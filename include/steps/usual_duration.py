@@ -1,4 +1,4 @@
-"""How long imports of a size usually take, by what earlier ones of the model took."""
+"""Estimate how long an import takes from the model's earlier imports of similar size."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MOST_VERSIONS = 50
 
 
 def usual_import_seconds(sagemaker: Any, model_name: str, size: int) -> float | None:
-    """Return the median duration of the model's earlier imports of about this size; None when nothing is known.
+    """Return the median duration of the model's earlier imports of about this size, or None.
 
-    For the log only, so a registry that cannot be asked is no failure.
+    It is for the log only, so errors of the registry are ignored.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

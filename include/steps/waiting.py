@@ -1,4 +1,4 @@
-"""What a task of a running import waits for, in words."""
+"""Explain what a task of a running import waits for."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _STATE_WAITS = {
 
 
 def waits_for(task: TaskState, running_jobs: tuple[str, ...] = ()) -> str:
-    """Return what the task waits for; empty when it works.
+    """Return what the task waits for; empty if it is working.
 
     Args:
         task: the task.
-        running_jobs: import jobs that Bedrock runs, which those in wait are named after.
+        running_jobs: import jobs that Bedrock runs, to be named as the reason.
     """
     words = _TASK_WAITS.get((task.task_id, task.state)) or _STATE_WAITS.get(task.state, "")
     if (task.task_id, task.state) == ("create_import_job", "deferred") and running_jobs:
@@ -59,5 +59,5 @@ def waits_for(task: TaskState, running_jobs: tuple[str, ...] = ()) -> str:
 
 
 def belongs_to(model_name: str, dag_id: str, run_model_name: str) -> bool:
-    """Whether a run imports this model: it is a run of the model's own DAG, or of the form filled in for it."""
+    """Return whether a run imports this model: a run of its own DAG, or of the form with its name."""
     return dag_id == import_dag_id(model_name) or (dag_id == FORM_DAG_ID and run_model_name == model_name)
