@@ -1,4 +1,4 @@
-"""Airflow DAG retire_imported_models: once a week, show which imported models could go; retire them when asked to."""
+"""Airflow DAG retire_imported_models: list old imported models weekly; delete them when ``dry_run`` is off."""
 
 from __future__ import annotations
 

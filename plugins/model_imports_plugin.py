@@ -35,12 +35,12 @@ class ModelImportsPlugin(AirflowPlugin):
 
     @cached_property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
-        """The app."""
+        """Return the app."""
         return [{"app": self._app, "url_prefix": URL_PREFIX, "name": TITLE}] if self._app else []
 
     @cached_property
     def external_views(self) -> list[Any]:  # type: ignore[override]
-        """The view; its address is relative to the base address of Airflow's UI, whatever path that has."""
+        """Return the view; its URL is relative to the base URL of Airflow's UI."""
         view = {
             "name": TITLE,
             "href": f"{URL_PREFIX.removeprefix('/')}/",

@@ -1,4 +1,4 @@
-"""When a model's runs start by themselves, and what an event-driven run imports."""
+"""Schedules of import DAGs, and the artifact that an event-driven run imports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_EVENTS = 1000
 
 
 def fine_tunes_asset(config: ModelConfig) -> Asset | None:
-    """Return the asset that stands for a model's fine-tunes, with its watcher; None when no events start it."""
+    """Return the asset of a model's fine-tunes with its watcher, or None if no events start its runs."""
     events = config.schedule.events if config.schedule else None
     if events is None:
         return None
@@ -30,7 +30,7 @@ def fine_tunes_asset(config: ModelConfig) -> Asset | None:
 
 
 def schedule_problem(config: ModelConfig) -> str | None:
-    """Return what is wrong with a model's schedule in this Airflow; None when nothing is."""
+    """Return the problem of a model's schedule in this Airflow, or None."""
     schedule = config.schedule
     if schedule and schedule.events and not _queue_url(schedule.events):
         return f"schedule.events.queue_url: it is not set, and neither is the Airflow Variable {QUEUE_VARIABLE}"
@@ -59,7 +59,7 @@ def _trigger(config: ModelConfig, events: FineTuneEvents) -> ArtifactLandedTrigg
 
 
 def dag_schedule(config: ModelConfig | None, fine_tunes: Asset | None) -> Any:
-    """Return what Airflow's DAG takes as its schedule."""
+    """Return the ``schedule`` argument of the DAG."""
     schedule = config.schedule if config else None
     if schedule is None or schedule.cron:
         return schedule.cron if schedule else None
@@ -71,7 +71,7 @@ def dag_schedule(config: ModelConfig | None, fine_tunes: Asset | None) -> Any:
 
 
 def landed_fine_tune(context: Any, fine_tunes: Asset) -> FineTune | None:
-    """Return what an event-driven run imports: what landed last; None for a run that something else started.
+    """Return the newest artifact for an event-driven run; None for a run that something else started.
 
     Airflow gives a run only the events up to the first that asked for it; in a burst the last would be left to a run
     that nothing starts. So all of the asset's events are read.

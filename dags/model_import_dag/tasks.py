@@ -1,4 +1,4 @@
-"""The tasks of an import DAG: each fetches its clients from Airflow's connection and calls what does the work."""
+"""The tasks of an import DAG: each creates clients from Airflow's connection and calls a step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 @task
 def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: Any) -> dict[str, Any]:
-    """Check inputs, names and account in seconds, and plan the run; an event-driven one takes what landed last."""
+    """Check inputs, names and account in seconds, and plan the run; an event-driven run takes the newest artifact."""
     from include.steps.plan_run import make_plan
 
     landed = landed_fine_tune(context, fine_tunes) if fine_tunes else None
@@ -70,7 +70,7 @@ def _run_step(
 
 @task(execution_timeout=LONG)
 def convert_to_hf(**context: Any) -> dict[str, Any]:
-    """Fetch the base model where need be, and convert it to the Hugging Face format that Bedrock reads."""
+    """Fetch the base model if necessary, and convert it to the Hugging Face format that Bedrock reads."""
     from include.steps.prepare import prepare_base, why_no_preparation
 
     prepared = _run_step(context, prepare_base, why_no_preparation)
@@ -97,7 +97,7 @@ def validate_checkpoint(**context: Any) -> dict[str, Any]:
 
 @task(trigger_rule="none_failed", execution_timeout=LONG)
 def upload_checkpoint(**context: Any) -> dict[str, Any]:
-    """Deliver the checkpoint to its S3 prefix; what is there already is not sent again."""
+    """Deliver the checkpoint to its S3 prefix; files that are there already are not sent again."""
     from include.steps.deliver import deliver
 
     plan = plan_of(context)
@@ -125,7 +125,7 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
 
 @task(execution_timeout=LONG)
 def evaluate_model(**context: Any) -> dict[str, Any]:
-    """Measure the imported model on the evaluation set."""
+    """Evaluate the imported model on the evaluation set."""
     from include.aws.model_use import begin_use
     from include.steps.evaluate import measure
 
@@ -138,7 +138,7 @@ def evaluate_model(**context: Any) -> dict[str, Any]:
 
 @task(trigger_rule="none_failed")
 def retire_old_versions(**context: Any) -> dict[str, Any]:
-    """Retire versions that the retention policy does not keep, once a version was approved."""
+    """Retire versions that the retention policy does not keep, after a version was approved."""
     from include.aws.model_use import end_use
     from include.retention.retiring import retire_after_promotion
 

@@ -1,4 +1,4 @@
-"""How long a task may run; one that takes longer fails and is retried.
+"""Execution timeouts; a task that exceeds its timeout fails and is retried.
 
 Bedrock imports up to 200 GB. At 100 MB/s, reading or sending that once takes 34 minutes.
 """

@@ -1,4 +1,4 @@
-"""Whether all files of a model artifact exist, judged by their names.
+"""Decide by file names whether a model artifact is complete.
 
 No single file marks the end of an upload: trainers and ``aws s3 cp --recursive`` write in any order. But every file
 that is written sends a message, the last one too, so it is enough to look again at each.
@@ -32,7 +32,7 @@ def is_archive(name: str) -> bool:
 
 
 def missing_files(paths: Iterable[str]) -> tuple[str, ...]:
-    """Return what still lacks in an artifact of these files; empty when it is complete. Paths are relative to it.
+    """Return the files that an artifact still lacks; empty if it is complete. Paths are relative to it.
 
     Every folder with weights must hold their description and all shards; there must be at least one such folder.
     """

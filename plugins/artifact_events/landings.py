@@ -1,4 +1,4 @@
-"""Messages held together until their artifact has come to rest."""
+"""Hold messages until their artifact is no longer written to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message of the queue says: which object was written, which training job changed its state.
+"""Parse messages of the queue: written objects, and training jobs that changed their state.
 
 S3 sends its notifications to the queue itself, through an SNS topic or by EventBridge, SageMaker by EventBridge.
 Formats:
@@ -22,7 +22,7 @@ _SHOWN = 300
 
 
 class UnreadableMessageError(ValueError):
-    """The message is none of the notifications that this queue is for."""
+    """The message is not a notification of S3 or SageMaker."""
 
     def __init__(self, reason: str, body: str) -> None:
         super().__init__(reason, body)
@@ -40,7 +40,7 @@ class ObjectWritten(NamedTuple):
 
 
 class TrainingJobChanged(NamedTuple):
-    """A SageMaker training job has come to another state; ``ended_at`` is None while it runs."""
+    """A SageMaker training job changed its state; ``ended_at`` is None while it runs."""
 
     name: str
     status: str
@@ -51,10 +51,10 @@ Notice = ObjectWritten | TrainingJobChanged
 
 
 def read_message(body: str) -> tuple[Notice, ...]:
-    """Return what a message announces; nothing for S3's test message and for other notifications.
+    """Return the events in a message; none for S3's test message and for other notifications.
 
     Raises:
-        UnreadableMessageError: it is no notification of S3 or SageMaker, or lacks what every one has.
+        UnreadableMessageError: it is not a notification of S3 or SageMaker, or it lacks a required field.
     """
     if len(body) > MAX_MESSAGE_LENGTH:
         raise UnreadableMessageError(f"{len(body)} characters", body)

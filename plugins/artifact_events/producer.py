@@ -33,7 +33,7 @@ MAX_RECEIVES = 5
 
 
 class QueueProducer(SharedStreamProducer):
-    """Reads an SQS queue; yields what landed once it has settled; deletes what has been dealt with."""
+    """Read an SQS queue, yield landings once they have settled, and delete handled messages."""
 
     def __init__(self, queue_url: str, aws_conn_id: str | None, region_name: str | None, settle_seconds: float) -> None:
         self._queue_url = queue_url
@@ -45,7 +45,7 @@ class QueueProducer(SharedStreamProducer):
         self._moves_aside = False
 
     async def open_stream(self) -> AsyncIterator[tuple[Landing, Landing]]:
-        """Yield each landing, as event and as what ``advance`` gets back. No error of AWS ends the stream."""
+        """Yield each landing, as the event and as the cursor for ``advance``. AWS errors do not end the stream."""
         while True:
             try:
                 await self._receive()
@@ -58,7 +58,7 @@ class QueueProducer(SharedStreamProducer):
                 yield landing, landing
 
     async def advance(self, batch: Sequence[AdvanceItem]) -> None:
-        """Delete the messages of the landings that every trigger has dealt with."""
+        """Delete the messages of the landings that every trigger has handled."""
         done: list[Message] = []
         for item in batch:
             landing: Landing = item.broker_payload
@@ -73,7 +73,7 @@ class QueueProducer(SharedStreamProducer):
         await self._delete(done)
 
     async def aclose(self) -> None:
-        """Close the connection; messages that are still held are delivered again."""
+        """Close the connection; messages that are still held will be delivered again."""
         await self._disconnect()
 
     async def _connect(self) -> Any:
@@ -84,7 +84,7 @@ class QueueProducer(SharedStreamProducer):
         return self._client
 
     async def _disconnect(self) -> None:
-        """Let go of the client: the next one reads credentials afresh."""
+        """Drop the client; the next one reads credentials again."""
         self._client = None
         await self._stack.aclose()
 
@@ -115,7 +115,7 @@ class QueueProducer(SharedStreamProducer):
             await self._delete([message])
 
     async def _put_aside(self, message: Message, error: UnreadableMessageError) -> None:
-        """Let SQS move a message to the dead-letter queue; delete it when there is none."""
+        """Let SQS move a message to the dead-letter queue; delete it if there is no such queue."""
         if not self._moves_aside:
             log.error("Deleted an message (the queue has no dead-letter queue): %s", error)
             await self._delete([message])
@@ -127,7 +127,7 @@ class QueueProducer(SharedStreamProducer):
         )
 
     async def _delete(self, messages: list[Message]) -> None:
-        """Delete messages; what cannot be deleted is delivered again, which does no harm."""
+        """Delete messages; a message that cannot be deleted is delivered again, which does no harm."""
         for start in range(0, len(messages), BATCH):
             group = messages[start : start + BATCH]
             entries = [{"Id": str(n), "ReceiptHandle": message.receipt_handle} for n, message in enumerate(group)]

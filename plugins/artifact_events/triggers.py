@@ -70,7 +70,7 @@ class ArtifactLandedTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", {name: getattr(self, name) for name in names}
 
     def shared_stream_key(self) -> tuple[str, ...]:
-        """Return what triggers that share one reader have in common."""
+        """Return the key of the shared reader."""
         reader = (self.queue_url, self.aws_conn_id, self.region_name, self.settle_seconds)
         return (type(self).__qualname__, *map(str, reader))
 
@@ -82,7 +82,7 @@ class ArtifactLandedTrigger(BaseEventTrigger):
         )
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each landing of this model's that is a complete artifact."""
+        """Yield an event for each landing that is a complete artifact of this model."""
         async for landing in shared_stream:
             landing.undecided += 1
             event = await self._event(landing)
@@ -123,7 +123,7 @@ class ArtifactLandedTrigger(BaseEventTrigger):
         return {"artifact": uri, "landed_at": max(written.values()).isoformat()}
 
     async def _list(self, uri: str) -> dict[str, datetime]:
-        """Return when each object of an artifact was written, by path in it; asks again until S3 answers."""
+        """Return the time of each object of an artifact, by relative path; retries until S3 answers."""
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         folder = prefix if is_archive(prefix) else f"{prefix}/".lstrip("/")
         while True:

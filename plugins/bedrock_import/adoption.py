@@ -1,4 +1,4 @@
-"""Finds the import that an earlier attempt, another run or another person already started for the same content.
+"""Find the import that an earlier attempt or another run already started for the same content.
 
 Import jobs cannot be cancelled and their names stay taken for ever, so a retry must never start a second one. What is
 "the same content" means the same tag ``fingerprint`` of jobs and models.
@@ -32,13 +32,13 @@ class StartedImport:
 
 @dataclass(frozen=True)
 class FreeAttempt:
-    """The first attempt whose job name is free; its job may be created."""
+    """The first attempt whose job name is free."""
 
     number: int
 
 
 def numbered(name: str, attempt: int, max_length: int) -> str:
-    """Return the name for an attempt: itself for the first, then ``name-2``, ``name-3``, within the length."""
+    """Return the name for an attempt: unchanged for the first, then ``name-2``, ``name-3``, within the length limit."""
     suffix = "" if attempt == 1 else f"-{attempt}"
     return name[: max_length - len(suffix)] + suffix
 
@@ -75,7 +75,7 @@ def find_import(
 
 
 def _is_over(hook: BedrockModelImportHook, job: Mapping[str, Any]) -> bool:
-    """Return whether nothing can come of the job any more."""
+    """Return whether the job has failed, or its model was deleted."""
     if job["status"] == "Completed":
         return hook.find_imported_model(job["importedModelArn"]) is None
     return bool(job["status"] == "Failed")

@@ -1,4 +1,4 @@
-"""What an imported model answers to the smoke prompt: the text, and by whose body format it is shaped.
+"""Parse an imported model's answer to the smoke prompt: the text and the body format.
 
 Body formats: https://docs.aws.amazon.com/bedrock/latest/userguide/custom-model-import-advanced-features.html
 """

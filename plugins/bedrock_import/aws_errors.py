@@ -1,4 +1,4 @@
-"""Which errors of AWS pass by themselves. Decided by error class and code, never by a message's text."""
+"""Classify transient AWS errors. Decided by error class and code, never by a message's text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sensors of an import share: in a worker or in the triggerer they end alike.
+"""Base class of the import sensors: they behave the same in a worker and in the triggerer.
 
 Same deadline, same results, same errors, same effect of ``soft_fail``.
 """
@@ -57,19 +57,19 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
     @property
     @abstractmethod
     def resource(self) -> str:
-        """Name or ARN of what is waited for."""
+        """Return the name or ARN of the resource."""
 
     @abstractmethod
     def make_trigger(self, **wait: Any) -> BedrockPollingTrigger:
-        """Return the trigger that waits instead of this sensor."""
+        """Return the trigger that continues the wait."""
 
     @abstractmethod
     def ask(self) -> Event | None:
-        """Ask once. Return the event that ends the wait, or None to go on."""
+        """Poll once; return the event that ends the wait, or None to continue."""
 
     @abstractmethod
     def result(self, event: Event) -> dict[str, Any]:
-        """Return what a successful wait leaves in XCom."""
+        """Return the XCom value of a successful wait."""
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
@@ -88,7 +88,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
             raise self._error(event_for_timeout(self.elapsed, self._last_error)) from error
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Ask once; throttling, outages and expired credentials only postpone the answer."""
+        """Poll once; throttling, outages and expired credentials do not fail the sensor."""
         try:
             event = self.ask()
         except AWS_ERRORS as error:
@@ -118,7 +118,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the wait began; by the wall clock, which outlives this process in mode ``reschedule``."""
+        """Return the seconds since the wait began, by the wall clock, which also counts across reschedules."""
         return time.time() - self._started_at
 
     def _first_start(self, context: Context) -> float:
@@ -126,7 +126,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         return first.timestamp() if first else time.time()
 
     def _ask_then_defer(self, context: Context) -> Any:
-        """Ask once here: what is over already need not go through the triggerer."""
+        """Poll once before deferring, since a finished wait does not need the triggerer."""
         answer = self.poke(context)
         return answer.xcom_value if isinstance(answer, PokeReturnValue) else self._defer()
 

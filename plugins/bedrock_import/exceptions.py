@@ -1,4 +1,4 @@
-"""One error per way in which an import, or the wait for it, can end badly."""
+"""Errors of an import and of the wait for it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BedrockModelImportError(AirflowException):
 
 
 class ModelImportJobFailedError(BedrockModelImportError, AirflowFailException):
-    """The job reached Failed. It stays so: a retry of the wait cannot help, so there is none."""
+    """The job reached the state Failed, which is final, so the wait is not retried."""
 
 
 class ModelImportJobTimeoutError(BedrockModelImportError, AirflowSensorTimeout):
@@ -53,7 +53,7 @@ class ModelImportJobTimeoutError(BedrockModelImportError, AirflowSensorTimeout):
 
 
 class ModelImportJobStateError(BedrockModelImportError):
-    """The job is in a state that is none of those the service documents."""
+    """The job is in a state that the service does not document."""
 
 
 class ModelImportJobTriggerError(BedrockModelImportError):
@@ -69,7 +69,7 @@ class ModelImportJobNotStartedError(BedrockModelImportError, AirflowFailExceptio
 
 
 class BedrockRequestRefusedError(BedrockModelImportError):
-    """The service refused a request for a reason that waiting does not cure."""
+    """The service refused a request for a reason that is not transient."""
 
 
 class ImportedModelNotReadyError(BedrockModelImportError, AirflowSensorTimeout):

@@ -1,4 +1,4 @@
-"""What to do about an error of Bedrock's, looked up in hints.json. Advice only: nothing is decided by it."""
+"""Look up in hints.json what to do about a Bedrock error. Hints are advice; no decision depends on them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Hint:
-    """One piece of advice, with the error code and the pattern of the message that it is for."""
+    """A piece of advice, and the error code and message pattern that it applies to."""
 
     advice: str
     see: str
@@ -19,7 +19,7 @@ class Hint:
     message: str | None = None
 
     def fits(self, code: str | None, message: str) -> bool:
-        """Return whether the hint is about this error."""
+        """Return whether the hint applies to this error."""
         if self.code is not None and self.code != code:
             return False
         return self.message is None or re.search(self.message, message, re.IGNORECASE) is not None

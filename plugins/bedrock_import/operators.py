@@ -115,7 +115,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         return self.execute_create(context, started_at=time.time())
 
     def execute_create(self, context: Context, started_at: float, event: Event | None = None) -> dict[str, Any]:
-        """Try until a job is there. After a deferral too: whether there is room shows in the answer to the request."""
+        """Try until a job exists. After a deferral too: whether there is room shows in the answer to the request."""
         while True:
             try:
                 started = self._find_or_create()
@@ -186,7 +186,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         return StartedImport(job_arn, job_name, self.imported_model_name, adopted=False)
 
     def _problem(self, error: AwsError, started_at: float) -> BedrockModelImportError | None:
-        """Return the error to fail with, or None if it is worth waiting."""
+        """Return the error to fail with, or None to keep waiting."""
         if not is_transient(error) and error_code(error) not in NO_SLOT_CODES:
             return error_for_event(event_for_refusal(error), CREATE_ENDINGS, self.job_name)
         elapsed = time.time() - started_at

@@ -1,4 +1,4 @@
-"""How a wait ended, decided in one place for workers and triggers alike.
+"""Decide how a wait ended, in one place for workers and triggers.
 
 A wait ends with an event, a small JSON object with a ``status``. A sensor that pokes builds the same event that a
 trigger sends, and the same function turns it into an error, so both modes end alike and no detail is lost on the way.
@@ -46,7 +46,7 @@ _JOB_FIELDS = {
 
 @dataclass(frozen=True)
 class Ending:
-    """The error for one status of an event, and the sentence that says what happened."""
+    """The error class for a status of an event, and its message."""
 
     error: type[BedrockModelImportError]
     what: str
@@ -72,7 +72,7 @@ MODEL_ENDINGS = {
 
 
 def summarize_job(response: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what this package needs of GetModelImportJob's answer, as JSON; ``seconds`` is the job's own duration."""
+    """Return the needed fields of GetModelImportJob's response as JSON; ``seconds`` is the job's duration."""
     job = {ours: response.get(theirs) for theirs, ours in _JOB_FIELDS.items()}
     start = response.get("creationTime")
     end = response.get("endTime") or response.get("lastModifiedTime")
@@ -95,17 +95,17 @@ def event_for_job(response: Mapping[str, Any]) -> Event | None:
 
 
 def job_result(event: Event) -> dict[str, Any]:
-    """Return what a successful wait for a job leaves in XCom."""
+    """Return the XCom value of a successful wait for a job."""
     return {key: event["job"][key] for key in ("imported_model_arn", "imported_model_name", "job_arn", "seconds")}
 
 
 def event_for_answer(seconds: float, payload: bytes) -> Event:
-    """Return the event that ends the wait for a model: it answered this, so many seconds after the wait began."""
+    """Return the event that ends the wait for a model, with its answer and the seconds since the wait began."""
     return {"status": "success", "seconds": round(seconds, 1), **read_answer(payload)}
 
 
 def event_for_refusal(error: AwsError) -> Event:
-    """Return the event that ends a wait when the service refuses to be asked."""
+    """Return the event that ends a wait when the service refuses the request."""
     return {"status": "refused", "error": describe(error)}
 
 

@@ -131,7 +131,7 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
         return BedrockImportedModelReadyTrigger(imported_model_arn=self.imported_model_arn, body=self.body, **wait)
 
     def ask(self) -> Event | None:
-        """Return an event when the model answers, None while it says that it is not ready."""
+        """Return an event when the model answers, None while it is not ready."""
         client: Any = self.hook.conn
         try:
             response = client.invoke_model(modelId=self.imported_model_arn, body=json.dumps(self.body))
@@ -142,7 +142,7 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
         return event_for_answer(self.elapsed, response["body"].read())
 
     def result(self, event: Event) -> dict[str, Any]:
-        """Return how long the model took to answer, and what it answered in which form."""
+        """Return the cold start's duration, the answer and its body format."""
         self.log.info("Asked %s, the model answers %r (%s)", self.body, event["answer"], event["body_format"])
         return {
             "cold_start_seconds": event["seconds"],

@@ -1,4 +1,4 @@
-"""The waits of an import, as they run in the triggerer.
+"""Triggers that wait for an import in the triggerer.
 
 The provider's waiter trigger reports errors as text, takes an unknown state for progress and never gives up while it is
 throttled. These triggers poll themselves: they send what happened as data and they end at a deadline, a moment that is
@@ -79,7 +79,7 @@ class BedrockPollingTrigger(BaseTrigger):
         self._failures = 0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class path and the arguments that make this trigger again; the connection is named, not held."""
+        """Return the class path and arguments of this trigger; only the connection's id is serialized."""
         wait = ("started_at", "deadline", "waiter_delay", "first_delay")
         aws = ("aws_conn_id", "region_name", "verify", "botocore_config")
         path = f"{type(self).__module__}.{type(self).__qualname__}"
@@ -139,20 +139,20 @@ class BedrockPollingTrigger(BaseTrigger):
         await asyncio.sleep(min(delay, max(0.0, self.deadline - time.time())))
 
     def _usual_pause(self) -> float:
-        """Seconds between two polls now: as long as the wait has lasted, so it doubles, also across a restart."""
+        """Return the current pause: the duration of the wait so far, so it doubles, also across a restart."""
         if self.first_delay is None:
             return self.waiter_delay
         return min(self.waiter_delay, max(self.first_delay, self.elapsed))
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the wait began, in whichever process it began."""
+        """Return the seconds since the wait began, in any process."""
         return time.time() - self.started_at
 
 
 class BedrockModelImportJobCompletedTrigger(BedrockPollingTrigger):
     """
-    Trigger when a Bedrock model import job has ended, well or badly.
+    Trigger when a Bedrock model import job has completed or failed.
 
     :param job_identifier: The name or ARN of the job.
     :param usual_seconds: How long such a job usually takes, for the log.

@@ -1,1 +1,1 @@
-"""The page "Imported models": what is imported, how good, what runs and waits, what it costs, what would be deleted."""
+"""The page "Imported models": models with their scores, running imports, costs and retention."""

@@ -1,4 +1,4 @@
-"""Who may see what: Airflow's own login, and its permissions on the DAGs that import the models."""
+"""Access control: Airflow's login, and its permissions on the DAGs that import the models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Viewer(NamedTuple):
         return dag_id if dag_id in self.import_dags else FORM_DAG_ID
 
     def may_see(self, model_name: str) -> bool:
-        """Whether they may read the model's DAG."""
+        """Return whether the user may read the model's DAG."""
         return self.dag_of(model_name) in self.readable_dags
 
 

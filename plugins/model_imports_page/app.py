@@ -33,7 +33,7 @@ def refuse(request: Request, error: HTTPException) -> Response:
 
 
 def explain(request: Request, error: Exception) -> Response:
-    """Say in the page what went wrong; the log has the rest."""
+    """Show in the page what went wrong; details are in the log."""
     log.warning("%s could not be shown", request.url.path, exc_info=error)
     kind = "" if isinstance(error, ModelImportError) else f"{type(error).__name__}: "
     status_code = 404 if isinstance(error, ReportNotFoundError) else 502

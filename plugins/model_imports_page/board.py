@@ -13,7 +13,7 @@ from model_imports_page.runs import latest_runs, unfinished_tasks
 
 
 class Task(NamedTuple):
-    """A task that is at work (``waits_for`` empty) or waits."""
+    """A task that is running (``waits_for`` empty) or waiting."""
 
     state: TaskState
     model_name: str

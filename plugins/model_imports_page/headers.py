@@ -1,4 +1,4 @@
-"""Headers of every answer: nothing is loaded from elsewhere, framed elsewhere, or kept."""
+"""Security headers of every response: no foreign content, no framing elsewhere, no caching."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _may_be_kept(request: Request) -> bool:
 
 
 async def add_security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Answer a request, with headers that a route did not set itself."""
+    """Add the headers that a route did not set itself."""
     response = await call_next(request)
     response.headers.setdefault(CONTENT_SECURITY_POLICY, PAGE_POLICY)
     response.headers.setdefault("Cache-Control", KEEP if _may_be_kept(request) else "no-store")

@@ -1,4 +1,4 @@
-"""How values become HTML; everything is escaped."""
+"""Render values as HTML; everything is escaped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 
 
 def when(moment: datetime | None) -> str:
-    """Return a moment to the minute, in UTC."""
+    """Format a time in UTC, to the minute."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if moment else ""
 
 

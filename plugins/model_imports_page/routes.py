@@ -28,7 +28,7 @@ reader = OverviewReader(connect, PROJECT_ROOT / "dags" / "models")
 
 @router.get("/")
 def index(request: Request) -> HTMLResponse:
-    """Return the page, which loads what it shows piece by piece."""
+    """Return the page, which loads its parts separately."""
     return render("index.html", request)
 
 

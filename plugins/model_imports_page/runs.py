@@ -26,7 +26,7 @@ def latest_runs(dag_ids: Collection[str]) -> dict[str, LatestRun]:
 
 
 def unfinished_tasks(dag_ids: Collection[str]) -> tuple[TaskState, ...]:
-    """Return the tasks that are at work or wait, of runs that go on, oldest run first."""
+    """Return the running and waiting tasks of unfinished runs, oldest run first."""
     query = (
         select(TaskInstance, DagRun.conf)
         .join(DagRun, (DagRun.dag_id == TaskInstance.dag_id) & (DagRun.run_id == TaskInstance.run_id))
