@@ -21,6 +21,7 @@ from include.checkpoint.files.safetensors_header import WEIGHT_DTYPES, Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 from include.checkpoint.mistral.raw_tokenizer import files_of_tekken
 from include.checkpoint.newer_configs import fit_architecture, separate_tensors
+from include.checkpoint.prompt_ends import TOKENIZER, leave_prompts_open, without_end_token
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
 from include.service.limits import TRANSFORMERS, load_limits
@@ -80,8 +81,26 @@ def _metadata(
     made, made_notes = _made_tokenizer(checkpoint, reader)
     found = json.loads(made[TOKENIZER_CONFIG]) if made else read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader)
     tokenizer, tokenizer_notes = normalise_tokenizer(found, template)
-    changed |= made | ({TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {})
-    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes]
+    opened, opened_notes = _opened_prompts(checkpoint, config, tokenizer, reader)
+    changed |= made | ({TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}) | opened
+    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes, *opened_notes]
+
+
+def _opened_prompts(
+    checkpoint: Checkpoint, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any], reader: RangeReader
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the tokenizer's files that change so that it does not end every prompt, and a note on each."""
+    changed, notes = {}, []
+    switched, has_switch = leave_prompts_open(config, tokenizer_config)
+    if has_switch:
+        changed[TOKENIZER_CONFIG] = format_json(switched)
+        notes.append(f"{TOKENIZER_CONFIG}: add_eos_token = false, since a prompt must not end with the end token.")
+    if TOKENIZER in checkpoint.names():
+        tokenizer = read_json(checkpoint.file(TOKENIZER), reader)
+        if (shortened := without_end_token(config, tokenizer_config, tokenizer)) is not None:
+            changed[TOKENIZER] = format_json(shortened)
+            notes.append(f"{TOKENIZER}: no end token after a prompt, which its post_processor added.")
+    return changed, notes
 
 
 def _made_tokenizer(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:

@@ -183,6 +183,11 @@ class TokenIdOutOfRangeError(Defect):
     cure = "Resize the embedding before training, or take the base model's tokenizer."
 
 
+class TokenizerEndsPromptsError(Defect):
+    summary = "The tokenizer ends every prompt with the end token, after which the model has nothing to say"
+    cure = NORMALISE
+
+
 class ChatTemplateInvalidError(Defect):
     summary = f"{TRANSFORMERS} cannot render the chat template"
     cure = "Take the chat template from the base model."
@@ -198,12 +203,6 @@ class ChatTemplatePartsWarning(Defect):
     severity = "warning"
     summary = "The chat template renders messages whose content is a list of parts only"
     cure = "Send content as a list of parts, or take the chat template from the base model."
-
-
-class ChatTemplateUncheckedWarning(Defect):
-    severity = "warning"
-    summary = "The chat template was not rendered, because the process for it did not start"
-    cure = "Run the validation again on a machine with free memory."
 
 
 class ChatTemplateMissingWarning(Defect):
