@@ -19,7 +19,8 @@ from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExis
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
-from include.checkpoint.inspection import CONVERTED, inspect, kind_of
+from include.checkpoint.inspection import inspect
+from include.checkpoint.layouts import CONVERTED, kind_of, refuse_other_layouts
 from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
@@ -42,6 +43,7 @@ def run_inspect(arguments: argparse.Namespace) -> Outcome:
 def run_validate(arguments: argparse.Namespace) -> Outcome:
     """Say every defect of a checkpoint."""
     reader = _reader(arguments.location)
+    refuse_other_layouts(arguments.location, reader)
     checkpoint = checkpoint_of_folder(arguments.location, reader)
     loaded_from = _as_folder(arguments.location, checkpoint, reader) if arguments.load else NOT_LOADED
     report = validate(checkpoint, reader, loaded_from=loaded_from)

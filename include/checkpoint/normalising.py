@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from include.checkpoint.files.safetensors_header import WEIGHT_DTYPES, Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 from include.checkpoint.mistral.raw_tokenizer import files_of_tekken
 from include.checkpoint.newer_configs import fit_architecture, separate_tensors
+from include.checkpoint.processors import PROCESSOR_FILES, normalise_processors
 from include.checkpoint.prompt_ends import TOKENIZER, leave_prompts_open, without_end_token
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
@@ -50,6 +52,8 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     template = _template(checkpoint, reader) if {TOKENIZER_CONFIG, TEKKEN} & set(checkpoint.names()) else None
     changed, notes = _metadata(checkpoint, headers, template, reader)
     changed |= _renamed_index(checkpoint, weights, reader)
+    made, made_notes = _made_index(checkpoint, headers, weights)
+    changed, notes = changed | made, notes + made_notes
     notes += [*weights.notes, *(f"{name} was left out, as {INDEX} does not name it." for name in stale)]
     if not notes:
         return checkpoint
@@ -83,7 +87,12 @@ def _metadata(
     tokenizer, tokenizer_notes = normalise_tokenizer(found, template)
     opened, opened_notes = _opened_prompts(checkpoint, config, tokenizer, reader)
     changed |= made | ({TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}) | opened
-    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes, *opened_notes]
+    processors = {
+        name: read_json_if_any(checkpoint, name, reader) for name in PROCESSOR_FILES if name in checkpoint.names()
+    }
+    split, split_notes = normalise_processors(processors)
+    changed |= {name: format_json(content) for name, content in split.items()}
+    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes, *opened_notes, *split_notes]
 
 
 def _opened_prompts(
@@ -158,6 +167,19 @@ def _renamed_index(checkpoint: Checkpoint, weights: HeaderChanges, reader: Range
     if isinstance(metadata, dict) and isinstance(size := metadata.get("total_size"), int):
         index["metadata"] = metadata | {"total_size": size + sum(copy.entry.size for copy in weights.copies.values())}
     return {INDEX: format_json(index | {"weight_map": renamed})}
+
+
+def _made_index(
+    checkpoint: Checkpoint, headers: Mapping[str, Header], weights: HeaderChanges
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return an index for shards that have none, and a note; no tensor may be in two of them."""
+    entries = [(name, entry) for name, header in headers.items() for entry in header.tensors]
+    entries += [(copy.file, replace(copy.entry, name=name)) for name, copy in weights.copies.items()]
+    weight_map = {weights.names.get(entry.name, entry.name): file for file, entry in entries}
+    if INDEX in checkpoint.names() or SINGLE in headers or not entries or len(weight_map) < len(entries):
+        return {}, []
+    index = {"metadata": {"total_size": sum(entry.size for _, entry in entries)}, "weight_map": weight_map}
+    return {INDEX: format_json(index)}, [f"{INDEX}: made for {', '.join(headers)}, which had none."]
 
 
 def normalise_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -88,7 +88,7 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     """Leave the base as a Hugging Face checkpoint that Bedrock's transformers reads, converted if need be."""
     from include.checkpoint.files.folder import checkpoint_of_folder
-    from include.checkpoint.inspection import CONVERTED, kind_of
+    from include.checkpoint.layouts import CONVERTED, kind_of
     from include.checkpoint.normalising import normalise
 
     source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)

@@ -5,6 +5,7 @@ Runs in a process with limits of its own; each question's answer is one or sever
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -74,6 +75,18 @@ def _generation(folder: str) -> Iterator[dict[str, Any]]:
     yield {"warnings": [str(warning.message) for warning in warned]}
 
 
+def _image_processor(folder: str) -> Iterator[dict[str, Any]]:
+    from transformers import AutoImageProcessor
+
+    try:
+        loaded = AutoImageProcessor.from_pretrained(folder, **LOCAL)
+        said = json.loads((Path(folder) / "preprocessor_config.json").read_text("utf-8")).get("size")
+        read = getattr(loaded, "size", None)
+        yield {"ignored": {"said": said, "read": read} if said and isinstance(said, dict) and read != said else None}
+    except Exception as error:  # as above
+        yield {"problem": _said(error)}
+
+
 def _config(folder: str) -> Iterator[dict[str, Any]]:
     from transformers import AutoConfig
 
@@ -105,6 +118,7 @@ _QUESTIONS: dict[str, Callable[..., Iterator[Any]]] = {
     "tensors": _tensors,
     "tokenizer": _tokenizer,
     "generation": _generation,
+    "image processor": _image_processor,
     "chats": render_chats,
     "model": _model,
 }

@@ -188,6 +188,28 @@ class TokenizerEndsPromptsError(Defect):
     cure = NORMALISE
 
 
+class ProcessorJoinedError(Defect):
+    summary = f"{TRANSFORMERS} does not read an image processor from this file, and fails on it"
+    cure = NORMALISE
+
+
+class ImageProcessorMissingWarning(Defect):
+    severity = "warning"
+    summary = "There is no image processor, so requests with images will not work"
+    cure = "Copy preprocessor_config.json from the base model."
+
+
+class ImageProcessorUnusableError(Defect):
+    summary = f"{TRANSFORMERS} cannot load the image processor"
+    cure = "Take preprocessor_config.json from the base model."
+
+
+class ImageSizeIgnoredWarning(Defect):
+    severity = "warning"
+    summary = f"{TRANSFORMERS} ignores the sizes of the image processor and uses its own"
+    cure = NORMALISE
+
+
 class ChatTemplateInvalidError(Defect):
     summary = f"{TRANSFORMERS} cannot render the chat template"
     cure = "Take the chat template from the base model."

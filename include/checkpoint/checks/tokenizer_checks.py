@@ -63,8 +63,7 @@ def examine_tokenizer(
             problems.append(defect)
     if problems:
         return Tokenizer(), problems
-    job = {"folder": str(folder), "model_type": model.model_type, "rows": model.rows}
-    values, ended = ask_transformers("tokenizer", **job)
+    values, ended = ask_transformers("tokenizer", folder=str(folder), model_type=model.model_type, rows=model.rows)
     found = values[0] if values else {}
     if ended or "problem" in found:
         problem = ended or found["problem"]

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from include.checkpoint.checks.config_checks import config_defects
 from include.checkpoint.checks.generation_checks import TokenIds, generation_defects
 from include.checkpoint.checks.index_checks import file_defects
+from include.checkpoint.checks.processor_checks import processor_defects
 from include.checkpoint.checks.real_load import load_defects
 from include.checkpoint.checks.template_checks import template_defects
 from include.checkpoint.checks.tensor_checks import tensor_defects
@@ -110,6 +111,9 @@ def _defects(checkpoint: Checkpoint, weights: Weights, limits: Limits, reader: R
         yield from found
         if CONFIG in checkpoint.names():
             yield from template_defects(checkpoint, tokenizer.tokens, reader)
+        architecture = limits.architectures.supported.get(model.model_type)
+        if architecture and architecture.modality == "multimodal":
+            yield from processor_defects(checkpoint, folder, reader)
         yield from generation_defects(checkpoint, folder, config, TokenIds(rows, tokenizer.end_id), reader)
 
 

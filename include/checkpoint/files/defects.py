@@ -58,7 +58,7 @@ class WeightsMissingError(Defect):
 
 class IndexMissingError(Defect):
     summary = "Several shards, or one of another name, and no index"
-    cure = "Save the model again; the index is model.safetensors.index.json."
+    cure = NORMALISE
 
 
 class IndexInvalidError(Defect):

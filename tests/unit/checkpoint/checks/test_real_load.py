@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def small_samples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tensors are small, so that their samples are, too."""
     monkeypatch.setattr(value_checks, "SAMPLE_BYTES", 64)
-    yield
 
 
 def _set(name: str, value: float, place: Any = 5) -> Callable[[Path], None]:
