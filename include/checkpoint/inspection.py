@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from include.aws.s3_uri import is_s3_uri
+from include.checkpoint.errors import PickleRefusedError
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import (
     METADATA_FILES,
@@ -23,8 +24,8 @@ from include.checkpoint.files.folder import (
     list_files,
     whole,
 )
-from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Pin
@@ -149,13 +150,13 @@ def _entries(name: str, pin: Pin, reader: RangeReader, notes: list[str]) -> list
         header, found = examine_header(whole(name, pin), reader)
         notes += [str(defect) for defect in found[:1]]
         return [(entry.dtype, entry.shape) for entry in header.tensors]
-    if name.endswith(_TORCH_FILES) and not is_s3_uri(pin.uri):
-        return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
     try:
-        refuse_git_lfs_pointer(name, read(whole(name, pin), 0, len(POINTER), reader))
+        refuse_placeholder(name, read(whole(name, pin), 0, len(POINTER), reader))
+        if name.endswith(_TORCH_FILES) and not is_s3_uri(pin.uri):
+            return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
         notes.append(f"{name} is a pickle; its tensors are not counted.")
-    except Defect as defect:
-        notes.append(str(defect))
+    except (Defect, PickleRefusedError) as error:
+        notes.append(str(error))
     return []
 
 

@@ -58,7 +58,7 @@ def layout_mismatch(location: str | Path, kind: SourceKind, expected: str) -> La
     return LayoutMismatchError(str(location), expected, found, remedy)
 
 
-def refuse_otherlayouts_at(location: str | Path, reader: RangeReader = LOCAL) -> None:
+def refuse_other_layouts(location: str | Path, reader: RangeReader = LOCAL) -> None:
     """Raise LayoutMismatchError or SourceUnrecognisedError where there is a model, but not as a Hugging Face folder.
 
     A Hugging Face folder that lacks files is none of these.

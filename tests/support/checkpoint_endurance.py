@@ -7,6 +7,7 @@ python -m tests.support.checkpoint_endurance kill --count 50
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import resource
 import shutil
@@ -21,12 +22,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
-from include.checkpoint.checks.transformers_process import TRANSFORMERS_PROCESS
+from include.checkpoint.checks.transformers_process import TRANSFORMERS_PROCESS, ask_transformers
 from include.errors import ModelImportError
 from tests.support.checkpoint_kills import kill_at_random
 from tests.support.fuzz_inputs import FuzzCase, fuzz_cases
 from tests.support.mutants import mutate
 
+log = logging.getLogger(__name__)
 # Of processor time, so that other work on the machine does not look like a hang; waiting has a bound of its own.
 HANG_SECONDS = 5.0
 WAIT_SECONDS = 60.0
@@ -72,8 +74,11 @@ def fuzz(cases: Sequence[FuzzCase], count: int, seed: int = 0) -> FuzzResult:
     originals = {path: path.read_bytes() for case in cases for path in case.targets}
     files = [(case, path) for case in cases for path in case.targets]
     result = FuzzResult()
+    ask_transformers("config", folder="")  # Its imports may take longer than a mutant may wait.
     with TemporaryDirectory() as work:
         for number in range(count):
+            if number % 100 == 0 and number:
+                log.info("%s mutants, %s crashes, %s hangs", number, len(result.crashes), len(result.hangs))
             case, path = rng.choice(files)
             path.write_bytes(mutate(path.name, originals[path], rng))
             mutant = f"mutant {number} of seed {seed}, {case.folder.name}/{path.name}"
@@ -127,6 +132,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     run = _run_fuzz if arguments.what == "fuzz" else _run_kills
     with TemporaryDirectory() as folder:
         sys.exit(not run(Path(folder), arguments.count, arguments.seed))

@@ -50,9 +50,9 @@ def _tokenizer(folder: str, model_type: str, rows: int | None) -> Iterator[dict[
     try:
         known = AutoConfig.for_model(model_type) if model_type else PretrainedConfig()
         loaded = AutoTokenizer.from_pretrained(folder, config=known, **LOCAL)
-        ids = loaded(_PROMPT).input_ids
+        ids, vocabulary = loaded(_PROMPT).input_ids, loaded.get_vocab()
         yield {
-            "beyond": {token: number for token, number in loaded.get_vocab().items() if rows and number >= rows},
+            "beyond": {} if rows is None else {token: number for token, number in vocabulary.items() if number >= rows},
             "tokens": dict(loaded.special_tokens_map),
             "end_id": loaded.eos_token_id,
             "ends_prompts": bool(ids) and ids[-1] == loaded.eos_token_id and not known.is_encoder_decoder,

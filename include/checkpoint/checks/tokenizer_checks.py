@@ -11,8 +11,8 @@ from include.checkpoint.checks import model_defects as defects
 from include.checkpoint.checks.transformers_process import ask_transformers
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import TOKENIZER_FILES
-from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json, read_text
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 from include.checkpoint.files.reading import RangeReader, read
 from include.checkpoint.files.segments import Checkpoint
 
@@ -56,7 +56,7 @@ def examine_tokenizer(
     for name in (name for name in TOKENIZER_FILES if name in names):
         try:
             file = checkpoint.file(name)
-            refuse_git_lfs_pointer(name, read(file, 0, len(POINTER), reader))
+            refuse_placeholder(name, read(file, 0, len(POINTER), reader))
             value = read_json(file, reader) if name.endswith(".json") else {}
             problems += _config_defects(value, model.tokenizer_classes) if name == CONFIG else []
         except Defect as defect:

@@ -249,3 +249,26 @@ def test_a_git_lfs_pointer_is_named(name: str, single: Path, capsys: pytest.Capt
     )
     main(["inspect", str(single)])
     assert ("git-lfs" in capsys.readouterr().out) == (name != "tokenizer.json")
+
+
+@pytest.mark.parametrize("name", [SHARD, "config.json"])
+def test_a_web_page_in_place_of_a_file_is_named(name: str, single: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (single / name).write_text("\n<!DOCTYPE html><html><title>Log in</title></html>" + " " * 100)
+
+    assert main(["validate", str(single)]) == 1
+    assert "HtmlPageError: The file is a web page" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "<html></html>"])
+def test_a_placeholder_for_a_pickle_is_named_by_every_command(
+    content: str, adapter_dir: Path, single: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = Path(shutil.copytree(adapter_dir, tmp_path / "adapter"))
+    (adapter / "adapter_model.safetensors").unlink()
+    (adapter / "adapter_model.bin").write_text(content)
+
+    assert main(["inspect", str(adapter)]) == 0
+    merge = ["merge", "--base", str(single), "--adapter", str(adapter), "--out", str(tmp_path / "out")]
+    assert main(merge) == 2
+    said = capsys.readouterr().out
+    assert said.count("its content was not downloaded" if "git" in content else "The file is a web page") == 2
