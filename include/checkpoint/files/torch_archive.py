@@ -48,8 +48,8 @@ def open_torch_archive(path: Path) -> TorchArchive:
         PickleRefusedError: it is no zip, a member is compressed, or the pickle is large or does more than weights need.
         GitLfsPointerError, HtmlPageError: it is one of these in place of the weights.
     """
-    with path.open("rb") as file:
-        refuse_placeholder(path.name, file.read(len(POINTER)))
+    with path.open("rb") as start:
+        refuse_placeholder(path.name, start.read(len(POINTER)))
     try:
         with _DirectoryFile(path) as file, zipfile.ZipFile(file) as archive:
             members = {info.filename: info for info in archive.infolist()}
