@@ -57,6 +57,9 @@ def _load_defects(folder: Path) -> Iterator[Defect]:
         expected = "values that make a GenerationConfig"
         yield defects.GenerationConfigUnusableError(GENERATION, expected, ended or found["problem"])
         return
+    if found["refused"]:
+        expected = "values that generate() takes"
+        yield defects.GenerationSettingsRefusedError(GENERATION, expected, found["refused"])
     for warning in found["warnings"]:
         yield defects.GenerationConfigWarning(GENERATION, "values that go together", warning)
 

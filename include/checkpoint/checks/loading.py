@@ -9,6 +9,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from include.checkpoint.checks.model_building import expected_tensors
@@ -62,17 +63,44 @@ def _tokenizer(folder: str, model_type: str, rows: int | None) -> Iterator[dict[
 
 
 def _generation(folder: str) -> Iterator[dict[str, Any]]:
-    """Load the settings as from_pretrained() of the model does, which lets through what this raises."""
+    """Load the settings as from_pretrained() of the model does, and make of them what generate() makes.
+
+    Each of the two lets through what it raises here.
+    """
     from transformers import GenerationConfig
 
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            GenerationConfig.from_pretrained(folder, local_files_only=True)
+            settings = GenerationConfig.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # whatever transformers raises for such values, they are unusable
             yield {"problem": _said(error)}
             return
-    yield {"warnings": [str(warning.message) for warning in warned]}
+    found = {"warnings": [str(warning.message) for warning in warned], "refused": None}
+    try:
+        _make_processors(settings)
+    except Exception as error:  # as above
+        found["refused"] = _said(error)
+    yield found
+
+
+def _make_processors(settings: Any) -> None:
+    """Make what changes the logits at each step, such as temperature; it refuses values that are out of range."""
+    import torch
+    from transformers import GenerationMixin, LogitsProcessorList
+
+    model = SimpleNamespace(config=SimpleNamespace(vocab_size=2))
+    ids = torch.ones(1, 1, dtype=torch.long)
+    GenerationMixin._get_logits_processor(
+        model,
+        generation_config=settings,
+        input_ids_seq_length=1,
+        encoder_input_ids=ids,
+        prefix_allowed_tokens_fn=None,
+        logits_processor=LogitsProcessorList(),
+        device="cpu",
+        model_kwargs={},
+    )
 
 
 def _image_processor(folder: str) -> Iterator[dict[str, Any]]:

@@ -250,6 +250,11 @@ class GenerationConfigUnusableError(Defect):
     cure = "Correct the named fields, or take generation_config.json from the base model."
 
 
+class GenerationSettingsRefusedError(Defect):
+    summary = f"{TRANSFORMERS} loads the model, but does not generate with these settings"
+    cure = "Correct the named field, or take generation_config.json from the base model."
+
+
 class GenerationConfigWarning(Defect):
     severity = "warning"
     summary = f"{TRANSFORMERS} warns of the generation settings"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -177,6 +178,29 @@ def test_generation_settings_are_refused_where_the_loader_refuses_them(fields: d
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"do_sample": True, "temperature": 0.0},
+        {"do_sample": True, "top_p": 1.5},
+        {"do_sample": True, "top_k": -1},
+        {"repetition_penalty": 0.0},
+        {"repetition_penalty": 1.1, "no_repeat_ngram_size": 2},
+    ],
+    ids=str,
+)
+def test_generation_settings_are_refused_where_generate_refuses_them(fields: dict[str, Any], single: Path) -> None:
+    _edit(single / "generation_config.json", **fields)
+    model = AutoModelForCausalLM.from_pretrained(single)
+    try:
+        model.generate(torch.ones(1, 2, dtype=torch.long), max_new_tokens=1)
+        refused = False
+    except ValueError:
+        refused = True
+
+    assert ("GenerationSettingsRefusedError" in _found(validate(checkpoint_of_folder(single)))) is refused
+
+
+@pytest.mark.parametrize(
     ("edit", "file"),
     [
         (lambda f: _edit(f / "tokenizer_config.json", pad_token="[PAD]"), "tokenizer_config.json"),
@@ -237,38 +261,3 @@ def test_shards_that_the_index_does_not_name_are_left_out(own_base: Path, adapte
     assert equal_bits(load_weights(folder), weights)
     merge = ["merge", "--base", str(own_base), "--adapter", str(adapter_dir), "--out", str(tmp_path / "merged")]
     assert main(merge) == 0
-
-
-@pytest.mark.parametrize("name", [SHARD, "config.json", "tokenizer.json", "generation_config.json"])
-def test_a_git_lfs_pointer_is_named(name: str, single: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (single / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 4943\n")
-
-    assert main(["validate", str(single)]) == 1
-    assert f"GitLfsPointerError: The file is a git-lfs pointer: its content was not downloaded: {name}" in (
-        capsys.readouterr().out
-    )
-    main(["inspect", str(single)])
-    assert ("git-lfs" in capsys.readouterr().out) == (name != "tokenizer.json")
-
-
-@pytest.mark.parametrize("name", [SHARD, "config.json"])
-def test_a_web_page_in_place_of_a_file_is_named(name: str, single: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (single / name).write_text("\n<!DOCTYPE html><html><title>Log in</title></html>" + " " * 100)
-
-    assert main(["validate", str(single)]) == 1
-    assert "HtmlPageError: The file is a web page" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("content", ["version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "<html></html>"])
-def test_a_placeholder_for_a_pickle_is_named_by_every_command(
-    content: str, adapter_dir: Path, single: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    adapter = Path(shutil.copytree(adapter_dir, tmp_path / "adapter"))
-    (adapter / "adapter_model.safetensors").unlink()
-    (adapter / "adapter_model.bin").write_text(content)
-
-    assert main(["inspect", str(adapter)]) == 0
-    merge = ["merge", "--base", str(single), "--adapter", str(adapter), "--out", str(tmp_path / "out")]
-    assert main(merge) == 2
-    said = capsys.readouterr().out
-    assert said.count("its content was not downloaded" if "git" in content else "The file is a web page") == 2
