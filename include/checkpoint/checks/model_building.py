@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+# What older versions saved of a rotary embedding, which is computed.
+_ROTARY = "rotary_emb.inv_freq"
 
 
 def expected_tensors(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,5 +36,10 @@ def expected_tensors(config: Mapping[str, Any]) -> dict[str, Any]:
         "shapes": shapes,
         "groups": [sorted(group) for group in parameters.values()],
         "optional": sorted(shapes.keys() - named),
-        "ignored": list(model._keys_to_ignore_on_load_unexpected or ()),
+        "ignored": [*(model._keys_to_ignore_on_load_unexpected or ()), *_skipped_buffers(model)],
     }
+
+
+def _skipped_buffers(model: Any) -> list[str]:
+    """Return patterns of what from_pretrained() skips where the model has it itself."""
+    return [re.escape(_ROTARY)] if any(name.endswith(_ROTARY) for name, _ in model.named_buffers()) else []

@@ -200,6 +200,18 @@ def test_generation_settings_are_refused_where_generate_refuses_them(fields: dic
     assert ("GenerationSettingsRefusedError" in _found(validate(checkpoint_of_folder(single)))) is refused
 
 
+@pytest.mark.parametrize("family", ["mistral", "llama"])
+def test_rotary_buffers_of_older_versions_are_accepted_as_the_loader_does(family: str, tmp_path: Path) -> None:
+    folder = save_model(make_model(family, eos_token_id=1), tmp_path / "model")
+    tensors = load_file(folder / SHARD)
+    buffers = {f"model.layers.{n}.self_attn.rotary_emb.inv_freq": torch.ones(8) for n in range(2)}
+    save_file(tensors | buffers, folder / SHARD, {"format": "pt"})
+
+    _, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not report["unexpected_keys"]
+    assert not validate(checkpoint_of_folder(folder)).errors
+
+
 @pytest.mark.parametrize(
     ("edit", "file"),
     [
