@@ -90,7 +90,7 @@ def _make_processors(settings: Any) -> None:
     from transformers import GenerationMixin, LogitsProcessorList
 
     model = SimpleNamespace(config=SimpleNamespace(vocab_size=2))
-    settings._eos_token_tensor = None  # generate() sets it; an end token makes no processor fail
+    settings._eos_token_tensor = torch.zeros(1, dtype=torch.long)  # generate() sets it to the end tokens
     ids = torch.ones(1, 1, dtype=torch.long)
     GenerationMixin._get_logits_processor(
         model,
