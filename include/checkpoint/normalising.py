@@ -54,7 +54,8 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     changed |= _renamed_index(checkpoint, weights, reader)
     made, made_notes = _made_index(checkpoint, headers, weights)
     changed, notes = changed | made, notes + made_notes
-    notes += [*weights.notes, *(f"{name} was left out, as {INDEX} does not name it." for name in stale)]
+    kept = INDEX if INDEX in checkpoint.names() else SINGLE
+    notes += [*weights.notes, *(f"{name} was left out: {TRANSFORMERS} reads {kept} and ignores it." for name in stale)]
     if not notes:
         return checkpoint
     dropped = (*stale, TEKKEN, *((TEMPLATE, TEMPLATE_JSON) if template is not None else ()))
@@ -127,9 +128,11 @@ def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, byt
 
 
 def _unindexed_shards(checkpoint: Checkpoint, reader: RangeReader) -> list[str]:
-    """Return the weights files that Bedrock's transformers ignores: the index is complete without them."""
+    """Return the weights files that Bedrock's transformers ignores: the index, or one file, is complete without them."""
     shards = {name for name in checkpoint.names() if is_hf_weights(name)}
-    if INDEX not in checkpoint.names() or SINGLE in shards:
+    if INDEX not in checkpoint.names():
+        return sorted(shards - {SINGLE}) if SINGLE in shards else []
+    if SINGLE in shards:
         return []
     weight_map = read_json(checkpoint.file(INDEX), reader).get("weight_map")
     named = set(map(str, weight_map.values())) if isinstance(weight_map, dict) else set()

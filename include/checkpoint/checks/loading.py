@@ -76,7 +76,7 @@ def _generation(folder: str) -> Iterator[dict[str, Any]]:
         except Exception as error:  # whatever transformers raises for such values, they are unusable
             yield {"problem": _said(error)}
             return
-    found = {"warnings": [str(warning.message) for warning in warned], "refused": None}
+    found: dict[str, Any] = {"warnings": [str(warning.message) for warning in warned], "refused": None}
     try:
         _make_processors(settings)
     except Exception as error:  # as above

@@ -200,6 +200,18 @@ def test_generation_settings_are_refused_where_generate_refuses_them(fields: dic
     assert ("GenerationSettingsRefusedError" in _found(validate(checkpoint_of_folder(single)))) is refused
 
 
+def test_weights_beside_a_whole_file_are_left_out_as_the_loader_does(single: Path, tmp_path: Path) -> None:
+    weights = load_weights(single)
+    shutil.copy(save_model(make_model(hidden_size=32), tmp_path / "older") / SHARD, single / "old.safetensors")
+    assert _complaint(single) is None
+
+    assert "ShardNotIndexedError" in _found(validate(checkpoint_of_folder(single)))
+    folder = _normalised(single, tmp_path)
+    assert not (folder / "old.safetensors").exists()
+    assert equal_bits(load_weights(folder), weights)
+    assert not validate(checkpoint_of_folder(folder)).errors
+
+
 @pytest.mark.parametrize("family", ["mistral", "llama"])
 def test_rotary_buffers_of_older_versions_are_accepted_as_the_loader_does(family: str, tmp_path: Path) -> None:
     folder = save_model(make_model(family, eos_token_id=1), tmp_path / "model")
