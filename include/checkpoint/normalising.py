@@ -128,7 +128,7 @@ def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, byt
 
 
 def _unindexed_shards(checkpoint: Checkpoint, reader: RangeReader) -> list[str]:
-    """Return the weights files that Bedrock's transformers ignores: the index, or one file, is complete without them."""
+    """Return the weights files that Bedrock's transformers ignores: it reads what the index names, or one file."""
     shards = {name for name in checkpoint.names() if is_hf_weights(name)}
     if INDEX not in checkpoint.names():
         return sorted(shards - {SINGLE}) if SINGLE in shards else []
