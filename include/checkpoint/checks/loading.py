@@ -89,11 +89,11 @@ def _make_processors(settings: Any) -> None:
     import torch
     from transformers import GenerationMixin, LogitsProcessorList
 
-    model = SimpleNamespace(config=SimpleNamespace(vocab_size=2))
+    model = GenerationMixin()
+    model.config = SimpleNamespace(vocab_size=2)
     settings._eos_token_tensor = torch.zeros(1, dtype=torch.long)  # generate() sets it to the end tokens
     ids = torch.ones(1, 1, dtype=torch.long)
-    GenerationMixin._get_logits_processor(
-        model,
+    model._get_logits_processor(
         generation_config=settings,
         input_ids_seq_length=1,
         encoder_input_ids=ids,
