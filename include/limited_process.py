@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import runpy
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -24,6 +25,11 @@ class Limits(NamedTuple):
     memory_bytes: int
     output_bytes: int
 
+    @property
+    def waiting_seconds(self) -> int:
+        """How long it may take by the clock: the processor may be shared."""
+        return self.seconds * 3 + 30
+
 
 def run_limited(script: str, job: bytes, output: IO[bytes], limits: Limits) -> str | None:
     """Run a Python file, which reads ``job`` from its standard input and writes to ``output``, a file.
@@ -38,15 +44,24 @@ def run_limited(script: str, job: bytes, output: IO[bytes], limits: Limits) -> s
             stdout=output,
             stderr=subprocess.PIPE,
             env=process_environment(),
-            timeout=limits.seconds * 3 + 30,  # the processor may be shared
+            timeout=limits.waiting_seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return f"no end within {limits.seconds} seconds of processor time"
-    if done.returncode == 0:
+        return f"no end within {limits.waiting_seconds} seconds"
+    return why_ended(done.returncode, done.stderr, limits)
+
+
+def why_ended(code: int, errors: bytes, limits: Limits) -> str | None:
+    """Return why a process with this exit code ended early: what it wrote last to its standard error, or its limit."""
+    if code == 0:
         return None
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return (lines[-1] if lines else f"ended by signal or code {done.returncode}")[:LONGEST_ERROR]
+    if code == -signal.SIGXCPU:
+        return f"no end within {limits.seconds} seconds of processor time"
+    if code == -signal.SIGALRM:
+        return f"no end within {limits.waiting_seconds} seconds"
+    lines = errors.decode(errors="replace").strip().splitlines()
+    return (lines[-1] if lines else f"ended by signal or code {code}")[:LONGEST_ERROR]
 
 
 def process_environment() -> dict[str, str]:
@@ -54,17 +69,18 @@ def process_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
 
 
-def _limit(limits: Limits) -> None:
-    for kind, limit in (
-        (resource.RLIMIT_CPU, limits.seconds),
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, limits.output_bytes),
-        (resource.RLIMIT_CORE, 0),
+def set_limits(limits: Limits) -> None:
+    """Limit this process for the rest of its life."""
+    for kind, limit, hard in (
+        (resource.RLIMIT_CPU, limits.seconds, limits.seconds + 1),  # at the hard one the system only kills
+        (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.output_bytes, limits.output_bytes),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with suppress(ValueError, OSError):  # macOS refuses some
-            resource.setrlimit(kind, (limit, limit))
+            resource.setrlimit(kind, (limit, hard))
 
 
 if __name__ == "__main__":
-    _limit(Limits(*map(int, sys.argv[2:])))
+    set_limits(Limits(*map(int, sys.argv[2:])))
     runpy.run_path(sys.argv[1], run_name="__main__")

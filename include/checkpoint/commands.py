@@ -7,20 +7,20 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from include.aws.s3_uri import is_s3_uri
-from include.checkpoint.checks.oracle import load_transformers
-from include.checkpoint.checks.validation import validate
+from include.checkpoint.checks.transformers_process import TRANSFORMERS_PROCESS
+from include.checkpoint.checks.validation import NOT_LOADED, validate
 from include.checkpoint.converting import convert, peft_adapter
 from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
-from include.checkpoint.inspection import CONVERTED, inspect, kind_of
+from include.checkpoint.inspection import inspect
+from include.checkpoint.layouts import CONVERTED, kind_of, refuse_other_layouts
 from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
@@ -43,9 +43,10 @@ def run_inspect(arguments: argparse.Namespace) -> Outcome:
 def run_validate(arguments: argparse.Namespace) -> Outcome:
     """Say every defect of a checkpoint."""
     reader = _reader(arguments.location)
+    refuse_other_layouts(arguments.location, reader)
     checkpoint = checkpoint_of_folder(arguments.location, reader)
-    with _as_folder(arguments.location, checkpoint, reader) if arguments.load else nullcontext() as folder:
-        report = validate(checkpoint, reader, folder=folder)
+    loaded_from = _as_folder(arguments.location, checkpoint, reader) if arguments.load else NOT_LOADED
+    report = validate(checkpoint, reader, loaded_from=loaded_from)
     lines = [f"error: {record.line()}" for record in report.errors]
     lines += [f"warning: {record.line()}" for record in report.warnings]
     return DEFECTS if report.errors else GOOD, report.model_dump(mode="json"), [*lines, report.summary]
@@ -105,9 +106,8 @@ def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
 def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:
     """Normalise, write the folder, and say what validation finds in it."""
     checkpoint = normalise(checkpoint, work)
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(load_transformers)
-        materialize(checkpoint, out, progress=LogProgress("Writing files"))
+    TRANSFORMERS_PROCESS.start()  # its imports take seconds, which can pass while files are written
+    materialize(checkpoint, out, progress=LogProgress("Writing files"))
     shutil.rmtree(work, ignore_errors=True)
     report = validate(checkpoint_of_folder(out))
     said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatch
 from pathlib import Path
 
-from include.checkpoint.errors import SourceUnrecognisedError
 from include.checkpoint.files.folder import INDEX, METADATA_FILES, RAW_ADAPTER, list_files, whole
 from include.checkpoint.files.json_files import read_json
 from include.checkpoint.files.reading import verify_pins
 from include.checkpoint.files.segments import Checkpoint, PlacedTensor
 from include.checkpoint.files.torch_zip import pth_tensors
-from include.checkpoint.inspection import ADAPTER_CONFIG, PICKLED_WEIGHTS, describe_unrecognised, kind_of
+from include.checkpoint.layouts import (
+    ADAPTER_CONFIG,
+    CONVERTED,
+    is_pickled_weights,
+    kind_of,
+    layout_mismatch,
+    unrecognised,
+)
 from include.checkpoint.mistral.conversion import convert as convert_raw
 from include.checkpoint.mistral.raw_adapter import convert_adapter
 from include.checkpoint.writing.layout import lay_out, weights_index
@@ -20,6 +25,7 @@ from include.checkpoint.writing.overlay import overlay, pin_of
 from include.checkpoint.writing.progress import Progress, no_progress
 
 OVERLAY = "pickled.overlay"
+_MASKS = (".attn.bias", ".attn.masked_bias")
 
 
 def convert(
@@ -28,10 +34,14 @@ def convert(
     """Return the model in ``source_dir`` in the Hugging Face layout: Mistral's own layout, or pickled weights.
 
     What changes is written to an overlay in ``overlay_dir``, synced if ``durable``; all else stays in the source.
-    Raises what ``mistral.conversion.convert`` and ``convert_pickled`` raise.
+    Raises LayoutMismatchError for another layout, and what ``mistral.conversion.convert`` and ``convert_pickled``
+    raise.
     """
-    if kind_of(source_dir) == "hf_pickled":
+    kind = kind_of(source_dir)
+    if kind == "hf_pickled":
         return convert_pickled(source_dir, overlay_dir, durable=durable)
+    if kind not in CONVERTED:
+        raise layout_mismatch(source_dir, kind, "a raw Mistral model, or pickled weights")
     return convert_raw(source_dir, overlay_dir, progress=progress, durable=durable)
 
 
@@ -46,7 +56,7 @@ def peft_adapter(folder: str | Path, work_dir: Path) -> Path:
         return source
     if (source / RAW_ADAPTER).is_file():
         return convert_adapter(source, work_dir / "adapter")
-    raise SourceUnrecognisedError(str(source), describe_unrecognised(list_files(source)))
+    raise unrecognised(source, list_files(source))
 
 
 def convert_pickled(source_dir: str | Path, overlay_dir: str | Path, *, durable: bool = True) -> Checkpoint:
@@ -61,11 +71,14 @@ def convert_pickled(source_dir: str | Path, overlay_dir: str | Path, *, durable:
         SourceChangedError: a file changed meanwhile.
     """
     found = list_files(Path(source_dir).absolute())
-    sources = {name: pin for name, pin in found.items() if fnmatch(name, PICKLED_WEIGHTS)}
+    sources = {name: pin for name, pin in found.items() if is_pickled_weights(name)}
     kept = {name: pin for name, pin in found.items() if name in METADATA_FILES and name != INDEX}
     config = whole("config.json", found["config.json"])
     tied = read_json(config).get("tie_word_embeddings") is True
-    shards = {_safetensors_name(name): _once(pth_tensors(Path(pin.uri)), tied) for name, pin in sources.items()}
+    stored = {_safetensors_name(name): pth_tensors(Path(pin.uri)) for name, pin in sources.items()}
+    shards = {
+        name: _once([tensor for tensor in tensors if not _is_buffer(tensor)], tied) for name, tensors in stored.items()
+    }
     path = Path(overlay_dir) / OVERLAY
     with overlay(path, 0, durable=durable) as out:
         weights = [lay_out(name, tensors, out) for name, tensors in shards.items()]
@@ -80,7 +93,12 @@ def convert_pickled(source_dir: str | Path, overlay_dir: str | Path, *, durable:
 
 
 def _safetensors_name(name: str) -> str:
-    return name.replace("pytorch_model", "model", 1).removesuffix(".bin") + ".safetensors"
+    return name.replace("pytorch_model", "model", 1).rpartition(".")[0] + ".safetensors"
+
+
+def _is_buffer(tensor: PlacedTensor) -> bool:
+    """Return whether the model computes this tensor itself: a mask of attention, which older versions saved."""
+    return tensor.dtype in ("BOOL", "U8") and tensor.name.endswith(_MASKS)
 
 
 def _once(tensors: list[PlacedTensor], tied: bool) -> list[PlacedTensor]:

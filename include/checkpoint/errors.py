@@ -229,14 +229,21 @@ class RawTokenizerError(ModelImportError):
 class SourceUnrecognisedError(ModelImportError):
     """A folder that holds none of the layouts this project reads."""
 
-    def __init__(self, location: str, found: str) -> None:
+    def __init__(self, location: str, found: str, remedy: str = "") -> None:
         super().__init__(
             "No model was recognised here",
             location,
             "config.json with *.safetensors, params.json with consolidated.*, or adapter_config.json",
             found,
-            "Give the folder that itself holds config.json, params.json or adapter_config.json.",
+            remedy or "Give the folder that itself holds config.json, params.json or adapter_config.json.",
         )
+
+
+class LayoutMismatchError(ModelImportError):
+    """A folder with a model or adapter in another layout than the command takes."""
+
+    def __init__(self, location: str, expected: str, found: str, remedy: str) -> None:
+        super().__init__("This command does not take such a folder", location, expected, found, remedy)
 
 
 class CheckpointInvalidError(ModelImportError):

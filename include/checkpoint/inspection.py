@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
 from include.aws.s3_uri import is_s3_uri
-from include.checkpoint.errors import SourceUnrecognisedError
+from include.checkpoint.errors import PickleRefusedError
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import (
-    DESCRIPTIONS,
     METADATA_FILES,
     RAW_ADAPTER,
     TEKKEN,
@@ -25,25 +24,18 @@ from include.checkpoint.files.folder import (
     list_files,
     whole,
 )
-from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.safetensors_header import examine_header
 from include.checkpoint.files.segments import Pin
 from include.checkpoint.files.torch_zip import pth_tensors
+from include.checkpoint.layouts import ADAPTER_CONFIG, SourceKind, has_file, is_pickled_weights, layouts_at
 from include.checkpoint.mistral.raw_params import PARAMS
 from include.checkpoint.mistral.raw_weights import PATTERNS
 
-SourceKind = Literal["hf", "hf_pickled", "raw_mistral", "adapter", "mistral_adapter"]
-#: Layouts that Bedrock does not read; they are converted, and need a local copy for it.
-CONVERTED: tuple[SourceKind, ...] = ("hf_pickled", "raw_mistral")
-MODEL_KINDS: tuple[SourceKind, ...] = ("hf", *CONVERTED)
-ADAPTER_KINDS: tuple[SourceKind, ...] = ("adapter", "mistral_adapter")
-ADAPTER_CONFIG = "adapter_config.json"
 RAW_FILES = (*PATTERNS, PARAMS, TEKKEN, "tokenizer.model*", "tokenizer.json", "tokenizer_config.json")
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", *TOKENIZER_FILES)
-MOST_NAMED = 10
-PICKLED_WEIGHTS = "pytorch_model*.bin"
 _TORCH_FILES = (".pth", ".pt", ".bin")
 # What training leaves beside a model, and why it stays there.
 LEFTOVERS = (
@@ -86,7 +78,7 @@ class SourceReport(BaseModel, frozen=True):
 def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
     """Return what is at ``location``; raises SourceUnreadableError, SourceEmptyError and SourceUnrecognisedError."""
     found = list_files(location, reader)
-    layouts = _layouts(location, found)
+    layouts = layouts_at(location, found)
     kind = layouts[0]
     chosen = tuple(name for name in found if _belongs(name, kind, found))
     notes = [f"Several layouts are here ({', '.join(layouts)}); {kind} is used."] if len(layouts) > 1 else []
@@ -112,58 +104,16 @@ def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
     )
 
 
-def kind_of(location: str | Path, reader: RangeReader = LOCAL) -> SourceKind:
-    """Return what is at ``location``, by the names of its files alone; raises what ``inspect`` raises for them."""
-    return _layouts(location, list_files(location, reader))[0]
-
-
-def _layouts(location: str | Path, found: Mapping[str, Pin]) -> tuple[SourceKind, ...]:
-    """Return the layouts that are there, the preferred one first; there is at least one."""
-    layouts = tuple(kind for kind, is_there in _LAYOUTS.items() if is_there(found))
-    if not layouts:
-        raise SourceUnrecognisedError(str(location), describe_unrecognised(found))
-    return layouts
-
-
-def describe_unrecognised(names: Iterable[str]) -> str:
-    """Return what a folder without a model of its own holds: the subfolders with a model, or else its first files."""
-    listed = sorted(names)
-    below = [name.rpartition("/")[0] for name in listed if name.rpartition("/")[2] in DESCRIPTIONS and "/" in name]
-    if below:
-        folders = list(dict.fromkeys(below))
-        more = f" and {len(folders) - MOST_NAMED} more" if len(folders) > MOST_NAMED else ""
-        return f"models in the subfolders {', '.join(folders[:MOST_NAMED])}{more}"
-    return ", ".join(listed[:MOST_NAMED])
-
-
-def _has(*patterns: str) -> Callable[[Mapping[str, Pin]], bool]:
-    return lambda found: any(fnmatch(name, pattern) and "/" not in name for name in found for pattern in patterns)
-
-
-def _has_hf(found: Mapping[str, Pin]) -> bool:
-    return "config.json" in found and any(map(is_hf_weights, found))
-
-
-# In the order of preference: a Hugging Face model needs no work, an adapter beside a whole model is a by-product.
-_LAYOUTS: dict[SourceKind, Callable[[Mapping[str, Pin]], bool]] = {
-    "hf": _has_hf,
-    "hf_pickled": lambda found: "config.json" in found and _has(PICKLED_WEIGHTS)(found),
-    "raw_mistral": lambda found: PARAMS in found and _has(*PATTERNS)(found),
-    "adapter": _has(ADAPTER_CONFIG),
-    "mistral_adapter": lambda found: RAW_ADAPTER in found and PARAMS in found,
-}
-
-
 def _belongs(name: str, kind: SourceKind, found: Mapping[str, Pin]) -> bool:
     if kind == "hf":
         return is_read_by_bedrock(name)
     if kind == "hf_pickled":
-        return name in METADATA_FILES or (fnmatch(name, PICKLED_WEIGHTS) and "/" not in name)
+        return name in METADATA_FILES or is_pickled_weights(name)
     if kind == "adapter":
         return name in ADAPTER_FILES
     if kind == "mistral_adapter":
         return name in (RAW_ADAPTER, PARAMS)
-    pattern = next(pattern for pattern in PATTERNS if _has(pattern)(found))
+    pattern = next(pattern for pattern in PATTERNS if has_file(pattern)(found))
     return any(fnmatch(name, wanted) for wanted in (pattern, *RAW_FILES[len(PATTERNS) :])) and "/" not in name
 
 
@@ -200,13 +150,13 @@ def _entries(name: str, pin: Pin, reader: RangeReader, notes: list[str]) -> list
         header, found = examine_header(whole(name, pin), reader)
         notes += [str(defect) for defect in found[:1]]
         return [(entry.dtype, entry.shape) for entry in header.tensors]
-    if name.endswith(_TORCH_FILES) and not is_s3_uri(pin.uri):
-        return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
     try:
-        refuse_git_lfs_pointer(name, read(whole(name, pin), 0, len(POINTER), reader))
+        refuse_placeholder(name, read(whole(name, pin), 0, len(POINTER), reader))
+        if name.endswith(_TORCH_FILES) and not is_s3_uri(pin.uri):
+            return [(tensor.dtype, tensor.shape) for tensor in pth_tensors(Path(pin.uri))]
         notes.append(f"{name} is a pickle; its tensors are not counted.")
-    except Defect as defect:
-        notes.append(str(defect))
+    except (Defect, PickleRefusedError) as error:
+        notes.append(str(error))
     return []
 
 

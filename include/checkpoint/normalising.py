@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from include.checkpoint.files.safetensors_header import WEIGHT_DTYPES, Header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 from include.checkpoint.mistral.raw_tokenizer import files_of_tekken
 from include.checkpoint.newer_configs import fit_architecture, separate_tensors
+from include.checkpoint.processors import PROCESSOR_FILES, normalise_processors
+from include.checkpoint.prompt_ends import TOKENIZER, leave_prompts_open, without_end_token
 from include.checkpoint.writing.overlay import Overlay, overlay, pin_of
 from include.checkpoint.writing.weights_headers import HeaderChanges, header_changes, sound_headers
 from include.service.limits import TRANSFORMERS, load_limits
@@ -49,7 +52,10 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     template = _template(checkpoint, reader) if {TOKENIZER_CONFIG, TEKKEN} & set(checkpoint.names()) else None
     changed, notes = _metadata(checkpoint, headers, template, reader)
     changed |= _renamed_index(checkpoint, weights, reader)
-    notes += [*weights.notes, *(f"{name} was left out, as {INDEX} does not name it." for name in stale)]
+    made, made_notes = _made_index(checkpoint, headers, weights)
+    changed, notes = changed | made, notes + made_notes
+    kept = INDEX if INDEX in checkpoint.names() else SINGLE
+    notes += [*weights.notes, *(f"{name} was left out: {TRANSFORMERS} reads {kept} and ignores it." for name in stale)]
     if not notes:
         return checkpoint
     dropped = (*stale, TEKKEN, *((TEMPLATE, TEMPLATE_JSON) if template is not None else ()))
@@ -80,8 +86,31 @@ def _metadata(
     made, made_notes = _made_tokenizer(checkpoint, reader)
     found = json.loads(made[TOKENIZER_CONFIG]) if made else read_json_if_any(checkpoint, TOKENIZER_CONFIG, reader)
     tokenizer, tokenizer_notes = normalise_tokenizer(found, template)
-    changed |= made | ({TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {})
-    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes]
+    opened, opened_notes = _opened_prompts(checkpoint, config, tokenizer, reader)
+    changed |= made | ({TOKENIZER_CONFIG: format_json(tokenizer)} if tokenizer_notes else {}) | opened
+    processors = {
+        name: read_json_if_any(checkpoint, name, reader) for name in PROCESSOR_FILES if name in checkpoint.names()
+    }
+    split, split_notes = normalise_processors(processors)
+    changed |= {name: format_json(content) for name, content in split.items()}
+    return changed, [*notes, *config_notes, *made_notes, *tokenizer_notes, *opened_notes, *split_notes]
+
+
+def _opened_prompts(
+    checkpoint: Checkpoint, config: Mapping[str, Any], tokenizer_config: Mapping[str, Any], reader: RangeReader
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the tokenizer's files that change so that it does not end every prompt, and a note on each."""
+    changed, notes = {}, []
+    switched, has_switch = leave_prompts_open(config, tokenizer_config)
+    if has_switch:
+        changed[TOKENIZER_CONFIG] = format_json(switched)
+        notes.append(f"{TOKENIZER_CONFIG}: add_eos_token = false, since a prompt must not end with the end token.")
+    if TOKENIZER in checkpoint.names():
+        tokenizer = read_json(checkpoint.file(TOKENIZER), reader)
+        if (shortened := without_end_token(config, tokenizer_config, tokenizer)) is not None:
+            changed[TOKENIZER] = format_json(shortened)
+            notes.append(f"{TOKENIZER}: no end token after a prompt, which its post_processor added.")
+    return changed, notes
 
 
 def _made_tokenizer(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:
@@ -99,9 +128,11 @@ def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, byt
 
 
 def _unindexed_shards(checkpoint: Checkpoint, reader: RangeReader) -> list[str]:
-    """Return the weights files that Bedrock's transformers ignores: the index is complete without them."""
+    """Return the weights files that Bedrock's transformers ignores: it reads what the index names, or one file."""
     shards = {name for name in checkpoint.names() if is_hf_weights(name)}
-    if INDEX not in checkpoint.names() or SINGLE in shards:
+    if INDEX not in checkpoint.names():
+        return sorted(shards - {SINGLE}) if SINGLE in shards else []
+    if SINGLE in shards:
         return []
     weight_map = read_json(checkpoint.file(INDEX), reader).get("weight_map")
     named = set(map(str, weight_map.values())) if isinstance(weight_map, dict) else set()
@@ -139,6 +170,19 @@ def _renamed_index(checkpoint: Checkpoint, weights: HeaderChanges, reader: Range
     if isinstance(metadata, dict) and isinstance(size := metadata.get("total_size"), int):
         index["metadata"] = metadata | {"total_size": size + sum(copy.entry.size for copy in weights.copies.values())}
     return {INDEX: format_json(index | {"weight_map": renamed})}
+
+
+def _made_index(
+    checkpoint: Checkpoint, headers: Mapping[str, Header], weights: HeaderChanges
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return an index for shards that have none, and a note; no tensor may be in two of them."""
+    entries = [(name, entry) for name, header in headers.items() for entry in header.tensors]
+    entries += [(copy.file, replace(copy.entry, name=name)) for name, copy in weights.copies.items()]
+    weight_map = {weights.names.get(entry.name, entry.name): file for file, entry in entries}
+    if INDEX in checkpoint.names() or SINGLE in headers or not entries or len(weight_map) < len(entries):
+        return {}, []
+    index = {"metadata": {"total_size": sum(entry.size for _, entry in entries)}, "weight_map": weight_map}
+    return {INDEX: format_json(index)}, [f"{INDEX}: made for {', '.join(headers)}, which had none."]
 
 
 def normalise_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

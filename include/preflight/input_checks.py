@@ -24,7 +24,8 @@ READING = "s3:ListBucket, s3:GetObject and, of a source in SageMaker, the Descri
 def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClients) -> Check[Source | None]:
     """Yield problems of a source; return its description, or None if it cannot be used."""
     from include.checkpoint.files.reading import UriReader
-    from include.checkpoint.inspection import ADAPTER_KINDS, MODEL_KINDS, inspect
+    from include.checkpoint.inspection import inspect
+    from include.checkpoint.layouts import ADAPTER_KINDS, MODEL_KINDS
     from include.run.inputs import describe
 
     try:

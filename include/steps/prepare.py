@@ -30,6 +30,7 @@ BASE = "base.json"
 MERGED = "merged.json"
 PROOF = "merge-proof.json"
 READ = "read-ranges.json"
+LOADED = "loaded"
 _DELIVERED = "this content is in S3 already"
 _MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
 
@@ -87,7 +88,7 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     """Prepare the base as a Hugging Face checkpoint that Bedrock's transformers reads; convert it if necessary."""
     from include.checkpoint.files.folder import checkpoint_of_folder
-    from include.checkpoint.inspection import CONVERTED, kind_of
+    from include.checkpoint.layouts import CONVERTED, kind_of
     from include.checkpoint.normalising import normalise
 
     source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
@@ -171,11 +172,14 @@ def prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint
 
 
 def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
-    """Validate the prepared checkpoint against Bedrock's limits; raise on any error."""
+    """Check the prepared checkpoint against what Bedrock reads, load it where it fits, and raise on any error."""
+    from include.checkpoint.checks.loadable_folder import loadable_folder
     from include.checkpoint.checks.validation import raise_on_defects
     from include.checkpoint.checks.validation import validate as validate_checkpoint
 
-    report = validate_checkpoint(prepared_checkpoint(plan, s3, sagemaker), _reader(plan, s3))
+    checkpoint, reader = prepared_checkpoint(plan, s3, sagemaker), _reader(plan, s3)
+    folder = loadable_folder(checkpoint, plan.workspace_file(LOADED), reader)
+    report = validate_checkpoint(checkpoint, reader, loaded_from=folder)
     for warning in report.warnings:
         log.warning("%s", warning.line())
     raise_on_defects(report)

@@ -1,4 +1,4 @@
-"""The models that fuzzing and killing work on."""
+"""The models that the killed runs work on."""
 
 from __future__ import annotations
 
@@ -23,21 +23,6 @@ from include.checkpoint.mistral.conversion import convert
 from tests.support.checkpoint_kills import KillCase, digest_of
 from tests.support.raw_mistral import save_raw
 from tests.support.tiny_models import make_tokenizer, save_adapter, save_model
-
-
-def fuzz_folder(folder: Path) -> Path:
-    """A sound model of one layer in two shards, without a tokenizer, so that a mutant takes milliseconds."""
-    config = MistralConfig(
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        vocab_size=32,
-    )
-    model = MistralForCausalLM(config).to(torch.bfloat16)
-    model.save_pretrained(folder, max_shard_size="2KB")
-    return folder
 
 
 def _model() -> MistralForCausalLM:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from include.checkpoint.checks import model_defects as defects
+from include.checkpoint.checks.transformers_process import ask_transformers
 from include.checkpoint.files.defects import Defect
-from include.checkpoint.files.json_files import format_json, read_json_if_any
+from include.checkpoint.files.json_files import read_json_if_any
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 
@@ -18,17 +17,24 @@ GENERATION = "generation_config.json"
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
+class TokenIds(NamedTuple):
+    """The rows of the embedding and the id of the tokenizer's end token, where they are known."""
+
+    rows: int | None
+    end_id: int | None
+
+
 def generation_defects(
-    checkpoint: Checkpoint, config: Mapping[str, Any], rows: int | None, end_id: int | None, reader: RangeReader
+    checkpoint: Checkpoint, folder: Path, config: Mapping[str, Any], tokens: TokenIds, reader: RangeReader
 ) -> Iterator[Defect]:
-    """Defects of generation_config.json; ``rows`` are the embedding's, ``end_id`` is the tokenizer's end token."""
+    """Defects of generation_config.json, which is in ``folder`` too."""
     try:
         generation = read_json_if_any(checkpoint, GENERATION, reader)
     except Defect as defect:
         yield defect
         return
     if GENERATION in checkpoint.names():
-        yield from _load_defects(generation)
+        yield from _load_defects(folder)
     else:
         yield defects.GenerationConfigMissingWarning(GENERATION, "a file of this name", "none")
     ends = _ids(generation.get("eos_token_id", config.get("eos_token_id")))
@@ -37,27 +43,25 @@ def generation_defects(
     for where, fields in ((GENERATION, generation), ("config.json", config)):
         for name in _IDS:
             for number in _ids(fields.get(name)):
-                if rows is not None and not -1 <= number < rows:
-                    yield defects.SpecialIdOutOfRangeError(where, f"{name} below {rows}", f"{number}")
-    if ends and end_id is not None and end_id not in ends:
-        yield defects.EndTokenMismatchWarning(GENERATION, f"eos_token_id {end_id}, the tokenizer's", f"{sorted(ends)}")
+                if tokens.rows is not None and not -1 <= number < tokens.rows:
+                    yield defects.SpecialIdOutOfRangeError(where, f"{name} below {tokens.rows}", f"{number}")
+    if ends and tokens.end_id is not None and tokens.end_id not in ends:
+        expected = f"eos_token_id {tokens.end_id}, the tokenizer's"
+        yield defects.EndTokenMismatchWarning(GENERATION, expected, f"{sorted(ends)}")
 
 
-def _load_defects(generation: Mapping[str, Any]) -> Iterator[Defect]:
-    """Load the settings as from_pretrained() of the model does, which lets through what this raises."""
-    from transformers import GenerationConfig
-
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
-        (Path(folder) / GENERATION).write_bytes(format_json(generation))
-        try:
-            GenerationConfig.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # whatever transformers raises for such values, they are unusable
-            found = f"{type(error).__name__}: {error}"
-            yield defects.GenerationConfigUnusableError(GENERATION, "values that make a GenerationConfig", found)
-            return
-    for warning in warned:
-        yield defects.GenerationConfigWarning(GENERATION, "values that go together", str(warning.message))
+def _load_defects(folder: Path) -> Iterator[Defect]:
+    values, ended = ask_transformers("generation", folder=str(folder))
+    found = values[0] if values else {}
+    if ended or "problem" in found:
+        expected = "values that make a GenerationConfig"
+        yield defects.GenerationConfigUnusableError(GENERATION, expected, ended or found["problem"])
+        return
+    if found["refused"]:
+        expected = "values that generate() takes"
+        yield defects.GenerationSettingsRefusedError(GENERATION, expected, found["refused"])
+    for warning in found["warnings"]:
+        yield defects.GenerationConfigWarning(GENERATION, "values that go together", warning)
 
 
 def _ids(value: Any) -> set[int]:

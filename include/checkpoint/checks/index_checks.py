@@ -19,7 +19,10 @@ def file_defects(checkpoint: Checkpoint, weights: Weights, reader: RangeReader) 
     if not weights.shards:
         yield defects.WeightsMissingError("*.safetensors", "at least one file", "none")
     elif INDEX not in checkpoint.names():
-        if weights.shards != (SINGLE,):
+        others = [shard for shard in weights.shards if shard != SINGLE]
+        if others and SINGLE in weights.shards:
+            yield from (defects.ShardNotIndexedError(shard, f"{SINGLE} alone, or an index", shard) for shard in others)
+        elif others:
             yield defects.IndexMissingError(INDEX, f"an index, or {SINGLE} alone", ", ".join(weights.shards))
     else:
         yield from _index_defects(checkpoint, weights, reader)

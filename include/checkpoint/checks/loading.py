@@ -1,97 +1,153 @@
-"""Load a Hugging Face folder with transformers and compute one forward pass, as a process with limits of its own.
+"""Load parts of a Hugging Face folder with Bedrock's transformers, as ``transformers_process`` asks for them.
 
-Reads the folder's path from standard input and writes one JSON object: the step that failed, if one did, and why.
+Runs in a process with limits of its own; each question's answer is one or several values that JSON can hold.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-TOKENS = 16
-SEED = 0
+from include.checkpoint.checks.model_building import expected_tensors
+from include.checkpoint.checks.model_computing import computing_problem
+from include.checkpoint.checks.template_rendering import render_chats
+
+LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+_PROMPT = "Hello world"
 
 
-def main() -> None:
-    """Load the folder step by step; the first step that fails ends it."""
-    failed, problem = _first_failure(json.load(sys.stdin)["folder"])
-    json.dump({"failed": failed, "problem": problem.partition("\n")[0][:500]}, sys.stdout)
+def prepare() -> None:
+    """Import what takes seconds, without the libraries that transformers imports but does not need to load a model."""
+    from transformers.utils import import_utils
+
+    import_utils._accelerate_available = import_utils._sklearn_available = False
+    import transformers.generation
+    import transformers.modeling_utils
+    import transformers.models.auto.tokenization_auto
+    import transformers.tokenization_utils_fast  # noqa: F401
 
 
-def _first_failure(folder: str) -> tuple[str, str]:
-    state: dict[str, Any] = {}
-    for name, step in STEPS.items():
-        try:
-            if problem := step(folder, state):
-                return name, problem
-        except Exception as error:  # whatever transformers raises is the answer
-            return name, f"{type(error).__name__}: {error}"
-    return "", ""
-
-
-def _tokenizer(folder: str, state: dict[str, Any]) -> str | None:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    ids = tokenizer("Hello world").input_ids
-    if not ids:
-        return "a text has no tokens"
-    if ids[-1] == tokenizer.eos_token_id and not state["config"].is_encoder_decoder:
-        return f"every prompt ends with the end token {tokenizer.eos_token}, after which the model has nothing to say"
-    return None
-
-
-def _config(folder: str, state: dict[str, Any]) -> str | None:
-    from transformers import AutoConfig
-
-    state["config"] = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    return None
-
-
-def _generation_config(folder: str, _: dict[str, Any]) -> str | None:
-    from transformers import GenerationConfig
-
-    if (Path(folder) / "generation_config.json").is_file():
-        GenerationConfig.from_pretrained(folder, local_files_only=True)
-    return None
-
-
-def _model(folder: str, state: dict[str, Any]) -> str | None:
+def prepare_for(job: Mapping[str, Any]) -> None:
+    """Import the model class that is named as ``preload``."""
     import transformers
 
-    model_class = getattr(transformers, state["config"].architectures[0])
-    model, report = model_class.from_pretrained(
-        folder, torch_dtype="auto", local_files_only=True, trust_remote_code=False, output_loading_info=True
-    )
-    state["model"] = model.eval()
-    wrong = {name: keys for name, keys in report.items() if keys and name != "error_msgs"}
-    return "; ".join(f"{name}: {', '.join(map(str, keys[:3]))}" for name, keys in wrong.items()) or None
+    if name := job.get("preload"):
+        getattr(transformers, name, None)
 
 
-def _forward(_: str, state: dict[str, Any]) -> str | None:
+def answer(question: str, job: dict[str, Any]) -> Iterator[Any]:
+    """Yield the answer to one question."""
+    job.pop("preload", None)
+    yield from _QUESTIONS[question](**job)
+
+
+def _tokenizer(folder: str, model_type: str, rows: int | None) -> Iterator[dict[str, Any]]:
+    from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
+
+    try:
+        known = AutoConfig.for_model(model_type) if model_type else PretrainedConfig()
+        loaded = AutoTokenizer.from_pretrained(folder, config=known, **LOCAL)
+        ids, vocabulary = loaded(_PROMPT).input_ids, loaded.get_vocab()
+        yield {
+            "beyond": {} if rows is None else {token: number for token, number in vocabulary.items() if number >= rows},
+            "tokens": dict(loaded.special_tokens_map),
+            "end_id": loaded.eos_token_id,
+            "ends_prompts": bool(ids) and ids[-1] == loaded.eos_token_id and not known.is_encoder_decoder,
+        }
+    except Exception as error:  # whatever transformers and tokenizers raise, it does not load
+        yield {"problem": _said(error)}
+
+
+def _generation(folder: str) -> Iterator[dict[str, Any]]:
+    """Load the settings as from_pretrained() of the model does, and make of them what generate() makes.
+
+    Each of the two lets through what it raises here.
+    """
+    from transformers import GenerationConfig
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            settings = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # whatever transformers raises for such values, they are unusable
+            yield {"problem": _said(error)}
+            return
+    found: dict[str, Any] = {"warnings": [str(warning.message) for warning in warned], "refused": None}
+    try:
+        _make_processors(settings)
+    except Exception as error:  # as above
+        found["refused"] = _said(error)
+    yield found
+
+
+def _make_processors(settings: Any) -> None:
+    """Make what changes the logits at each step, such as temperature; it refuses values that are out of range."""
     import torch
+    from transformers import GenerationMixin, LogitsProcessorList
 
-    torch.manual_seed(SEED)
-    text = state["config"].get_text_config()
-    ids = torch.randint(text.vocab_size, (1, TOKENS))
-    more = {"decoder_input_ids": ids} if state["config"].is_encoder_decoder else {}
-    with torch.inference_mode():
-        logits = state["model"](input_ids=ids, **more).logits
-    if not torch.isfinite(logits).all():
-        return f"{int((~torch.isfinite(logits)).sum())} of {logits.numel()} logits are not finite"
-    return None
+    model = GenerationMixin()
+    model.config = SimpleNamespace(vocab_size=2)
+    settings._eos_token_tensor = torch.zeros(1, dtype=torch.long)  # generate() sets it to the end tokens
+    ids = torch.ones(1, 1, dtype=torch.long)
+    model._get_logits_processor(
+        generation_config=settings,
+        input_ids_seq_length=1,
+        encoder_input_ids=ids,
+        prefix_allowed_tokens_fn=None,
+        logits_processor=LogitsProcessorList(),
+        device="cpu",
+        model_kwargs={},
+    )
 
 
-STEPS: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
-    "config.json": _config,
-    "the tokenizer": _tokenizer,
-    "the generation settings": _generation_config,
-    "the model": _model,
-    "a forward pass": _forward,
+def _image_processor(folder: str) -> Iterator[dict[str, Any]]:
+    from transformers import AutoImageProcessor
+
+    try:
+        loaded = AutoImageProcessor.from_pretrained(folder, **LOCAL)
+        said = json.loads((Path(folder) / "preprocessor_config.json").read_text("utf-8")).get("size")
+        read = getattr(loaded, "size", None)
+        yield {"ignored": {"said": said, "read": read} if said and isinstance(said, dict) and read != said else None}
+    except Exception as error:  # as above
+        yield {"problem": _said(error)}
+
+
+def _config(folder: str) -> Iterator[dict[str, Any]]:
+    from transformers import AutoConfig
+
+    try:
+        AutoConfig.from_pretrained(folder, **LOCAL)
+    except Exception as error:  # as above
+        yield {"problem": _said(error)}
+        return
+    yield {}
+
+
+def _tensors(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    try:
+        yield expected_tensors(config)
+    except Exception as error:  # as above
+        yield {"problem": _said(error)}
+
+
+def _model(folder: str) -> Iterator[str | None]:
+    yield computing_problem(Path(folder))
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+_QUESTIONS: dict[str, Callable[..., Iterator[Any]]] = {
+    "config": _config,
+    "tensors": _tensors,
+    "tokenizer": _tokenizer,
+    "generation": _generation,
+    "image processor": _image_processor,
+    "chats": render_chats,
+    "model": _model,
 }
-
-if __name__ == "__main__":
-    main()

@@ -183,6 +183,33 @@ class TokenIdOutOfRangeError(Defect):
     cure = "Resize the embedding before training, or take the base model's tokenizer."
 
 
+class TokenizerEndsPromptsError(Defect):
+    summary = "The tokenizer ends every prompt with the end token, after which the model has nothing to say"
+    cure = NORMALISE
+
+
+class ProcessorJoinedError(Defect):
+    summary = f"{TRANSFORMERS} does not read an image processor from this file, and fails on it"
+    cure = NORMALISE
+
+
+class ImageProcessorMissingWarning(Defect):
+    severity = "warning"
+    summary = "There is no image processor, so requests with images will not work"
+    cure = "Copy preprocessor_config.json from the base model."
+
+
+class ImageProcessorUnusableError(Defect):
+    summary = f"{TRANSFORMERS} cannot load the image processor"
+    cure = "Take preprocessor_config.json from the base model."
+
+
+class ImageSizeIgnoredWarning(Defect):
+    severity = "warning"
+    summary = f"{TRANSFORMERS} ignores the sizes of the image processor and uses its own"
+    cure = NORMALISE
+
+
 class ChatTemplateInvalidError(Defect):
     summary = f"{TRANSFORMERS} cannot render the chat template"
     cure = "Take the chat template from the base model."
@@ -198,12 +225,6 @@ class ChatTemplatePartsWarning(Defect):
     severity = "warning"
     summary = "The chat template renders messages whose content is a list of parts only"
     cure = "Send content as a list of parts, or take the chat template from the base model."
-
-
-class ChatTemplateUncheckedWarning(Defect):
-    severity = "warning"
-    summary = "The chat template was not rendered, because the process for it did not start"
-    cure = "Run the validation again on a machine with free memory."
 
 
 class ChatTemplateMissingWarning(Defect):
@@ -227,6 +248,11 @@ class GenerationConfigMissingWarning(Defect):
 class GenerationConfigUnusableError(Defect):
     summary = f"{TRANSFORMERS} cannot load the generation settings, and so not the model"
     cure = "Correct the named fields, or take generation_config.json from the base model."
+
+
+class GenerationSettingsRefusedError(Defect):
+    summary = f"{TRANSFORMERS} loads the model, but does not generate with these settings"
+    cure = "Correct the named field, or take generation_config.json from the base model."
 
 
 class GenerationConfigWarning(Defect):

@@ -7,12 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from include.checkpoint.checks.transformers_process import ask_transformers
+
 # Counts of parts that make building a model slow; each part has at least one tensor.
 _COUNTS = re.compile(r"(num_|n_)?(hidden_|decoder_|encoder_|global_|local_)?(layers?|depth|experts)")
 
 
 class UnknownArchitectureError(Exception):
     """transformers does not have this model; internal to the validation."""
+
+
+class ModelNotBuiltError(Exception):
+    """transformers cannot make a model of a configuration; internal to the validation."""
 
 
 @dataclass(frozen=True)
@@ -34,36 +40,26 @@ def excessive_counts(config: Mapping[str, Any], tensors: int) -> Iterator[tuple[
             yield name, value
 
 
-def load_transformers() -> None:
-    """Import what ``expected_tensors`` uses; it takes seconds, which can pass while a disk is written to."""
-    import transformers.modeling_utils  # noqa: F401
+def expected_tensors(config: Mapping[str, Any], model_class: str | None) -> ExpectedTensors:
+    """Return the tensors of the model that ``config`` describes.
 
+    Args:
+        config: the fields of config.json.
+        model_class: the supported class that it names, or None.
 
-def expected_tensors(config: Mapping[str, Any]) -> ExpectedTensors:
-    """The tensors of the model that ``config`` describes.
-
-    Raises UnknownArchitectureError, and whatever transformers raises for values it cannot use.
+    Raises:
+        UnknownArchitectureError: transformers does not have this model.
+        ModelNotBuiltError: it cannot make a model of these values.
     """
-    import torch
-    import transformers
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
-    if config["model_type"] not in CONFIG_MAPPING:
-        raise UnknownArchitectureError(config["model_type"])
-    model_class = getattr(transformers, config["architectures"][0], None)
-    if model_class is None:
-        raise UnknownArchitectureError(config["architectures"][0])
-    with torch.device("meta"), transformers.modeling_utils.no_init_weights():
-        model = model_class(CONFIG_MAPPING[config["model_type"]].from_dict(dict(config)))
-        model.tie_weights()
-    parameters: dict[int, set[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        parameters.setdefault(id(parameter), set()).add(name)
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    named = {name for group in parameters.values() for name in group}
+    values, ended = ask_transformers("tensors", config=config, preload=model_class)
+    found = values[0] if values else {}
+    if "unknown" in found:
+        raise UnknownArchitectureError(found["unknown"])
+    if ended or "problem" in found:
+        raise ModelNotBuiltError(ended or found["problem"])
     return ExpectedTensors(
-        shapes=shapes,
-        groups=tuple(frozenset(group) for group in parameters.values()),
-        optional=frozenset(shapes.keys() - named),
-        ignored=tuple(model._keys_to_ignore_on_load_unexpected or ()),
+        shapes={name: tuple(shape) for name, shape in found["shapes"].items()},
+        groups=tuple(map(frozenset, found["groups"])),
+        optional=frozenset(found["optional"]),
+        ignored=tuple(found["ignored"]),
     )

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from include.checkpoint.checks import model_defects as defects
-from include.checkpoint.checks import template_rendering
+from include.checkpoint.checks.transformers_process import ask_transformers
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.json_files import read_json, read_text
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
-from include.limited_process import process_environment
+from include.limited_process import Limits
 
 CONFIG = "tokenizer_config.json"
 TEMPLATE = "chat_template.jinja"
 TEMPLATE_JSON = "chat_template.json"
-# The largest templates of the supported families take milliseconds and a few megabytes beyond the interpreter's 200.
-CPU_SECONDS = 5
-MEMORY_BYTES = 2**30
-# Of waiting, for a machine that is busy; the processor time has a limit of its own.
-WAIT_SECONDS = 120
-_WITHOUT_TORCH = {"USE_TORCH": "0", "USE_TF": "0", "USE_FLAX": "0", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+# The largest templates of the supported families take milliseconds and a few megabytes.
+LIMITS = Limits(seconds=5, memory_bytes=128 * 2**20, output_bytes=64 * 2**20)
 
 _ASKED = "Which river is the longest"
 _USER = {"role": "user", "content": _ASKED}
@@ -65,10 +58,6 @@ class Rendering:
         return self.error or (None if self.shown else "the message is not in the prompt")
 
 
-class RenderingNotStartedError(Exception):
-    """The process did not come as far as the template; internal to the validation."""
-
-
 def template_defects(checkpoint: Checkpoint, tokens: Mapping[str, Any], reader: RangeReader) -> Iterator[Defect]:
     """Defects of the chat templates; ``tokens`` are the tokenizer's special tokens by name."""
     outside = [name for name in (TEMPLATE, TEMPLATE_JSON) if name in checkpoint.names()]
@@ -95,11 +84,7 @@ def _template(name: str, checkpoint: Checkpoint, reader: RangeReader) -> Any:
 
 
 def _rendering_defects(name: str, template: Any, tokens: Mapping[str, Any]) -> Iterator[Defect]:
-    try:
-        rendered = dict(zip(CHATS, _render(json.dumps(template), json.dumps(tokens)), strict=True))
-    except RenderingNotStartedError as error:
-        yield defects.ChatTemplateUncheckedWarning(name, "a process that renders it", str(error))
-        return
+    rendered = dict(zip(CHATS, _render(json.dumps(template), json.dumps(tokens)), strict=True))
     one, parts = rendered.pop(ONE_TURN), rendered.pop(PARTS)
     if one.problem and parts.problem:
         yield defects.ChatTemplateInvalidError(name, f"a prompt for {ONE_TURN}", one.problem)
@@ -113,37 +98,8 @@ def _rendering_defects(name: str, template: Any, tokens: Mapping[str, Any]) -> I
 
 @lru_cache(maxsize=32)
 def _render(template: str, tokens: str) -> tuple[Rendering, ...]:
-    """Return the rendering of each of CHATS, in a process of its own; the arguments are JSON."""
-    job = {
-        "template": json.loads(template),
-        "tokens": json.loads(tokens),
-        "chats": list(CHATS.values()),
-        "cpu_seconds": CPU_SECONDS,
-        "memory_bytes": MEMORY_BYTES,
-    }
-    command = [sys.executable, "-P", template_rendering.__file__]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(job).encode(),
-            env=process_environment() | _WITHOUT_TORCH,
-            capture_output=True,
-            timeout=WAIT_SECONDS,
-            check=False,
-        )
-        output, errors, ended = done.stdout, done.stderr, _why_ended(done.returncode)
-    except subprocess.TimeoutExpired as error:
-        output, errors, ended = error.stdout or b"", b"", f"no end within {WAIT_SECONDS} seconds"
-    except OSError as error:
-        raise RenderingNotStartedError(str(error)) from error
-    first, *lines = output.decode(errors="replace").splitlines() or [""]
-    if first != template_rendering.READY:
-        raise RenderingNotStartedError(errors.decode(errors="replace")[-300:] or ended)
-    results = [Rendering(**json.loads(line)) for line in lines[: len(CHATS)]]
+    """Return the rendering of each of CHATS, in a process with limits; the arguments are JSON."""
+    job = {"template": json.loads(template), "tokens": json.loads(tokens), "chats": list(CHATS.values())}
+    values, ended = ask_transformers("chats", LIMITS, **job)
+    results = [Rendering(**value) for value in values]
     return (*results, *[Rendering(ended)] * (len(CHATS) - len(results)))
-
-
-def _why_ended(code: int) -> str:
-    if code == -signal.SIGXCPU or code == -signal.SIGKILL:
-        return f"no end within {CPU_SECONDS} seconds of processor time"
-    return f"the process that rendered it ended with code {code}"

@@ -10,6 +10,7 @@ from include.checkpoint.checks import model_defects as defects
 from include.checkpoint.checks.config_checks import CONFIG
 from include.checkpoint.checks.oracle import (
     ExpectedTensors,
+    ModelNotBuiltError,
     UnknownArchitectureError,
     excessive_counts,
     expected_tensors,
@@ -21,7 +22,7 @@ from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.files.tensors import StoredTensor
 from include.checkpoint.writing.weights_headers import unwrapped_names
-from include.service.limits import TRANSFORMERS, Limits
+from include.service.limits import TRANSFORMERS, Architecture, Limits
 
 ADAPTER_MARKS = (".lora_A.", ".lora_B.", ".lora_embedding_", ".base_layer.", "base_model.model.")
 HEAD = "lm_head.weight"
@@ -43,7 +44,7 @@ def tensor_defects(
     elif wrapped := unwrapped_names(weights.tensors):
         yield _wrapped(wrapped, weights)
     elif architecture and weights.sound and weights.tensors:
-        yield from _model_defects(config, weights, reader)
+        yield from _model_defects(config, weights, architecture, reader)
     yield from value_defects(weights, reader)
 
 
@@ -66,18 +67,20 @@ def _dtype_defects(weights: Weights, allowed: tuple[str, ...]) -> Iterator[Defec
         yield defects.DtypesMixedWarning("*.safetensors", "one dtype", found)
 
 
-def _model_defects(config: Mapping[str, Any], weights: Weights, reader: RangeReader) -> Iterator[Defect]:
+def _model_defects(
+    config: Mapping[str, Any], weights: Weights, architecture: Architecture, reader: RangeReader
+) -> Iterator[Defect]:
     excessive = list(excessive_counts(config, len(weights.tensors)))
     for name, value in excessive:
         yield defects.ConfigCountError(CONFIG, f"{name} of at most {len(weights.tensors)}", f"{value}")
     if excessive:
         return
     try:
-        expected = expected_tensors(config)
+        expected = expected_tensors(config, architecture.classes[0])
     except UnknownArchitectureError as error:
         yield defects.ArchitectureUncheckedWarning(CONFIG, f"an architecture of {TRANSFORMERS}", str(error))
-    except Exception as error:  # whatever transformers raises for such values, they are unusable
-        yield defects.ConfigUnusableError(CONFIG, "values that make a model", f"{type(error).__name__}: {error}")
+    except ModelNotBuiltError as error:
+        yield defects.ConfigUnusableError(CONFIG, "values that make a model", str(error))
     else:
         yield from _missing(config, expected, weights)
         yield from _unexpected(expected, weights)

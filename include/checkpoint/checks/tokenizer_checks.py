@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from include.checkpoint.checks import model_defects as defects
+from include.checkpoint.checks.transformers_process import ask_transformers
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import TOKENIZER_FILES
-from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
-from include.checkpoint.files.json_files import MAX_JSON_BYTES, other_encodings, read_json, read_text
+from include.checkpoint.files.json_files import read_json, read_text
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 from include.checkpoint.files.reading import RangeReader, read
 from include.checkpoint.files.segments import Checkpoint
 
@@ -23,17 +23,29 @@ _TOKEN_FILES = ("added_tokens.json", "tokenizer.json", "special_tokens_map.json"
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """What Bedrock's transformers made of the tokenizer's files; empty where it could not load them."""
+    """What Bedrock's transformers made of the tokenizer's files; empty where it could not load them.
 
-    ids: dict[str, int] = field(default_factory=dict)
+    ``beyond`` are the tokens that the embedding has no row for; ``ends_prompts``: each prompt ends with the end token.
+    """
+
+    beyond: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, Any] = field(default_factory=dict)
     end_id: int | None = None
+    ends_prompts: bool = False
+
+
+class ModelFacts(NamedTuple):
+    """What a tokenizer has to fit: the model's type, the rows of its embedding, and the classes that Bedrock loads."""
+
+    model_type: str
+    rows: int | None
+    tokenizer_classes: tuple[str, ...]
 
 
 def examine_tokenizer(
-    checkpoint: Checkpoint, config: Mapping[str, Any], reader: RangeReader, classes: tuple[str, ...]
+    checkpoint: Checkpoint, folder: Path, model: ModelFacts, reader: RangeReader
 ) -> tuple[Tokenizer, list[Defect]]:
-    """Load the tokenizer of a model with this ``config``; return it with the defects of its files."""
+    """Load the tokenizer, whose files are in ``folder`` too; return it with its defects."""
     names = set(checkpoint.names())
     if not any(files <= names for files in VOCABULARIES):
         missing = defects.TokenizerMissingError("tokenizer.json", "tokenizer.json or tokenizer.model", "neither")
@@ -44,28 +56,33 @@ def examine_tokenizer(
     for name in (name for name in TOKENIZER_FILES if name in names):
         try:
             file = checkpoint.file(name)
-            refuse_git_lfs_pointer(name, read(file, 0, len(POINTER), reader))
+            refuse_placeholder(name, read(file, 0, len(POINTER), reader))
             value = read_json(file, reader) if name.endswith(".json") else {}
-            problems += _config_defects(value, classes) if name == CONFIG else []
+            problems += _config_defects(value, model.tokenizer_classes) if name == CONFIG else []
         except Defect as defect:
             problems.append(defect)
     if problems:
         return Tokenizer(), problems
-    try:
-        return _load(checkpoint, config, reader), []
-    except Exception as error:  # whatever transformers and tokenizers raise, it does not load
-        found = f"{type(error).__name__}: {error}"
-        return Tokenizer(), [defects.TokenizerUnusableError(CONFIG, "files that load", found)]
+    values, ended = ask_transformers("tokenizer", folder=str(folder), model_type=model.model_type, rows=model.rows)
+    found = values[0] if values else {}
+    if ended or "problem" in found:
+        problem = ended or found["problem"]
+        return Tokenizer(), [defects.TokenizerUnusableError(CONFIG, "files that load", problem)]
+    tokenizer = Tokenizer(**found)
+    return tokenizer, list(_loaded_defects(checkpoint, tokenizer, model.rows, reader))
 
 
-def id_defects(checkpoint: Checkpoint, tokenizer: Tokenizer, rows: int | None, reader: RangeReader) -> Iterator[Defect]:
-    """TokenIdOutOfRangeError when the embedding has no row for a token."""
-    beyond = {token: number for token, number in tokenizer.ids.items() if rows is not None and number >= rows}
-    if beyond:
+def _loaded_defects(
+    checkpoint: Checkpoint, tokenizer: Tokenizer, rows: int | None, reader: RangeReader
+) -> Iterator[Defect]:
+    if beyond := tokenizer.beyond:
         token, number = max(beyond.items(), key=lambda item: item[1])
         more = f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
         file = _file_of(token, checkpoint, reader)
         yield defects.TokenIdOutOfRangeError(file, f"ids below {rows}", f"{token} = {number}{more}")
+    if tokenizer.ends_prompts:
+        token = tokenizer.tokens.get("eos_token", "the end token")
+        yield defects.TokenizerEndsPromptsError(CONFIG, "prompts without an end", f"{token} at the end of each")
 
 
 def _config_defects(config: Mapping[str, Any], classes: tuple[str, ...]) -> Iterator[Defect]:
@@ -75,23 +92,6 @@ def _config_defects(config: Mapping[str, Any], classes: tuple[str, ...]) -> Iter
     if isinstance(config.get("extra_special_tokens"), list):
         found = f"extra_special_tokens = {config['extra_special_tokens']}"
         yield defects.SpecialTokensListError(CONFIG, "additional_special_tokens for a list", found)
-
-
-def _load(checkpoint: Checkpoint, config: Mapping[str, Any], reader: RangeReader) -> Tokenizer:
-    from transformers import AutoConfig, AutoTokenizer, PretrainedConfig
-
-    others = other_encodings(checkpoint, reader)
-    with tempfile.TemporaryDirectory() as folder:
-        for file in checkpoint.files:
-            if file.name in TOKENIZER_FILES and file.size <= MAX_JSON_BYTES:
-                # An encoding that is not loaded is a defect by itself; the others are looked for all the same.
-                is_other = file.name in others
-                data = read_text(file, reader).encode() if is_other else read(file, 0, file.size, reader)
-                (Path(folder) / file.name).write_bytes(data)
-        model_type = str(config.get("model_type", ""))
-        known = AutoConfig.for_model(model_type) if model_type else PretrainedConfig()
-        loaded = AutoTokenizer.from_pretrained(folder, config=known, local_files_only=True, trust_remote_code=False)
-        return Tokenizer(dict(loaded.get_vocab()), dict(loaded.special_tokens_map), loaded.eos_token_id)
 
 
 def _file_of(token: str, checkpoint: Checkpoint, reader: RangeReader) -> str:

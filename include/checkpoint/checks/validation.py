@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from include.checkpoint.checks.config_checks import config_defects
-from include.checkpoint.checks.generation_checks import generation_defects
+from include.checkpoint.checks.generation_checks import TokenIds, generation_defects
 from include.checkpoint.checks.index_checks import file_defects
+from include.checkpoint.checks.processor_checks import processor_defects
 from include.checkpoint.checks.real_load import load_defects
 from include.checkpoint.checks.template_checks import template_defects
 from include.checkpoint.checks.tensor_checks import tensor_defects
-from include.checkpoint.checks.tokenizer_checks import CONFIG, examine_tokenizer, id_defects
+from include.checkpoint.checks.tokenizer_checks import CONFIG, ModelFacts, examine_tokenizer
+from include.checkpoint.checks.transformers_process import TRANSFORMERS_PROCESS, small_files
 from include.checkpoint.checks.weights import Weights, read_weights
 from include.checkpoint.errors import CheckpointInvalidError
 from include.checkpoint.files.defects import ConfigMissingError, Defect, Severity, TextEncodingError
@@ -21,6 +24,8 @@ from include.checkpoint.files.json_files import UTF8, other_encodings, read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.service.limits import TRANSFORMERS, Limits, load_limits
+
+NOT_LOADED: AbstractContextManager[Path | None] = nullcontext()
 
 
 class DefectRecord(BaseModel, frozen=True):
@@ -47,7 +52,12 @@ class ValidationReport(BaseModel, frozen=True):
     summary: str
 
 
-def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL, *, folder: Path | None = None) -> ValidationReport:
+def validate(
+    checkpoint: Checkpoint,
+    reader: RangeReader = LOCAL,
+    *,
+    loaded_from: AbstractContextManager[Path | None] = NOT_LOADED,
+) -> ValidationReport:
     """Check files, headers, configuration, tensors and tokenizer against what Bedrock imports.
 
     What is right is what Bedrock's transformers loads: names, shapes and ties of the tensors, the tokenizer with its
@@ -56,14 +66,16 @@ def validate(checkpoint: Checkpoint, reader: RangeReader = LOCAL, *, folder: Pat
     Args:
         checkpoint: what to check.
         reader: reads its sources.
-        folder: the same checkpoint as an ordinary folder; it is loaded as well, and computes one forward pass, unless
-            the other checks found an error.
+        loaded_from: opens the same checkpoint as an ordinary folder, or None; it is loaded from there as well, and
+            computes one forward pass, unless the other checks found an error.
     """
+    TRANSFORMERS_PROCESS.start()  # its imports take seconds, which can pass while headers are read
     limits = load_limits()
     weights = read_weights(checkpoint, reader)
     defects = list(_defects(checkpoint, weights, limits, reader))
-    if folder is not None and not any(defect.severity == "error" for defect in defects):
-        defects += load_defects(folder, checkpoint.size)
+    if not any(defect.severity == "error" for defect in defects):
+        with loaded_from as folder:
+            defects += load_defects(folder, checkpoint.size) if folder else ()
     records = tuple(dict.fromkeys(_record(defect) for defect in defects))
     errors = tuple(record for record in records if record.severity == "error")
     warnings = tuple(record for record in records if record.severity == "warning")
@@ -92,13 +104,17 @@ def _defects(checkpoint: Checkpoint, weights: Weights, limits: Limits, reader: R
         yield from config_defects(config, weights, limits)
         yield from tensor_defects(checkpoint, config, weights, reader, limits)
     config = config or {}
-    tokenizer, found = examine_tokenizer(checkpoint, config, reader, limits.checkpoint.tokenizer_classes)
-    yield from found
     rows = _vocabulary_size(config, weights)
-    yield from id_defects(checkpoint, tokenizer, rows, reader)
-    if CONFIG in checkpoint.names():
-        yield from template_defects(checkpoint, tokenizer.tokens, reader)
-    yield from generation_defects(checkpoint, config, rows, tokenizer.end_id, reader)
+    model = ModelFacts(str(config.get("model_type", "")), rows, limits.checkpoint.tokenizer_classes)
+    with small_files(checkpoint, reader) as folder:
+        tokenizer, found = examine_tokenizer(checkpoint, folder, model, reader)
+        yield from found
+        if CONFIG in checkpoint.names():
+            yield from template_defects(checkpoint, tokenizer.tokens, reader)
+        architecture = limits.architectures.supported.get(model.model_type)
+        if architecture and architecture.modality == "multimodal":
+            yield from processor_defects(checkpoint, folder, reader)
+        yield from generation_defects(checkpoint, folder, config, TokenIds(rows, tokenizer.end_id), reader)
 
 
 def _vocabulary_size(config: Mapping[str, object], weights: Weights) -> int | None:

@@ -46,6 +46,11 @@ class GitLfsPointerError(Defect):
     cure = "Run git lfs pull in the folder that was cloned, or download the file again."
 
 
+class HtmlPageError(Defect):
+    summary = "The file is a web page: an error or a log-in was downloaded in its place"
+    cure = "Download the file again, with the access that it needs."
+
+
 class ConfigMissingError(Defect):
     summary = "There is no config.json"
     cure = "Give the folder that holds config.json, or save the model with save_pretrained."
@@ -58,7 +63,7 @@ class WeightsMissingError(Defect):
 
 class IndexMissingError(Defect):
     summary = "Several shards, or one of another name, and no index"
-    cure = "Save the model again; the index is model.safetensors.index.json."
+    cure = NORMALISE
 
 
 class IndexInvalidError(Defect):

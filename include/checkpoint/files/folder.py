@@ -34,13 +34,15 @@ TEKKEN = "tekken.json"
 RAW_ADAPTER = "lora.safetensors"
 #: A folder with weights and one of these is a model or an adapter.
 DESCRIPTIONS = ("config.json", "params.json", "adapter_config.json")
+PROCESSOR, PREPROCESSOR = "processor_config.json", "preprocessor_config.json"
+VIDEO_PREPROCESSOR = "video_preprocessor_config.json"
 METADATA_FILES = (
     "config.json",
     "generation_config.json",
     *TOKENIZER_FILES,
-    "preprocessor_config.json",
-    "processor_config.json",
-    "video_preprocessor_config.json",
+    PREPROCESSOR,
+    PROCESSOR,
+    VIDEO_PREPROCESSOR,
     INDEX,
 )
 WEIGHTS = "*.safetensors"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from include.checkpoint.files.defects import JsonInvalidError, TextInvalidError
-from include.checkpoint.files.git_lfs import refuse_git_lfs_pointer
+from include.checkpoint.files.placeholders import refuse_placeholder
 from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile
 
@@ -26,7 +26,7 @@ def read_json(file: CheckpointFile, reader: RangeReader = LOCAL) -> dict[str, An
     if file.size > MAX_JSON_BYTES:
         raise JsonInvalidError(file.name, f"at most {MAX_JSON_BYTES} bytes", f"{file.size}")
     data = read(file, 0, file.size, reader)
-    refuse_git_lfs_pointer(file.name, data)
+    refuse_placeholder(file.name, data)
     try:
         value = json.loads(_decode(data))
     except (ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from include.checkpoint.files import defects
-from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 from include.checkpoint.files.reading import LOCAL, RangeReader, read
 from include.checkpoint.files.segments import CheckpointFile
 
@@ -87,7 +87,7 @@ def _read_raw(file: CheckpointFile, reader: RangeReader) -> tuple[bytes, int]:
     if file.size < LENGTH_BYTES:
         raise defects.HeaderTruncatedError(file.name, f"at least {LENGTH_BYTES} bytes", f"{file.size}")
     head = read(file, 0, max(LENGTH_BYTES, len(POINTER)), reader)
-    refuse_git_lfs_pointer(file.name, head)
+    refuse_placeholder(file.name, head)
     length = int.from_bytes(head[:LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise defects.HeaderTooLargeError(file.name, f"at most {MAX_HEADER_BYTES} bytes", f"{length}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from include.checkpoint.errors import PickleRefusedError
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 
 PICKLE = "data.pkl"
 # About 200 bytes for each tensor; what a pickle builds takes up to 64 times its size.
@@ -45,7 +46,10 @@ def open_torch_archive(path: Path) -> TorchArchive:
 
     Raises:
         PickleRefusedError: it is no zip, a member is compressed, or the pickle is large or does more than weights need.
+        GitLfsPointerError, HtmlPageError: it is one of these in place of the weights.
     """
+    with path.open("rb") as start:
+        refuse_placeholder(path.name, start.read(len(POINTER)))
     try:
         with _DirectoryFile(path) as file, zipfile.ZipFile(file) as archive:
             members = {info.filename: info for info in archive.infolist()}

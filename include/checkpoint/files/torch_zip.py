@@ -24,6 +24,10 @@ _STORAGE_DTYPES = {
     "DoubleStorage": "F64",
     "LongStorage": "I64",
     "IntStorage": "I32",
+    "ShortStorage": "I16",
+    "CharStorage": "I8",
+    "ByteStorage": "U8",
+    "BoolStorage": "BOOL",
 }
 _LOCAL_HEADER = struct.Struct("<26xHH")
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError, PickleRefusedError
 from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, dtype_of, from_bytes
 from include.checkpoint.files.folder import whole
-from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import read_json
+from include.checkpoint.files.placeholders import POINTER, refuse_placeholder
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.safetensors_header import read_header
 from include.checkpoint.files.tensors import StoredTensor
@@ -251,7 +251,7 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
     import torch
 
     with path.open("rb") as file:
-        refuse_git_lfs_pointer(path.name, file.read(len(POINTER)))
+        refuse_placeholder(path.name, file.read(len(POINTER)))
     is_zip = zipfile.is_zipfile(path)
     try:
         if is_zip:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from include.checkpoint.errors import RawParamsError, RawVariantError
 
@@ -31,13 +31,17 @@ _IGNORED = ("max_batch_size", "model_type", "causal", "lora")
 _DEFAULT_CONTEXT = 32768
 
 
+#: No model has more layers, heads, rows or columns.
+Count = Annotated[int, Field(gt=0, le=2**20)]
+
+
 class MixtureParams(BaseModel):
     """The ``moe`` block."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    num_experts: int
-    num_experts_per_tok: int
+    num_experts: Count
+    num_experts_per_tok: Count
 
 
 class RawParams(BaseModel):
@@ -45,14 +49,14 @@ class RawParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    dim: int
-    n_layers: int
-    hidden_dim: int
-    n_heads: int
+    dim: Count
+    n_layers: Count
+    hidden_dim: Count
+    n_heads: Count
     norm_eps: float
-    vocab_size: int
-    n_kv_heads: int | None = None
-    head_dim: int | None = None
+    vocab_size: Count
+    n_kv_heads: Count | None = None
+    head_dim: Count | None = None
     rope_theta: float | None = None
     sliding_window: int | None = None
     max_seq_len: int | None = None

@@ -21,20 +21,31 @@ _EARLY_SPECIALS = (
     "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]",
 )  # fmt: skip
 
+# Mistral's own files have 1,000 special tokens, and tokens of up to 78 bytes; each way to cut a token in two is tried.
+MAX_SPECIALS, MAX_TOKEN_BYTES = 100_000, 512
+
 
 def tekken_tokenizer(raw: Mapping[str, Any]) -> tuple[Tokenizer, list[str]]:
     """The tokenizer and its special tokens in the order of their ids; raises RawTokenizerError."""
-    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
-
     try:
         config = raw["config"]
         count = int(config["default_num_special_tokens"])
+        if not 0 <= count <= MAX_SPECIALS:
+            raise ValueError(f"{count} special tokens, more than {MAX_SPECIALS}")
         specials = _specials(raw, count)
         size = int(config["default_vocab_size"]) - count
         sequences = [base64.b64decode(entry["token_bytes"]) for entry in raw["vocab"][:size]]
-        pattern = str(config["pattern"])
-    except (KeyError, TypeError, ValueError) as error:
+        if (longest := max(map(len, sequences), default=0)) > MAX_TOKEN_BYTES:
+            raise ValueError(f"a token of {longest} bytes, more than {MAX_TOKEN_BYTES}")
+        return _build(specials, sequences, str(config["pattern"])), specials
+    except Exception as error:  # tokenizers raises its own kinds
         raise RawTokenizerError("tekken.json", f"{type(error).__name__}: {error}") from error
+
+
+def _build(specials: list[str], sequences: list[bytes], pattern: str) -> Tokenizer:
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+
+    count = len(specials)
     ids = {token: number for number, token in enumerate(specials)}
     ids |= {_as_text(sequence): rank + count for rank, sequence in enumerate(sequences)}
     tokenizer = Tokenizer(models.BPE(vocab=ids, merges=_merges(sequences)))
@@ -47,7 +58,7 @@ def tekken_tokenizer(raw: Mapping[str, Any]) -> tuple[Tokenizer, list[str]]:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", ids["<s>"])])
     tokenizer.add_special_tokens([AddedToken(token, normalized=False, special=True) for token in specials])
-    return tokenizer, specials
+    return tokenizer
 
 
 def _specials(raw: Mapping[str, Any], count: int) -> list[str]:

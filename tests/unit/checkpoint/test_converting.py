@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from include.checkpoint.checks.validation import validate
@@ -46,6 +47,17 @@ def test_the_converted_model_is_the_one_that_transformers_loads_from_the_pickles
     assert validate(converted).errors == ()
     assert torch.equal(logits(source), logits(tmp_path / "out"))
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".json", ".safetensors"}
+
+
+def test_masks_of_truth_values_that_older_versions_saved_are_left_out(tmp_path: Path) -> None:
+    source = pickled(tmp_path)
+    state = torch.load(source / "pytorch_model.bin", weights_only=True)
+    masks = {"model.layers.0.attn.bias": torch.ones(1, 1, 4, 4, dtype=torch.bool)}
+    masks["model.layers.0.attn.masked_bias"] = torch.ones(4, dtype=torch.uint8)
+    torch.save(state | masks, source / "pytorch_model.bin")
+    materialize(convert(source, tmp_path / "overlay"), tmp_path / "out")
+    assert load_file(tmp_path / "out" / "model.safetensors").keys() == state.keys()
+    assert torch.equal(logits(tmp_path / "whole"), logits(tmp_path / "out"))
 
 
 def test_the_weights_are_not_copied(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_template_is_judged_by_the_chats_that_it_renders(template: Any, defect
     ids=["time", "memory", "depth"],
 )
 def test_a_hostile_template_is_stopped(template: str, why: str, single: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(template_checks, "CPU_SECONDS", 1)
+    monkeypatch.setattr(template_checks, "LIMITS", template_checks.LIMITS._replace(seconds=1))
     _set_template(single, template)
 
     assert why in _found(single)["ChatTemplateInvalidError"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -177,6 +178,53 @@ def test_generation_settings_are_refused_where_the_loader_refuses_them(fields: d
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"do_sample": True, "temperature": 0.0},
+        {"do_sample": True, "top_p": 1.5},
+        {"do_sample": True, "top_k": -1},
+        {"repetition_penalty": 0.0},
+        {"repetition_penalty": 1.1, "no_repeat_ngram_size": 2},
+    ],
+    ids=str,
+)
+def test_generation_settings_are_refused_where_generate_refuses_them(fields: dict[str, Any], single: Path) -> None:
+    _edit(single / "generation_config.json", **fields)
+    model = AutoModelForCausalLM.from_pretrained(single)
+    try:
+        model.generate(torch.ones(1, 2, dtype=torch.long), max_new_tokens=1)
+        refused = False
+    except ValueError:
+        refused = True
+
+    assert ("GenerationSettingsRefusedError" in _found(validate(checkpoint_of_folder(single)))) is refused
+
+
+def test_weights_beside_a_whole_file_are_left_out_as_the_loader_does(single: Path, tmp_path: Path) -> None:
+    weights = load_weights(single)
+    shutil.copy(save_model(make_model(hidden_size=32), tmp_path / "older") / SHARD, single / "old.safetensors")
+    assert _complaint(single) is None
+
+    assert "ShardNotIndexedError" in _found(validate(checkpoint_of_folder(single)))
+    folder = _normalised(single, tmp_path)
+    assert not (folder / "old.safetensors").exists()
+    assert equal_bits(load_weights(folder), weights)
+    assert not validate(checkpoint_of_folder(folder)).errors
+
+
+@pytest.mark.parametrize("family", ["mistral", "llama"])
+def test_rotary_buffers_of_older_versions_are_accepted_as_the_loader_does(family: str, tmp_path: Path) -> None:
+    folder = save_model(make_model(family, eos_token_id=1), tmp_path / "model")
+    tensors = load_file(folder / SHARD)
+    buffers = {f"model.layers.{n}.self_attn.rotary_emb.inv_freq": torch.ones(8) for n in range(2)}
+    save_file(tensors | buffers, folder / SHARD, {"format": "pt"})
+
+    _, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    assert not report["unexpected_keys"]
+    assert not validate(checkpoint_of_folder(folder)).errors
+
+
+@pytest.mark.parametrize(
     ("edit", "file"),
     [
         (lambda f: _edit(f / "tokenizer_config.json", pad_token="[PAD]"), "tokenizer_config.json"),
@@ -237,15 +285,3 @@ def test_shards_that_the_index_does_not_name_are_left_out(own_base: Path, adapte
     assert equal_bits(load_weights(folder), weights)
     merge = ["merge", "--base", str(own_base), "--adapter", str(adapter_dir), "--out", str(tmp_path / "merged")]
     assert main(merge) == 0
-
-
-@pytest.mark.parametrize("name", [SHARD, "config.json", "tokenizer.json", "generation_config.json"])
-def test_a_git_lfs_pointer_is_named(name: str, single: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (single / name).write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 4943\n")
-
-    assert main(["validate", str(single)]) == 1
-    assert f"GitLfsPointerError: The file is a git-lfs pointer: its content was not downloaded: {name}" in (
-        capsys.readouterr().out
-    )
-    main(["inspect", str(single)])
-    assert ("git-lfs" in capsys.readouterr().out) == (name != "tokenizer.json")

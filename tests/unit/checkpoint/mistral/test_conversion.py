@@ -127,6 +127,8 @@ def test_what_params_json_does_not_say_is_assumed_and_noted(tmp_path: Path) -> N
         ({"quantization": {"qformat_weight": "fp8"}}, errors.RawVariantError),
         ({"dim": "wide"}, errors.RawParamsError),
         ({"n_heads": 3}, errors.RawTensorError),
+        ({"n_heads": 0, "head_dim": None}, errors.RawParamsError),
+        ({"n_layers": 10**12}, errors.RawParamsError),
     ],
 )
 def test_a_raw_model_that_cannot_be_converted_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from transformers import AutoTokenizer
 
-from include.checkpoint.mistral.raw_tokenizer import tokenizer_files
+from include.checkpoint.errors import RawTokenizerError
+from include.checkpoint.mistral.raw_tokenizer import files_of_tekken, tokenizer_files
 
 DATA = Path(mistral_common.__file__).parent / "data"
 FILES = {
@@ -71,6 +73,28 @@ def test_a_chat_has_the_tokens_that_mistral_common_gives(pair: tuple[Any, Any]) 
         messages = [ROLES[role](content=content) for role, content in chat]
         wanted = theirs.encode_chat_completion(ChatCompletionRequest(messages=messages)).tokens
         assert ours.apply_chat_template([{"role": role, "content": content} for role, content in chat]) == wanted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"default_num_special_tokens": 10**12},
+        {"default_num_special_tokens": 1e400},
+        {"default_vocab_size": None},
+        {"pattern": "("},
+    ],
+    ids=str,
+)
+def test_a_damaged_tekken_file_is_refused_at_once(change: dict[str, Any]) -> None:
+    config = {"default_num_special_tokens": 20, "default_vocab_size": 21, "pattern": "a"}
+    with pytest.raises(RawTokenizerError):
+        files_of_tekken({"config": config | change, "vocab": [{"token_bytes": "AA=="}]})
+
+
+def test_a_token_too_long_to_be_cut_in_every_way_is_refused() -> None:
+    config = {"default_num_special_tokens": 20, "default_vocab_size": 21, "pattern": "a"}
+    with pytest.raises(RawTokenizerError, match="999"):
+        files_of_tekken({"config": config, "vocab": [{"token_bytes": base64.b64encode(b"a" * 999).decode()}]})
 
 
 def test_tokens_turn_back_into_their_text(pair: tuple[Any, Any]) -> None:
