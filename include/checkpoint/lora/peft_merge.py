@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.lora.adapter import CONFIG, WEIGHTS, Adapter, AdapterConfig
 from include.checkpoint.lora.adapter_checks import WHOLE
-from include.checkpoint.lora.errors import AdapterNotPlacedError, first
+from include.checkpoint.lora.adapter_settings import KNOWN_SETTINGS, named_settings
+from include.checkpoint.lora.errors import AdapterNotPlacedError, AdapterSettingUnknownError, first
 from include.checkpoint.writing.links import link_or_write
 
 if TYPE_CHECKING:
@@ -31,9 +33,11 @@ MEMORY_BASE = 10**9
 def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: RangeReader) -> Adapter:
     """The adapter as whole replacements of the tensors that peft's ``merge_and_unload()`` changes.
 
-    Raises MemoryShortError before anything is loaded, AdapterNotPlacedError when peft did not take all of it,
-    AdapterRefusedError when peft cannot merge it or would merge it into a matrix that embedding and head share.
+    Raises AdapterSettingUnknownError and MemoryShortError before anything is loaded, AdapterNotPlacedError when peft
+    did not take all of it, AdapterRefusedError when peft cannot merge it or would merge it into a matrix that
+    embedding and head share.
     """
+    _refuse_unknown_settings(adapter)
     refuse_short_memory("merging with peft", MEMORY_FACTOR * base.size + MEMORY_BASE)
     log.warning("%s is not covered by the streaming merge: peft merges it in memory", adapter.config.peft_type)
     work_dir.mkdir(parents=True, exist_ok=True)
@@ -51,6 +55,18 @@ def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: R
         modules={name: {WHOLE: name} for name in changed},
         notes=(*adapter.notes, note),
     )
+
+
+def _refuse_unknown_settings(adapter: Adapter) -> None:
+    """Raise AdapterSettingUnknownError for what a newer peft wrote: this one leaves it out with a warning."""
+    from peft import PeftType
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    kind = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(adapter.config.peft_type)]
+    known = KNOWN_SETTINGS | {field.name for field in fields(kind)}
+    unknown = {name: value for name, value in adapter.raw_config.items() if value and name not in known}
+    if unknown:
+        raise AdapterSettingUnknownError(CONFIG, named_settings(unknown))
 
 
 @contextmanager
