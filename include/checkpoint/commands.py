@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
@@ -118,9 +118,10 @@ def _finish(
     """Normalise, write the folder, and say what validation finds in it, and what comparing its logits does."""
     checkpoint = normalise(checkpoint, work)
     with ThreadPoolExecutor(2) as pool:  # both wait: for the disk, and for a process
-        pool.submit(load_transformers)
+        importing = pool.submit(load_transformers)
         materialize(checkpoint, out, progress=LogProgress("Writing files"))
         comparing = pool.submit(compare, merged=out) if compare else None
+        wait([importing])  # a module that another thread is importing lacks names
         report = validate(checkpoint_of_folder(out))
     said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}
     lines = [*checkpoint.notes, *(f"error: {record.line()}" for record in report.errors)]

@@ -11,9 +11,11 @@ from typing import Any
 from include.checkpoint.errors import DiskFullError, MemoryShortError
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.segments import Checkpoint
+from include.checkpoint.files.tensors import stored_tensors
 from include.checkpoint.lora import logits_process
 from include.checkpoint.lora.adapter import read_adapter
 from include.checkpoint.lora.errors import LogitsNotComparedError, MergedLogitsDifferError
+from include.checkpoint.lora.joined_experts import split_joined_experts
 from include.checkpoint.lora.peft_merge import refuse_short_memory, save_for_peft
 from include.checkpoint.writing.links import link_or_write
 from include.limited_process import Limits, run_limited
@@ -108,7 +110,8 @@ def _compare(
     with tempfile.TemporaryDirectory(dir=work_dir, prefix="logits-") as temporary:
         folder = Path(temporary)
         link_or_write(base, folder / "base", reader)
-        save_for_peft(read_adapter(adapter_dir), folder / "adapter")
+        entries = {name: stored.entry for name, stored in stored_tensors(base, reader).items()}
+        save_for_peft(split_joined_experts(read_adapter(adapter_dir), entries), folder / "adapter")
         if isinstance(merged, Checkpoint):
             link_or_write(merged, folder / "merged", reader)
         folders = {"base": folder / "base", "adapter": folder / "adapter"}
