@@ -38,10 +38,11 @@ test: $(STAMP) ## Run all tests: unit, dags, integration, and end to end through
 coverage: $(STAMP) ## Run the same tests, then list what of the product's code none of them ran in pytest's own processes
 	$(BIN)/python -m pytest $(TESTS) --cov --cov-report term:skip-covered
 
-test-endurance: $(STAMP) ## Fuzz checkpoints, kill conversions, merges and uploads at random moments, play histories of a model: half an hour
+test-endurance: $(STAMP) ## Fuzz checkpoints, kill conversions, merges and uploads, merge all kinds of adapters, play histories of a model: half an hour
 	$(BIN)/python -m tests.support.checkpoint_endurance fuzz --count 100000
 	$(BIN)/python -m tests.support.checkpoint_endurance kill --count 50
 	$(BIN)/python -m pytest -m slow tests/integration/delivery/test_kill.py
+	$(BIN)/python -m pytest tests/long/merging
 	CHAMPION_HISTORIES=2000 $(BIN)/python -m pytest -o timeout=1800 tests/unit/steps/test_champion_histories.py
 
 test-policies: $(STAMP) ## Take each permission from runner and import role in turn, and see what is refused: some minutes

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, NamedTuple
 
 _ENVIRONMENT = (
     *("PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH"),
     *("HOME", "LANG", "LC_ALL", "TMPDIR"),
 )
+_PROJECT = str(Path(__file__).resolve().parents[1])
 LONGEST_ERROR = 300
 
 
@@ -65,8 +67,10 @@ def why_ended(code: int, errors: bytes, limits: Limits) -> str | None:
 
 
 def process_environment() -> dict[str, str]:
-    """Return the environment of such a process: what Python needs, and no credentials."""
-    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    """Return the environment of such a process: what Python needs to import this project too, and no credentials."""
+    given = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    paths = [_PROJECT, *filter(None, [given.get("PYTHONPATH")])]
+    return {**given, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def set_limits(limits: Limits) -> None:

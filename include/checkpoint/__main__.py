@@ -16,6 +16,7 @@ from include.checkpoint import commands
 from include.errors import ModelImportError
 
 UNUSABLE, FAILED = 2, 3
+MAX_SEQUENCES = 1000
 PACKAGE = Path(__file__).parent
 
 
@@ -57,6 +58,12 @@ def _failure(code: int, error: ModelImportError) -> commands.Outcome:
     return code, {"error": name, "message": str(error)}, [f"{name}: {error}"]
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) > MAX_SEQUENCES:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to {MAX_SEQUENCES}, found {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON instead of lines")
@@ -85,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--base", required=True, help="Hugging Face or raw Mistral folder")
     command.add_argument("--adapter", required=True, help="folder of a PEFT adapter, or of mistral-finetune's")
     command.add_argument("--out", required=True, type=Path, help="new folder")
+    command.add_argument(
+        "--check",
+        type=_count,
+        metavar="N",
+        help="compare logits with those of peft's own model on N random token sequences; without it, on a few if the "
+        "base has less than 1 GB; 0: on none",
+    )
     command = add("normalise", commands.run_normalise, "write a model with metadata that Bedrock's transformers reads")
     command.add_argument("--source", required=True, help="Hugging Face or raw Mistral folder")
     command.add_argument("--out", required=True, type=Path, help="new folder")

@@ -6,10 +6,13 @@ import argparse
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.checks.transformers_process import TRANSFORMERS_PROCESS
@@ -25,12 +28,18 @@ from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
 from include.checkpoint.writing.progress import LogProgress
+from include.errors import ModelImportError
+
+if TYPE_CHECKING:
+    from include.checkpoint.lora.logits_proof import LogitsProof
 
 WORK_SUFFIX = ".work"
 GOOD, DEFECTS = 0, 1
 
 # Exit code, a value for --json, lines for a person.
 Outcome = tuple[int, dict[str, Any], list[str]]
+# What compares the model that was written with the one that was trained.
+Compare = Callable[..., "LogitsProof"]
 
 
 def run_inspect(arguments: argparse.Namespace) -> Outcome:
@@ -73,6 +82,7 @@ def run_convert(arguments: argparse.Namespace) -> Outcome:
 
 def run_merge(arguments: argparse.Namespace) -> Outcome:
     """Write base + adapter as a Hugging Face folder; a raw Mistral base is converted on the way."""
+    from include.checkpoint.lora.logits_proof import prove_logits
     from include.checkpoint.lora.merging import merge  # imports torch, which takes seconds
 
     with _work_dir(arguments.out) as work:
@@ -81,7 +91,8 @@ def run_merge(arguments: argparse.Namespace) -> Outcome:
         with room_for(work.parent, base.size):  # The folder comes last, a disk too small for it is known before.
             adapter = peft_adapter(arguments.adapter, work)
             result = merge(base, adapter, work, progress=progress, durable=False)
-        return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof})
+        compare = partial(prove_logits, base, adapter, work_dir=work, sequences=arguments.check)
+        return _finish(result.checkpoint, arguments.out, work, {"proof": result.proof}, compare)
 
 
 def run_normalise(arguments: argparse.Namespace) -> Outcome:
@@ -103,17 +114,35 @@ def _hf_checkpoint(location: str, work: Path) -> Checkpoint:
     return normalise(checkpoint_of_folder(location), work / "source")
 
 
-def _finish(checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any]) -> Outcome:
-    """Normalise, write the folder, and say what validation finds in it."""
+def _finish(
+    checkpoint: Checkpoint, out: Path, work: Path, more: dict[str, Any], compare: Compare | None = None
+) -> Outcome:
+    """Normalise, write the folder, and say what validation finds in it, and what comparing its logits does."""
     checkpoint = normalise(checkpoint, work)
     TRANSFORMERS_PROCESS.start()  # its imports take seconds, which can pass while files are written
     materialize(checkpoint, out, progress=LogProgress("Writing files"))
-    shutil.rmtree(work, ignore_errors=True)
-    report = validate(checkpoint_of_folder(out))
+    with ThreadPoolExecutor(1) as pool:
+        comparing = pool.submit(compare, merged=out) if compare else None
+        report = validate(checkpoint_of_folder(out))
     said = {"out": str(out), "notes": checkpoint.notes, "validation": report.model_dump(mode="json"), **more}
     lines = [*checkpoint.notes, *(f"error: {record.line()}" for record in report.errors)]
     lines += [f"warning: {record.line()}" for record in report.warnings]
-    return DEFECTS if report.errors else GOOD, said, [*lines, f"{out}: {report.summary}"]
+    differs = _compared(comparing, said, lines) if comparing else False
+    shutil.rmtree(work, ignore_errors=True)
+    return DEFECTS if report.errors or differs else GOOD, said, [*lines, f"{out}: {report.summary}"]
+
+
+def _compared(comparing: Future[LogitsProof], said: dict[str, Any], lines: list[str]) -> bool:
+    """Add the comparison to the proof and to the lines; return whether the merged model is another than the trained."""
+    try:
+        proof = comparing.result()
+    except ModelImportError as error:  # the folder is written, so this is a defect of it
+        said |= {"error": type(error).__name__, "message": str(error)}
+        lines.append(f"error: {type(error).__name__}: {error}")
+        return True
+    said["proof"] |= {"logits": asdict(proof)}
+    lines.append(proof.summary())
+    return False
 
 
 @contextmanager

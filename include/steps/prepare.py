@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -123,8 +123,9 @@ def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: Rang
 
 @names_a_full_disk
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
-    """Merge the adapter into the base; only changed tensors are written."""
+    """Merge the adapter into the base, writing the changed tensors only; compare logits if the base is small."""
     from include.checkpoint.converting import peft_adapter
+    from include.checkpoint.lora.logits_proof import prove_logits
     from include.checkpoint.lora.merging import merge as merge_checkpoint
     from include.checkpoint.normalising import normalise
     from include.checkpoint.writing.progress import LogProgress
@@ -142,10 +143,12 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
         result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
         prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
     ledger.save(plan.workspace_file(READ))
-    plan.workspace_file(PROOF).write_text(json.dumps(result.proof))
-    prepared = replace(prepared, notes=(*prepared.notes, *fetched.notes))
+    logits = prove_logits(base, folder, prepared, overlay, reader=_reader(plan, s3))
+    proof = {**result.proof, "logits": asdict(logits)}
+    plan.workspace_file(PROOF).write_text(json.dumps(proof))
+    prepared = replace(prepared, notes=(*prepared.notes, logits.summary(), *fetched.notes))
     prepared.save(plan.workspace_file(MERGED))
-    summary = {name: value for name, value in result.proof.items() if name != "tensors"}
+    summary = {name: value for name, value in proof.items() if name != "tensors"}
     return MergeResult(bytes=prepared.size, proof=summary, notes=prepared.notes)
 
 

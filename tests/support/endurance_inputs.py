@@ -43,7 +43,7 @@ def _merge_arguments(folder: Path) -> list[str]:
     make_tokenizer().save_pretrained(base)
     targets = ["q_proj", "v_proj", "up_proj"]
     adapter = save_adapter(_model(), folder / "adapter", LoraConfig(target_modules=targets, task_type="CAUSAL_LM"))
-    return ["merge", "--base", str(base), "--adapter", str(adapter)]
+    return ["merge", "--base", str(base), "--adapter", str(adapter), "--check", "0"]
 
 
 def _convert_arguments(folder: Path) -> list[str]:

@@ -22,11 +22,20 @@ _HAS_NO_MERGED_FORM = {
 # adapter may name on the Hugging Face Hub, or have no merged form; new ones are added here once they were looked at.
 MERGEABLE_KINDS = frozenset(
     (
-        *("LORA", "ADALORA", "BOFT", "C3A", "DELORA", "FOURIERFT", "HIRA", "HRA", "IA3", "LN_TUNING", "LOHA", "LOKR"),
-        *("MISS", "OFT", "RANDLORA", "ROAD", "SHIRA", "TRAINABLE_TOKENS", "VBLORA", "VERA", "WAVEFT"),
+        *("LORA", "ADALORA", "BEFT", "BOFT", "C3A", "DEFT", "DELORA", "FOURIERFT", "FROD", "GLORA", "GRALORA", "HIRA"),
+        *("HRA", "IA3", "LN_TUNING", "LOHA", "LOKR", "MISS", "OFT", "OSF", "PEANUT", "PSOFT", "PVERA", "RANDLORA"),
+        *("ROAD", "SHIRA", "SUPERTUNING", "TINYLORA", "TRAINABLE_TOKENS", "UNILORA", "VBLORA", "VERA", "WAVEFT"),
     )
 )
-_PROMPT_KINDS = ("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING", "CPT", "CARTRIDGE")
+_PROMPTS = "trained prompts, which are no weights"
+_UNMERGEABLE_KINDS = {
+    **dict.fromkeys(("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"), _PROMPTS),
+    **dict.fromkeys(("CPT", "CARTRIDGE", "ADAPTION_PROMPT"), _PROMPTS),
+    "LILY": "its layers share factors by a router for each token, so that it has no merged form",
+    "POLY": "it mixes its factors for each task, so that it has no merged form",
+    "SHADOW": "it runs a second model beside the base, so that it has no merged form",
+    "XLORA": "it mixes adapters for each token, so that it has no merged form",
+}
 _OTHER_TASKS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 # Fields that say how the adapter was trained or saved. The last line is of older versions of peft and of ms-swift.
 _NEUTRAL = (
@@ -85,8 +94,7 @@ def refuse_unmergeable(adapter: Adapter, base_config: Mapping[str, Any]) -> None
     if adapter.config.peft_type == "LORA":
         unknown = {name: value for name, value in raw.items() if value and name not in KNOWN_SETTINGS}
         if unknown:
-            found = ", ".join(f"{name} = {value}" for name, value in unknown.items())
-            raise AdapterSettingUnknownError("adapter_config.json", found[:500])
+            raise AdapterSettingUnknownError("adapter_config.json", named_settings(unknown))
         _refuse_start(_start(adapter))
     if "quantization_config" in base_config:
         named = adapter.config.base_model_name_or_path or "the model this one was quantized from"
@@ -94,9 +102,14 @@ def refuse_unmergeable(adapter: Adapter, base_config: Mapping[str, Any]) -> None
         raise QuantizedBaseError("config.json", method, full_precision_name(named))
 
 
+def named_settings(settings: Mapping[str, Any]) -> str:
+    """Return the settings with their values, for a message."""
+    return ", ".join(f"{name} = {value}" for name, value in settings.items())[:500]
+
+
 def _refuse_kind(kind: str) -> None:
-    if kind in _PROMPT_KINDS:
-        raise AdapterRefusedError("peft_type", f"{kind}: trained prompts, which are no weights", "Train a LoRA.")
+    if kind in _UNMERGEABLE_KINDS:
+        raise AdapterRefusedError("peft_type", f"{kind}: {_UNMERGEABLE_KINDS[kind]}", "Train a LoRA.")
     if kind not in MERGEABLE_KINDS:
         remedy = f"Train one of {', '.join(sorted(MERGEABLE_KINDS))}, or import the merged model."
         raise AdapterRefusedError("peft_type", kind[:100], remedy)

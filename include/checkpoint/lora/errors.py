@@ -185,3 +185,30 @@ class AdapterBiasUnplacedError(ModelImportError):
             found,
             "Train without lora_bias; peft cannot merge such an adapter either.",
         )
+
+
+class MergedLogitsDifferError(ModelImportError):
+    """A merged model that does not compute what the adapter's own model does."""
+
+    def __init__(self, sequences: int, difference: float, allowed: float, adapter_effect: float) -> None:
+        super().__init__(
+            "The merged model is not the trained one",
+            f"logits on {sequences} random token sequences",
+            f"those of peft's own model, base + adapter, within {allowed:.2g}, which rounding explains",
+            f"a difference of {difference:.2g}; the adapter itself changes the base's by {adapter_effect:.2g}",
+            "Do not import it. Merge it where it was trained (merge_and_unload), and report the adapter's "
+            "adapter_config.json to this project.",
+        )
+
+
+class LogitsNotComparedError(ModelImportError):
+    """A comparison of logits that was asked for and did not happen."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            "The merged model's logits cannot be compared with peft's",
+            "merge --check",
+            "a process that loads base, adapter and merged model",
+            found,
+            "Check memory and the versions of peft and transformers; --check 0 merges without comparing.",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,6 +22,9 @@ from include.checkpoint.lora.adapter_settings import full_precision_name, is_qua
 ChangeKind = Literal["linear", "dora", "embedding", "bias", "replace", "rows", "copy"]
 EMBEDDING = "model.embed_tokens"
 _TIED_ELSEWHERE = ("embed_tokens", "wte", "shared")
+# T5's embedding: peft changes a copy of it that neither encoder nor decoder uses.
+_OF_TWO_STACKS = re.compile(r"(.*\.)?(shared|(encoder|decoder)\.embed_tokens)(\..*)?")
+_WITHOUT_EMBEDDING = "peft trains a copy of it that the model does not use; train the adapter without the embedding."
 FLOATS = ("F32", "F16", "BF16")
 
 
@@ -69,6 +73,8 @@ def plan_merge(adapter: Adapter, tensors: Mapping[str, TensorEntry], base_config
     tied = _is_tied(tensors, base_config)
     changes: dict[str, TensorChange] = {}
     for module, parts in adapter.modules.items():
+        if _OF_TWO_STACKS.fullmatch(module):
+            raise AdapterRefusedError(module, "an embedding that encoder and decoder share", _WITHOUT_EMBEDDING)
         if tied and module not in (EMBEDDING, HEAD) and module.endswith(_TIED_ELSEWHERE):
             raise AdapterRefusedError(module, "an embedding tied to the head", "Merge it with peft, check its logits.")
         for change in _changes_of(adapter, module, parts, tensors, tied):

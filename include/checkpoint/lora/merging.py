@@ -15,6 +15,7 @@ from include.checkpoint.files.tensors import StoredTensor, stored_tensors
 from include.checkpoint.lora.adapter import read_adapter
 from include.checkpoint.lora.adapter_checks import HEAD, refuse_missing_parameters
 from include.checkpoint.lora.adapter_settings import has_plain_tensors, is_plain_lora, refuse_unmergeable
+from include.checkpoint.lora.joined_experts import split_joined_experts
 from include.checkpoint.lora.merge_plan import MergePlan, plan_merge
 from include.checkpoint.lora.merge_proof import Counts, prove_merge
 from include.checkpoint.lora.name_patterns import refuse_patterns
@@ -59,10 +60,12 @@ def merge(
     refuse_unmergeable(adapter, config)
     tensors = stored_tensors(base, reader)
     entries = {name: stored.entry for name, stored in tensors.items()}
+    used = len(adapter.names)
+    adapter = split_joined_experts(adapter, entries)
     refuse_patterns(adapter.config, {*adapter.modules, *(name.rpartition(".")[0] for name in entries), HEAD})
     refuse_missing_parameters(adapter, entries)
     adapter = without_tied_copy(adapter)
-    used, by_peft = len(adapter.names), not is_plain_lora(adapter)
+    by_peft = not is_plain_lora(adapter)
     if has_plain_tensors(adapter):
         plan = plan_merge(adapter, entries, config)
     if by_peft:

@@ -7,6 +7,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.lora.adapter import CONFIG, WEIGHTS, Adapter, AdapterConfig
 from include.checkpoint.lora.adapter_checks import WHOLE
-from include.checkpoint.lora.errors import AdapterNotPlacedError, first
-from include.checkpoint.writing.materialize import materialize
+from include.checkpoint.lora.adapter_settings import KNOWN_SETTINGS, named_settings
+from include.checkpoint.lora.errors import AdapterNotPlacedError, AdapterSettingUnknownError, first
+from include.checkpoint.writing.links import link_or_write
 
 if TYPE_CHECKING:
     import torch
@@ -31,16 +33,18 @@ MEMORY_BASE = 10**9
 def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: RangeReader) -> Adapter:
     """The adapter as whole replacements of the tensors that peft's ``merge_and_unload()`` changes.
 
-    Raises MemoryShortError before anything is loaded, AdapterNotPlacedError when peft did not take all of it,
-    AdapterRefusedError when peft cannot merge it or would merge it into a matrix that embedding and head share.
+    Raises AdapterSettingUnknownError and MemoryShortError before anything is loaded, AdapterNotPlacedError when peft
+    did not take all of it, AdapterRefusedError when peft cannot merge it or would merge it into a matrix that
+    embedding and head share.
     """
-    _check_memory(base.size)
+    _refuse_unknown_settings(adapter)
+    refuse_short_memory("merging with peft", MEMORY_FACTOR * base.size + MEMORY_BASE)
     log.warning("%s is not covered by the streaming merge: peft merges it in memory", adapter.config.peft_type)
     work_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=work_dir, prefix="peft-") as folder:
         model_dir = Path(folder) / "base"
-        materialize(base, model_dir, reader=reader)
-        adapter_dir = _save_for_peft(adapter, Path(folder) / "adapter")
+        link_or_write(base, model_dir, reader)
+        adapter_dir = save_for_peft(adapter, Path(folder) / "adapter")
         with offline():
             changed = _changed_tensors(model_dir, adapter_dir)
     note = f"The adapter is of a kind that peft itself merged: {adapter.config.peft_type}."
@@ -51,6 +55,18 @@ def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: R
         modules={name: {WHOLE: name} for name in changed},
         notes=(*adapter.notes, note),
     )
+
+
+def _refuse_unknown_settings(adapter: Adapter) -> None:
+    """Raise AdapterSettingUnknownError for what a newer peft wrote: this one leaves it out with a warning."""
+    from peft import PeftType
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    kind = PEFT_TYPE_TO_CONFIG_MAPPING[PeftType(adapter.config.peft_type)]
+    known = KNOWN_SETTINGS | {field.name for field in fields(kind)}
+    unknown = {name: value for name, value in adapter.raw_config.items() if value and name not in known}
+    if unknown:
+        raise AdapterSettingUnknownError(CONFIG, named_settings(unknown))
 
 
 @contextmanager
@@ -69,7 +85,7 @@ def offline() -> Iterator[None]:
         reset_sessions()
 
 
-def _save_for_peft(adapter: Adapter, folder: Path) -> Path:
+def save_for_peft(adapter: Adapter, folder: Path) -> Path:
     """Write the adapter as it was read: its tensors under the names that peft saves, in safetensors."""
     from safetensors.torch import save_file
 
@@ -81,19 +97,20 @@ def _save_for_peft(adapter: Adapter, folder: Path) -> Path:
     return folder
 
 
-def _check_memory(model_bytes: int) -> None:
+def refuse_short_memory(doing: str, wanted: int) -> None:
+    """Raise MemoryShortError unless the machine has this many bytes available."""
     import psutil  # type: ignore[import-untyped, unused-ignore]
 
-    wanted, free = MEMORY_FACTOR * model_bytes + MEMORY_BASE, psutil.virtual_memory().available
+    free = psutil.virtual_memory().available
     if free < wanted:
-        raise MemoryShortError("merging with peft", wanted, free)
+        raise MemoryShortError(doing, wanted, free)
 
 
 def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tensor]:
     import torch
     from safetensors import safe_open
 
-    model = _model_class(model_dir).from_pretrained(
+    model = model_class(model_dir).from_pretrained(
         model_dir, torch_dtype="auto", local_files_only=True, trust_remote_code=False
     )
     merged = _merge(model, str(adapter_dir))
@@ -110,7 +127,7 @@ def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tens
     return changed
 
 
-def _model_class(model_dir: Path) -> Any:
+def model_class(model_dir: Path) -> Any:
     """Return the class that config.json names; a causal one if it names none of transformers'."""
     import transformers
 
@@ -121,6 +138,15 @@ def _model_class(model_dir: Path) -> Any:
 
 
 def _merge(model: Any, adapter_dir: str) -> Any:
+    peft_model = with_adapter(model, adapter_dir)
+    try:
+        return peft_model.merge_and_unload()
+    except Exception as error:  # for adapters that have no merged form, too
+        raise _refused_by_peft(error) from error
+
+
+def with_adapter(model: Any, adapter_dir: str) -> Any:
+    """Return peft's model with the adapter; raises AdapterNotPlacedError unless peft took all of it."""
     from peft import PeftModel
 
     try:
@@ -134,10 +160,7 @@ def _merge(model: Any, adapter_dir: str) -> Any:
         raise AdapterNotPlacedError(first(result.unexpected_keys), found)
     if empty := _left_empty(peft_model, result.missing_keys):
         raise AdapterNotPlacedError(first(empty), f"{len(empty)} places left empty")
-    try:
-        return peft_model.merge_and_unload()
-    except Exception as error:  # for adapters that have no merged form, too
-        raise _refused_by_peft(error) from error
+    return peft_model
 
 
 def _left_empty(peft_model: Any, missing: list[str]) -> list[str]:

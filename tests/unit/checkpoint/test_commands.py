@@ -25,7 +25,17 @@ def test_merge_writes_a_folder_that_is_pefts_merge(
     said = json.loads(capsys.readouterr().out)
     assert said["proof"]["changed_tensors"] == 4
     assert said["validation"]["errors"] == []
+    logits = said["proof"]["logits"]
+    assert (logits["sequences"], logits["skipped"]) == (4, "")
+    assert 0 < logits["difference"] < logits["rounding"] < logits["adapter_effect"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["merged", "theirs"]
+
+
+@pytest.mark.parametrize("count", ["-1", "many", "1001"])
+def test_a_number_of_sequences_that_is_none_is_refused(count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["merge", "--base", "b", "--adapter", "a", "--out", "o", "--check", count])
+    assert "expected a number from 0 to 1000" in capsys.readouterr().err
 
 
 def test_convert_writes_a_folder(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ from tests.support.edited_adapters import (
     merge_to_folder,
     without,
 )
+from tests.support.matrix_families import FAMILIES, make_base
+from tests.support.matrix_outcomes import assert_as_declared
+from tests.support.merge_matrix import OPTIONS, STARTS, TUNERS
 from tests.support.tiny_models import (
     equal_bits,
     load_weights,
@@ -80,6 +83,36 @@ def test_the_proof_of_a_merge_by_peft_says_so_and_counts_what_peft_placed(base_d
     assert (result.proof["by_peft"], result.proof["adapter_tensors"]) == (True, 8)
     assert "peft placed all 8 tensors of the adapter" in result.checkpoint.notes[-1]
     assert equal_bits(load_weights(tmp_path / "ours"), merged_by_peft(base_dir, tmp_path / "adapter", tmp_path / "t"))
+
+
+def test_a_setting_of_a_newer_peft_is_refused_by_name_for_every_kind(base_dir: Path, tmp_path: Path) -> None:
+    config = LoHaConfig(r=4, alpha=8, target_modules=["q_proj"], task_type="CAUSAL_LM", init_weights=False)
+    adapter = edit_adapter(save_adapter(make_model(), tmp_path / "adapter", config), use_cube=True, use_square=False)
+
+    with pytest.raises(refusals.AdapterSettingUnknownError, match="found use_cube = True"):
+        merge_to_folder(base_dir, adapter, tmp_path)
+
+
+_CELLS = {cell.name: cell for cell in (*TUNERS, *OPTIONS, *STARTS)}
+
+
+@pytest.mark.parametrize(
+    ("family", "cell"),
+    [
+        ("Mistral", "OSF"),
+        ("Mistral", "IA3"),
+        ("Mistral", "kasa_config"),
+        ("Mistral", "lora_ga, converted"),
+        ("Qwen3-MoE", "UNILORA"),
+        ("T5", "VERA"),
+        ("T5", "LoRA on the embedding"),
+        ("T5", "TRAINABLE_TOKENS"),
+        ("Mistral", "LILY"),
+        ("Mistral", "corda"),
+    ],
+)
+def test_a_cell_of_the_matrix_is_merged_as_peft_does_or_refused(family: str, cell: str, tmp_path: Path) -> None:
+    assert_as_declared(make_base(FAMILIES[family], tmp_path / "base"), family, _CELLS[cell], tmp_path)
 
 
 def test_trained_parameters_of_linear_layers_are_merged_as_peft_does(base_dir: Path, tmp_path: Path) -> None:
