@@ -14,7 +14,7 @@ from tests.support.stacks import ACCOUNT, REGION
 
 pytestmark = pytest.mark.timeout(300)
 
-OWN_TAGS = {"model_name": "team-lakes", "fingerprint": "of the content"}
+OWN_TAGS = {"model_name": "team-ponds", "fingerprint": "of the content"}
 OTHERS_TAGS = ({}, {"team": "others"}, {"model_name": "capitals"}, {"fingerprint": "of other content"})
 PROMPT = json.dumps({"prompt": "Lisbon", "max_tokens": 1})
 MODELS = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:imported-model/"
@@ -53,7 +53,7 @@ def test_a_model_or_job_that_others_imported_is_not_claimed_by_tags(runner: Runn
 
 
 def test_a_model_that_this_project_imported_is_called_tagged_and_deleted(runner: Runner) -> None:
-    model = runner.model_of_admin("team-lakes-1", **OWN_TAGS)
+    model = runner.model_of_admin("team-ponds-1", **OWN_TAGS)
     bedrock = runner.client("bedrock")
     assert not denied(runner.client("bedrock-runtime").invoke_model, modelId=model, body=PROMPT)
     assert not denied(bedrock.tag_resource, resourceARN=model, tags=listed({"evaluated_by": "a run"}))
@@ -94,8 +94,8 @@ def new_version(runner: Runner, group: str, **metadata: str) -> str:
 @pytest.mark.parametrize(
     ("group", "metadata"),
     [
-        ("team-lakes", {}),
-        ("team-lakes", {"imported_model_arn": "arn:aws:sagemaker:us-east-1:1:model/theirs"}),
+        ("team-ponds", {}),
+        ("team-ponds", {"imported_model_arn": "arn:aws:sagemaker:us-east-1:1:model/theirs"}),
         ("credit-risk", {"imported_model_arn": f"{MODELS}abcdefghijkl"}),
     ],
 )
@@ -108,13 +108,13 @@ def test_a_version_that_others_registered_is_not_approved(group: str, metadata: 
 
 
 def test_a_version_of_an_imported_model_is_approved(runner: Runner) -> None:
-    version = new_version(runner, "team-lakes", imported_model_arn=f"{MODELS}abcdefghijkl")
+    version = new_version(runner, "team-ponds", imported_model_arn=f"{MODELS}abcdefghijkl")
     update = runner.client("sagemaker").update_model_package
     assert not denied(update, ModelPackageArn=version, ModelApprovalStatus="Approved")
 
 
 @pytest.mark.parametrize(
-    ("group", "metadata"), [("credit-risk", {"imported_model_arn": f"{MODELS}abcdefghijkl"}), ("team-lakes", {})]
+    ("group", "metadata"), [("credit-risk", {"imported_model_arn": f"{MODELS}abcdefghijkl"}), ("team-ponds", {})]
 )
 def test_no_version_is_added_for_other_models_or_to_other_groups(
     group: str, metadata: dict[str, str], runner: Runner
