@@ -37,7 +37,10 @@ class ImportJob(BaseModel):
 
 
 class Account(BaseModel):
-    """What one account and region hold. ``configs`` are the models with a file, by name."""
+    """What one account and region hold. ``configs`` are the models with a file, by name.
+
+    ``elsewhere`` are imported models of those whose files name another connection or region.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,6 +50,7 @@ class Account(BaseModel):
     groups: tuple[str, ...]
     occupancy: Occupancy
     jobs: tuple[ImportJob, ...]
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -57,7 +61,7 @@ class Account(BaseModel):
     @property
     def imported_per_model(self) -> Counter[str]:
         """How many of each model's versions are imported."""
-        return Counter(model_name_of(name) for name in self.occupancy.imported)
+        return Counter(model_name_of(name) for name in (*self.occupancy.imported, *self.elsewhere))
 
 
 def read_account(clients: AwsClients, models_folder: Path) -> Account:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.checks import model_defects as defects
+from include.checkpoint.checks import tokenizer_trial
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import TOKENIZER_FILES
 from include.checkpoint.files.git_lfs import POINTER, refuse_git_lfs_pointer
 from include.checkpoint.files.json_files import MAX_JSON_BYTES, other_encodings, read_json, read_text
 from include.checkpoint.files.reading import RangeReader, read
 from include.checkpoint.files.segments import Checkpoint
+from include.limited_process import Limits, run_limited
 
 CONFIG = "tokenizer_config.json"
 VOCABULARIES = ({"tokenizer.json"}, {"tokenizer.model"}, {"spiece.model"}, {"vocab.json", "merges.txt"})
+# The largest tokenizers take some hundred MB and a second.
+TRIAL = Limits(seconds=10, memory_bytes=4 * 2**30, output_bytes=2**20)
 _TOKEN_FILES = ("added_tokens.json", "tokenizer.json", "special_tokens_map.json")
 
 
@@ -53,6 +58,8 @@ def examine_tokenizer(
         return Tokenizer(), problems
     try:
         return _load(checkpoint, config, reader), []
+    except defects.TokenizerUnusableError as defect:
+        return Tokenizer(), [defect]
     except Exception as error:  # whatever transformers and tokenizers raise, it does not load
         found = f"{type(error).__name__}: {error}"
         return Tokenizer(), [defects.TokenizerUnusableError(CONFIG, "files that load", found)]
@@ -88,10 +95,22 @@ def _load(checkpoint: Checkpoint, config: Mapping[str, Any], reader: RangeReader
                 is_other = file.name in others
                 data = read_text(file, reader).encode() if is_other else read(file, 0, file.size, reader)
                 (Path(folder) / file.name).write_bytes(data)
+        _refuse_harmful(folder)
         model_type = str(config.get("model_type", ""))
         known = AutoConfig.for_model(model_type) if model_type else PretrainedConfig()
         loaded = AutoTokenizer.from_pretrained(folder, config=known, local_files_only=True, trust_remote_code=False)
         return Tokenizer(dict(loaded.get_vocab()), dict(loaded.special_tokens_map), loaded.eos_token_id)
+
+
+def _refuse_harmful(folder: str) -> None:
+    """Raise TokenizerUnusableError where tokenizer.json would end this process, or fill its memory."""
+    if not (Path(folder) / "tokenizer.json").exists():
+        return
+    with tempfile.TemporaryFile() as output:
+        problem = run_limited(tokenizer_trial.__file__, json.dumps({"folder": folder}).encode(), output, TRIAL)
+    if problem:
+        expected = f"a file that loads within {TRIAL.memory_bytes // 2**30} GiB and {TRIAL.seconds} s"
+        raise defects.TokenizerUnusableError("tokenizer.json", expected, problem)
 
 
 def _file_of(token: str, checkpoint: Checkpoint, reader: RangeReader) -> str:

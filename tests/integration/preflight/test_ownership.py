@@ -14,7 +14,7 @@ from include.preflight.findings import PreflightFailedError
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.search import registered_groups
 from include.registry.versions import Candidate
-from include.run.ownership import ModelOwnedByOtherDagError, check_owner
+from include.run.ownership import GroupOfOthersError, ModelOwnedByOtherDagError, check_owner
 from include.steps.plan_run import make_plan
 from model_import_dag import promotion_tasks
 from model_import_dag.factory import build_import_dag
@@ -67,6 +67,14 @@ def test_the_models_own_dag_takes_over_what_was_first_imported_with_the_form(acc
 def test_a_group_that_names_no_owner_is_anyones(account: Account, name: str) -> None:
     register(account.admin("sagemaker"), name)
     assert not refused(account.admin("sagemaker"), name, "import_another")
+
+
+def test_the_form_registers_nothing_in_a_group_of_other_software(account: Account, name: str) -> None:
+    sagemaker = account.admin("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName=name, ModelPackageGroupDescription="credit scores")
+    with pytest.raises(GroupOfOthersError, match=name):
+        check_owner(sagemaker, name, FORM_DAG_ID)
+    assert not refused(sagemaker, name, import_dag_id(name))
 
 
 def test_a_group_whose_name_only_contains_the_models_says_nothing_of_the_model(account: Account, name: str) -> None:
