@@ -136,13 +136,12 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
 def _bedrock_needs(target: Target) -> tuple[Need, ...]:
     models, jobs = target.arn("bedrock", "imported-model/"), target.arn("bedrock", "model-import-job/")
     requested, carried = _tags("aws:RequestTag", target), _tags("aws:ResourceTag", target)
+    tagged: dict[str, Any] = {"context": requested, "condition": _present(requested)}
     return (
         Need("find imports", ("bedrock:ListModelImportJobs", "bedrock:ListImportedModels"), "*"),
-        Need("start import jobs", ("bedrock:CreateModelImportJob",), "*", "", requested, _present(requested)),
-        *(
-            Need("tag new imports", ("bedrock:TagResource",), f"{kind}*", "", requested, _present(requested))
-            for kind in (jobs, models)
-        ),
+        Need("start import jobs", ("bedrock:CreateModelImportJob",), "*", **tagged),
+        Need("tag new import jobs", ("bedrock:TagResource",), f"{jobs}*", **tagged),
+        Need("tag new imported models", ("bedrock:TagResource",), f"{models}*", **tagged),
         Need(
             "follow import jobs",
             ("bedrock:GetModelImportJob", "bedrock:ListTagsForResource"),
