@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import Variable
 
-from include.config.account import CONNECTION_FIELDS, AccountConfig, account_settings
+from include.config.account import AccountConfig, ConnectionSettings, account_settings, connection_settings
 from include.config.model import ModelConfig
 
 
@@ -23,7 +23,6 @@ def account_of(file: ModelConfig | None, *fields: str) -> AccountConfig:
     return account_settings(file.account if file else None, variable, fields or tuple(AccountConfig.model_fields))
 
 
-def connection_of(file: ModelConfig | None = None) -> tuple[str, str | None]:
-    """Return the Airflow connection and the region, None for the connection's own."""
-    account = account_of(file, *CONNECTION_FIELDS)
-    return account.aws_conn_id, account.region_name
+def connection_of(file: ModelConfig | None = None) -> ConnectionSettings:
+    """Return the Airflow connection and the region of a model with this file, or without a file."""
+    return connection_settings(file.account if file else None, variable)

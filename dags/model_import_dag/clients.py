@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from include.aws.clients import AwsClients
+from include.config.files import read_model_files
 from include.run.plan import ImportPlan
 from model_import_dag.account import connection_of
 
@@ -43,6 +45,13 @@ def clients_of(plan: ImportPlan) -> AwsClients:
     return aws_clients(plan.aws_conn_id, plan.region_name)
 
 
-def account_clients() -> AwsClients:
-    """Return the clients of the account's connection and region, as Airflow's Variables name them."""
-    return aws_clients(*connection_of())
+def clients_of_model(model_name: str, models_folder: Path) -> AwsClients:
+    """Return the clients of a model's own connection and region: its file's, else those of Airflow's Variables.
+
+    Raises:
+        BrokenModelFilesError: the model's file cannot be read.
+    """
+    files = read_model_files(models_folder)
+    if model_name in files.claimed - files.configs.keys():
+        files.raise_on_errors()
+    return aws_clients(*connection_of(files.configs.get(model_name)))

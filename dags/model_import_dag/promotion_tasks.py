@@ -100,6 +100,7 @@ def record_answer(**context: Any) -> dict[str, Any]:
 
     plan, ti = plan_of(context), context["ti"]
     clients = clients_of(plan)
+    require_owner(context, clients.sagemaker)
     registered, decision = registration_of(ti), decision_of(ti)
     answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, clients)
     link_to_report(context, plan)

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, Param, task
 
+from include.config.account import ConnectionSettings, all_connections
+from include.config.files import read_model_files
 from include.config.model import RetentionConfig
 from include.config.names import MODEL_NAME_PATTERN
-from model_import_dag.clients import account_clients
+from model_import_dag.account import variable
+from model_import_dag.clients import aws_clients
 from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.params import validation_only
 from model_import_dag.refusals import refuse_unknown_parameters
 
 if TYPE_CHECKING:
+    from include.aws.clients import AwsClients
     from include.retention.selection import RetentionPolicies
 
 log = logging.getLogger(__name__)
@@ -74,48 +78,60 @@ def retention_policies(params: Mapping[str, Any]) -> RetentionPolicies:
     return read_policies(MODELS_FOLDER, given | ({"delete_checkpoint": True} if params["delete_checkpoint"] else {}))
 
 
+def _connections() -> tuple[ConnectionSettings, ...]:
+    """Return the connections and regions of the Variables and of all models' files."""
+    files = read_model_files(MODELS_FOLDER)
+    files.raise_on_errors()
+    return all_connections((config.account for config in files.configs.values()), variable)
+
+
+def _clients(connection: ConnectionSettings) -> AwsClients:
+    return aws_clients(*connection)
+
+
 @task
 def list_models(params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """List the imported models of the account and region, or those of one model; refuse unknown parameters.
+    """List the imported models, or those of one model, in every region in use; refuse unknown parameters.
 
     Raises:
+        BrokenModelFilesError: a model's file cannot be read.
         ModelNotImportedError: the one model that was named has no imported version.
     """
     from include.aws.imported_models import list_models as list_all
+    from include.retention.everywhere import listed_once
     from include.retention.named_model import list_versions
 
     refuse_unknown_parameters(params or {}, _params())
-    bedrock, model_name = account_clients().bedrock, (params or {}).get("model_name")
-    models = list_versions(bedrock, model_name) if model_name else list_all(bedrock)
-    return [model.model_dump(mode="json") for model in models]
+    connections, model_name = _connections(), (params or {}).get("model_name")
+    bedrocks = [_clients(connection).bedrock for connection in connections]
+    found = list_versions(bedrocks, model_name) if model_name else [list_all(bedrock) for bedrock in bedrocks]
+    return [each.model_dump(mode="json") for each in listed_once(connections, found)]
 
 
 @task
 def plan(models: list[dict[str, Any]], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Decide which models are kept and which are deleted, with reasons and costs."""
-    from include.aws.imported_models import ImportedModel
-    from include.retention.retiring import versions_of
-    from include.retention.selection import plan_retirement
+    from include.retention.everywhere import ListedModels, plan_everywhere, plans_summary
 
-    listed = [ImportedModel.model_validate(model) for model in models]
-    versions = versions_of(listed, account_clients().sagemaker)
-    planned = plan_retirement(listed, versions, retention_policies(params or {}), datetime.now(UTC))
-    log.info("%s", planned.summary())
-    return {"summary": planned.summary(), **planned.model_dump(mode="json")}
+    listed = [ListedModels.model_validate(each) for each in models]
+    planned = plan_everywhere(listed, retention_policies(params or {}), datetime.now(UTC), _clients)
+    summary = plans_summary(planned)
+    log.info("%s", summary)
+    return {"summary": summary, "plans": [each.model_dump(mode="json") for each in planned]}
 
 
 @task
 def retire(planned: dict[str, Any], params: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Retire the models of the plan, unless it is a dry run."""
-    from include.retention.retiring import retire as retire_planned
-    from include.retention.selection import RetirementPlan
+    from include.retention.everywhere import PlanOfConnection, retire_everywhere
 
-    what = RetirementPlan.model_validate(planned)
+    plans = [PlanOfConnection.model_validate(each) for each in planned["plans"]]
     if (params or {})["dry_run"]:
-        return {"summary": f"Dry run: nothing was retired, {len(what.retire)} could go", "retired": []}
-    report = retire_planned(what, account_clients(), datetime.now(UTC))
-    log.info("%s", report.summary())
-    return {"summary": report.summary(), **report.model_dump(mode="json")}
+        most = sum(len(each.plan.retire) for each in plans)
+        return {"summary": f"Dry run: nothing was retired, {most} could go", "retired": []}
+    summary, retired = retire_everywhere(plans, datetime.now(UTC), _clients)
+    log.info("%s", summary)
+    return {"summary": summary, "retired": [model.model_dump(mode="json") for model in retired]}
 
 
 def build_retirement_dag() -> DAG:

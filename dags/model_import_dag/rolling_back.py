@@ -10,7 +10,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
-from model_import_dag.clients import account_clients
+from model_import_dag.clients import clients_of_model
+from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.refusals import refuse_unknown_parameters
@@ -52,7 +53,7 @@ def roll_back(**context: Any) -> dict[str, Any]:
     params = context["params"]
     refuse_unknown_parameters(params, _params())
     return act(
-        account_clients(),
+        clients_of_model(params["model_name"], MODELS_FOLDER),
         params["model_name"],
         params["version"],
         by=who_triggered(context),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple
 
 from pydantic import Field, field_validator
 
@@ -14,6 +15,13 @@ VARIABLE_PREFIX = "model_import_"
 #: The fields of which an AWS client is made.
 CONNECTION_FIELDS = ("aws_conn_id", "region_name")
 _SOURCE = f"the account's settings (Airflow Variables {VARIABLE_PREFIX}*, or account in the model's file)"
+
+
+class ConnectionSettings(NamedTuple):
+    """Of what AWS clients are made: an Airflow connection, and a region, None for the connection's own."""
+
+    aws_conn_id: str
+    region_name: str | None
 
 
 class AccountConfig(Part):
@@ -87,3 +95,16 @@ def account_settings(
     stated = own.model_dump(include=own.model_fields_set) if own else {}
     values = {field: stated.get(field) or variable(f"{VARIABLE_PREFIX}{field}") for field in fields}
     return parse(AccountConfig, {field: value for field, value in values.items() if value}, _SOURCE)
+
+
+def connection_settings(own: AccountConfig | None, variable: Callable[[str], str | None]) -> ConnectionSettings:
+    """Return the connection and region of a model with this ``account`` in its file, or of one without a file."""
+    account = account_settings(own, variable, CONNECTION_FIELDS)
+    return ConnectionSettings(account.aws_conn_id, account.region_name)
+
+
+def all_connections(
+    accounts: Iterable[AccountConfig], variable: Callable[[str], str | None]
+) -> tuple[ConnectionSettings, ...]:
+    """Return each connection and region that models use once: that of models without a file first."""
+    return tuple(dict.fromkeys(connection_settings(own, variable) for own in (None, *accounts)))

@@ -37,7 +37,10 @@ class ImportJob(BaseModel):
 
 
 class Account(BaseModel):
-    """The imported models, versions and jobs of an account and region. ``configs`` are the models' files by name."""
+    """The imported models, versions and jobs of an account and region. ``configs`` are the models' files by name.
+
+    ``elsewhere`` are imported models of those whose files name another connection or region.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,6 +50,7 @@ class Account(BaseModel):
     groups: tuple[str, ...]
     occupancy: Occupancy
     jobs: tuple[ImportJob, ...]
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -57,7 +61,7 @@ class Account(BaseModel):
     @property
     def imported_per_model(self) -> Counter[str]:
         """Return the number of imported versions per model."""
-        return Counter(model_name_of(name) for name in self.occupancy.imported)
+        return Counter(model_name_of(name) for name in (*self.occupancy.imported, *self.elsewhere))
 
 
 def read_account(clients: AwsClients, models_folder: Path) -> Account:

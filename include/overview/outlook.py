@@ -45,9 +45,11 @@ class ModelOutlook(BaseModel):
         return sum(version.goes for version in self.versions)
 
 
-def read_plan(clients: AwsClients, policies: RetentionPolicies, now: datetime) -> RetirementPlan:
-    """Return retention's plan, with two calls per imported model and one per hundred models or versions."""
-    models = list_models(clients.bedrock)
+def read_plan(
+    clients: AwsClients, policies: RetentionPolicies, now: datetime, group: str | None = None
+) -> RetirementPlan:
+    """Return retention's plan for all models or one, with two calls per model and one per 100 versions."""
+    models = list_models(clients.bedrock, group)
     groups = sorted({model.group for model in models if model.is_ours})
     read = partial(newest_versions, clients.sagemaker, most=MOST_VERSIONS)
     with ThreadPoolExecutor(4) as pool:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from include.aws.clients import AwsClients
+from include.aws.imported_models import model_summaries
+from include.config.account import CONNECTION_FIELDS, AccountConfig
+from include.config.files import read_model_files
 from include.overview.account import Account, read_account
 from include.overview.memory import Memory, Reading
 from include.overview.outlook import read_plan
 from include.overview.standing import Standing, read_standing
 from include.retention.policies import read_policies
 from include.retention.selection import RetirementPlan
+from include.run.names import model_name_of
+
+log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 #: Of a model in the list, and of a model on its own page.
@@ -26,6 +33,7 @@ ACCOUNT_TTL, STANDING_TTL, PLAN_TTL, CLIENTS_TTL = 15.0, 15.0, 60.0, 600.0
 REFRESH_AGE = 5.0
 #: A row holds 30 versions, a page 500: some 60 kB and 1 MB.
 MOST_ROWS, MOST_PAGES = 300, 20
+MOST_CONNECTIONS = 20
 
 
 class OverviewReader:
@@ -33,27 +41,54 @@ class OverviewReader:
 
     def __init__(
         self,
-        connect: Callable[[], AwsClients],
+        connect: Callable[[AccountConfig | None], AwsClients],
         models_folder: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connect = connect
         self._models_folder = models_folder
-        self._clients = Memory(1, clock)
+        self._clients = Memory(MOST_CONNECTIONS, clock)
+        self._files = Memory(1, clock)
         self._rows = Memory(MOST_ROWS, clock)
         self._pages = Memory(MOST_PAGES, clock)
 
-    def clients(self) -> AwsClients:
-        """Return the clients."""
-        return self._clients.read("clients", CLIENTS_TTL, self._connect).value
+    def clients(self, model_name: str | None = None) -> AwsClients:
+        """Return the clients of a model's own connection and region, or those of models without a file."""
+        own = self._own_accounts().get(model_name) if model_name else None
+        key = tuple(getattr(own, field) for field in CONNECTION_FIELDS) if own else None
+        return self._clients.read(key, CLIENTS_TTL, lambda: self._connect(own)).value
+
+    def _own_accounts(self) -> Mapping[str, AccountConfig]:
+        """Return the settings of the models whose files name a connection or region of their own."""
+
+        def ask() -> dict[str, AccountConfig]:
+            configs = read_model_files(self._models_folder).configs  # Airflow itself reports broken files
+            own = {name: config.account for name, config in configs.items()}
+            return {name: account for name, account in own.items() if account.model_fields_set & {*CONNECTION_FIELDS}}
+
+        return self._files.read("files", ACCOUNT_TTL, ask).value
 
     def account(self, refresh: bool = False) -> Reading[Account]:
-        """Return the account's models, versions and jobs."""
+        """Return the account's models, versions and jobs; models with another connection or region are added."""
 
         def ask(clients: AwsClients) -> Account:
-            return read_account(clients, self._models_folder)
+            account = read_account(clients, self._models_folder)
+            here = set(account.occupancy.imported)
+            elsewhere = [name for _, names in self._elsewhere(_imported_names) for name in names if name not in here]
+            return account.model_copy(update={"elsewhere": tuple(elsewhere)})
 
         return self._read(self._rows, "account", _age(ACCOUNT_TTL, refresh), ask)
+
+    def _elsewhere(self, ask: Callable[[AwsClients, str], Value]) -> Iterator[tuple[str, Value]]:
+        """Yield what each model with a connection or region of its own answers; a failure is logged.
+
+        A connection that only one model uses must not take the page away.
+        """
+        for model_name in self._own_accounts():
+            try:
+                yield model_name, ask(self.clients(model_name), model_name)
+            except Exception:  # whatever it is, see above
+                log.warning("%s could not be read by the connection of its file", model_name, exc_info=True)
 
     def row(self, group: str, refresh: bool = False) -> Reading[Standing]:
         """Return a model's newest versions and champion."""
@@ -62,6 +97,7 @@ class OverviewReader:
             ("row", group),
             _age(STANDING_TTL, refresh),
             lambda clients: read_standing(clients.sagemaker, group, ROW_VERSIONS),
+            group,
         )
 
     def page(self, group: str, refresh: bool = False) -> Reading[Standing]:
@@ -71,21 +107,34 @@ class OverviewReader:
             group,
             _age(STANDING_TTL, refresh),
             lambda clients: read_standing(clients.sagemaker, group, PAGE_VERSIONS),
+            group,
         )
 
     def plan(self, refresh: bool = False) -> Reading[RetirementPlan]:
         """Return retention's plan under the policies of the models' files."""
 
         def ask(clients: AwsClients) -> RetirementPlan:
-            return read_plan(clients, read_policies(self._models_folder), datetime.now(UTC))
+            policies, now = read_policies(self._models_folder), datetime.now(UTC)
+            others = self._elsewhere(lambda own, model_name: read_plan(own, policies, now, model_name))
+            return read_plan(clients, policies, now).with_others(plan for _, plan in others)
 
         return self._read(self._rows, "plan", _age(PLAN_TTL, refresh), ask)
 
     def _read(
-        self, memory: Memory, key: Hashable, max_age: float, ask: Callable[[AwsClients], Value]
+        self,
+        memory: Memory,
+        key: Hashable,
+        max_age: float,
+        ask: Callable[[AwsClients], Value],
+        model_name: str | None = None,
     ) -> Reading[Value]:
-        return memory.read(key, max_age, lambda: ask(self.clients()))
+        return memory.read(key, max_age, lambda: ask(self.clients(model_name)))
 
 
 def _age(ttl: float, refresh: bool) -> float:
     return REFRESH_AGE if refresh else ttl
+
+
+def _imported_names(clients: AwsClients, model_name: str) -> list[str]:
+    names = [summary["modelName"] for summary in model_summaries(clients.bedrock, f"{model_name}-")]
+    return [name for name in names if model_name_of(name) == model_name]

@@ -11,7 +11,7 @@ from include.preflight.asking import Check, guarded
 from include.preflight.findings import Finding
 from include.run.identity import forced_identity
 from include.run.names import NameInvalidError, import_names
-from include.run.ownership import ModelOwnedByOtherDagError, check_owner
+from include.run.ownership import GroupOfOthersError, ModelOwnedByOtherDagError, check_owner
 
 #: TagKey, TagValue and TagList of botocore's bedrock model.
 TAG_TEXT = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*")
@@ -48,7 +48,7 @@ def _owned(clients: AwsClients, model_name: str, dag_id: str) -> Check[None]:
     yield from ()
     try:
         check_owner(clients.sagemaker, model_name, dag_id)
-    except ModelOwnedByOtherDagError as error:
+    except (ModelOwnedByOtherDagError, GroupOfOthersError) as error:
         yield Finding("error", "owner", model_name, f"{error.found}; expected {error.expected}", error.remedy)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from include.aws.imported_models import OWN_TAGS
 from include.registry.leases import LEASE_NAME
 
 BEDROCK_PRINCIPAL = "bedrock.amazonaws.com"
@@ -133,26 +134,45 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
 
 def _bedrock_needs(target: Target) -> tuple[Need, ...]:
     models, jobs = target.arn("bedrock", "imported-model/"), target.arn("bedrock", "model-import-job/")
+    requested, carried = _tags("aws:RequestTag", target), _tags("aws:ResourceTag", target)
+    tagged: dict[str, Any] = {"context": requested, "condition": _present(requested)}
     return (
-        Need(
-            "find and start import jobs",
-            ("bedrock:CreateModelImportJob", "bedrock:ListModelImportJobs", "bedrock:ListImportedModels"),
-            "*",
-        ),
+        Need("find imports", ("bedrock:ListModelImportJobs", "bedrock:ListImportedModels"), "*"),
+        Need("start import jobs", ("bedrock:CreateModelImportJob",), "*", **tagged),
+        Need("tag new import jobs", ("bedrock:TagResource",), f"{jobs}*", **tagged),
+        Need("tag new imported models", ("bedrock:TagResource",), f"{models}*", **tagged),
         Need(
             "follow import jobs",
-            ("bedrock:GetModelImportJob", "bedrock:TagResource", "bedrock:ListTagsForResource"),
+            ("bedrock:GetModelImportJob", "bedrock:ListTagsForResource"),
             f"{jobs}*",
             probe=f"{jobs}{_PROBE_ID}",
         ),
         Need(
-            "use and retire imported models",
-            ("bedrock:GetImportedModel", "bedrock:InvokeModel", "bedrock:TagResource", "bedrock:ListTagsForResource",
-             "bedrock:DeleteImportedModel"),
+            "look at imported models",
+            ("bedrock:GetImportedModel", "bedrock:ListTagsForResource"),
             f"{models}*",
             probe=f"{models}{_PROBE_ID}",
         ),
-    )  # fmt: skip
+        Need(
+            "use and retire imported models",
+            ("bedrock:InvokeModel", "bedrock:TagResource", "bedrock:DeleteImportedModel"),
+            f"{models}*",
+            probe=f"{models}{_PROBE_ID}",
+            context=carried,
+            condition=_present(carried),
+        ),
+    )
+
+
+def _tags(key: str, target: Target) -> dict[str, str]:
+    """Return the condition keys of the tags that everything has that this project imports."""
+    values = dict.fromkeys(sorted(OWN_TAGS), _PROBE_ID) | {"model_name": target.model_name}
+    return {f"{key}/{tag}": value for tag, value in values.items()}
+
+
+def _present(keys: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the condition that a request has these keys."""
+    return {"Null": dict.fromkeys(keys, "false")}
 
 
 def _storage_needs(target: Target) -> tuple[Need, ...]:
@@ -193,13 +213,29 @@ def _registry_needs(target: Target) -> tuple[Need, ...]:
         Need("search the registry", ("sagemaker:ListModelPackageGroups", "sagemaker:Search"), "*"),
         Need("keep a registry group", ("sagemaker:CreateModelPackageGroup",), group),
         Need(
-            "register versions",
-            ("sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages",
-             "sagemaker:UpdateModelPackage"),
+            "read registered versions",
+            ("sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"),
             f"{versions}*",
             probe=f"{versions}1",
         ),
-    )  # fmt: skip
+        _registry_write(target, "register versions", "CreateModelPackage", "CustomerMetadataProperties"),
+        _registry_write(target, "decide versions", "UpdateModelPackage", "CurrentCustomerMetadataProperties"),
+    )
+
+
+def _registry_write(target: Target, purpose: str, operation: str, metadata: str) -> Need:
+    """Return the need to write versions that name an imported model of this account."""
+    versions = target.arn("sagemaker", f"model-package/{target.model_name}/")
+    models = target.arn("bedrock", "imported-model/")
+    key = f"sagemaker:{metadata}/imported_model_arn"
+    return Need(
+        purpose,
+        (f"sagemaker:{operation}",),
+        f"{versions}*",
+        probe=f"{versions}1",
+        context={key: f"{models}{_PROBE_ID}"},
+        condition={"ArnLike": {key: f"{models}*"}},
+    )
 
 
 def _monitoring_needs(target: Target) -> tuple[Need, ...]:

@@ -6,8 +6,11 @@ already, returns it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+#: The description of a group that this project makes.
+GROUP_DESCRIPTION = "Imported Bedrock models {}"
 _MARK = "; owned by DAG "
 
 
@@ -23,7 +26,11 @@ def owner_mark(dag_id: str) -> str:
     return f"{_MARK}{dag_id}" if dag_id else ""
 
 
-def group_owner(sagemaker: Any, group: str) -> str:
-    """Return the id of the DAG that owns the group; empty when there is no such group, or it names none."""
-    found = find_group(sagemaker, group) or {}
-    return str(found.get("ModelPackageGroupDescription", "")).partition(_MARK)[2]
+def is_own(summary: Mapping[str, Any]) -> bool:
+    """Return whether this project made the group, of which this is ListModelPackageGroups' summary."""
+    return str(summary.get("ModelPackageGroupDescription", "")).startswith(GROUP_DESCRIPTION.format(""))
+
+
+def owner_of(summary: Mapping[str, Any]) -> str:
+    """Return the id of the DAG that owns the group; empty when its description names none."""
+    return str(summary.get("ModelPackageGroupDescription", "")).partition(_MARK)[2]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from include.errors import ModelImportError
-from include.registry.groups import find_group, owner_mark
+from include.registry.groups import GROUP_DESCRIPTION, find_group, owner_mark
 from include.registry.versions import (
     RETIRED_AT,
     STATUS_SET,
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 _FORBIDDEN_IN_METADATA = re.compile(r"[^\w\s.:/=+\-@]", re.UNICODE)
 _MAX_METADATA_LENGTH = 256
 _MAX_METADATA_ENTRIES = 50
-#: The description of a group that this project makes.
-GROUP_DESCRIPTION = "Imported Bedrock models {}"
 #: Ends a version's description, which ListModelPackages returns: a version is found without describing the others.
 _FINGERPRINT_MARK = "; fingerprint "
 _PAGE_SIZE = 100

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from include.registry.sagemaker import GROUP_DESCRIPTION
+from include.registry.groups import is_own
 from include.registry.versions import ModelVersion, champion_of
 
 PAGE_SIZE = 100
@@ -19,14 +19,7 @@ def registered_groups(sagemaker: Any) -> tuple[str, ...]:
     """Return the names of the groups that this project made, in alphabetical order; one call per hundred."""
     pages = sagemaker.get_paginator("list_model_package_groups").paginate(PaginationConfig={"PageSize": PAGE_SIZE})
     summaries = [summary for page in pages for summary in page["ModelPackageGroupSummaryList"]]
-    ours = GROUP_DESCRIPTION.format("")
-    return tuple(
-        sorted(
-            summary["ModelPackageGroupName"]
-            for summary in summaries
-            if summary.get("ModelPackageGroupDescription", "").startswith(ours)
-        )
-    )
+    return tuple(sorted(summary["ModelPackageGroupName"] for summary in summaries if is_own(summary)))
 
 
 def newest_versions(sagemaker: Any, group: str, most: int, status: str | None = None) -> tuple[ModelVersion, ...]:

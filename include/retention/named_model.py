@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from include.aws.imported_models import ImportedModel, imported_model_names, list_models
@@ -22,13 +23,14 @@ class ModelNotImportedError(ModelImportError):
         )
 
 
-def list_versions(bedrock: Any, group: str) -> tuple[ImportedModel, ...]:
-    """Return the imported versions of the named model, newest first.
+def list_versions(bedrocks: Sequence[Any], group: str) -> list[tuple[ImportedModel, ...]]:
+    """Return the imported versions of the named model, newest first, for each client.
 
     Raises:
         ModelNotImportedError: no version is imported, for example because the name is misspelt.
     """
-    if models := list_models(bedrock, group):
-        return models
-    names = {model_name_of(name) for name in imported_model_names(bedrock)} - {""}
+    found = [list_models(bedrock, group) for bedrock in bedrocks]
+    if any(found):
+        return found
+    names = {model_name_of(name) for bedrock in bedrocks for name in imported_model_names(bedrock)} - {""}
     raise ModelNotImportedError(group, tuple(sorted(names)))

@@ -68,6 +68,13 @@ class RetirementPlan(BaseModel):
         lines += [f"To keep: {len(self.keep)} ({stay})", *(f"  {verdict.line()}" for verdict in self.keep)]
         return "\n".join(lines)
 
+    def with_others(self, plans: Iterable[RetirementPlan]) -> RetirementPlan:
+        """Return this plan and those of other connections; what several judge counts in the first of them."""
+        every = (self, *plans)
+        retire = {verdict.model.arn: verdict for plan in reversed(every) for verdict in plan.retire}
+        keep = {verdict.model.arn: verdict for plan in reversed(every) for verdict in plan.keep}
+        return RetirementPlan(retire=tuple(retire.values()), keep=tuple(keep.values()))
+
     def before_import(self, *, make_room: bool) -> tuple[Verdict, ...]:
         """Return what an import into a full account may delete: rejected models, others only with ``make_room``."""
         return tuple(verdict for verdict in self.retire if make_room or verdict.status == "Rejected")

@@ -66,5 +66,5 @@ def read_board(account: Account, viewer: Viewer) -> Board:
         )
         for name in names
     )
-    hidden = len(account.occupancy.imported) - sum(imported[name] for name in names)
+    hidden = sum(model_name_of(name) not in names for name in account.occupancy.imported)
     return Board(lines, tasks, tuple(job for job in account.jobs if job.model_name in names), running_jobs, hidden)

@@ -9,7 +9,7 @@ from botocore.config import Config
 
 from bedrock_import.hooks import ConnectionConfigHook
 from include.aws.clients import AwsClients
-from include.config.account import CONNECTION_FIELDS, account_settings
+from include.config.account import AccountConfig, connection_settings
 
 #: A person waits: rather an error soon than an answer late.
 HASTY = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
@@ -28,13 +28,13 @@ def _variable(name: str) -> str | None:
     return found
 
 
-def connect() -> AwsClients:
-    """Return the clients of the account's connection and region, as the DAGs find them in Airflow's Variables."""
-    account = account_settings(None, _variable, CONNECTION_FIELDS)
+def connect(own: AccountConfig | None = None) -> AwsClients:
+    """Return the clients of a model with this ``account`` in its file, or of models without a file, as the DAGs do."""
+    connection = connection_settings(own, _variable)
 
     def client(service: str) -> Any:
         return _ServerHook(
-            account.aws_conn_id, region_name=account.region_name, client_type=service, config=HASTY
+            connection.aws_conn_id, region_name=connection.region_name, client_type=service, config=HASTY
         ).get_conn()
 
     return AwsClients(client)

@@ -82,12 +82,12 @@ def standing(
     reading, account = reader.page(model_name, refresh), reader.account().value
     config = account.configs.get(model_name)
     shown = metric if metric in reading.value.metrics else deciding_metric(config)
-    least = threshold(config, shown)
+    least, region_name = threshold(config, shown), reader.clients(model_name).region_name
     first = (page - 1) * VERSIONS_PER_PAGE
     return render(
         "standing.html", request,
         reading=reading, standing=reading.value, model_name=model_name, config=config, page=page, metric=shown,
-        plot=plot_scores(reading.value, shown, PAGE_PLOT, least), least=least, region_name=account.region_name,
+        plot=plot_scores(reading.value, shown, PAGE_PLOT, least), least=least, region_name=region_name,
         versions=reading.value.versions[first : first + VERSIONS_PER_PAGE],
         pages=-(-len(reading.value.versions) // VERSIONS_PER_PAGE),
         dag_id=viewer.dag_of(model_name), retired_at=RETIRED_AT, report_uri=REPORT_HTML_URI,
@@ -97,7 +97,7 @@ def standing(
 @router.get("/reports/{model_name}/{fingerprint}")
 def report(model_name: VisibleModel, fingerprint: str) -> Response:
     """Return a version's HTML report as stored in S3, in a sandbox."""
-    clients = reader.clients()
+    clients = reader.clients(model_name)
     body = read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3)
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from include.config.names import SHORT_FINGERPRINT_LENGTH
 from include.demo.environment import aws_client, deploy_stacks
-from include.registry.sagemaker import GROUP_DESCRIPTION, metadata_value
+from include.registry.groups import GROUP_DESCRIPTION
+from include.registry.sagemaker import metadata_value
 from tests.support.bedrock_stand_in import Aws
 from tests.support.tiny_mistral import save_tiny_mistral
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from include.checkpoint.checks import model_defects as defects
-from include.checkpoint.checks.transformers_process import ask_transformers
+from include.checkpoint.checks.transformers_process import SMALL, ask_transformers
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.folder import TOKENIZER_FILES
 from include.checkpoint.files.json_files import read_json, read_text
@@ -63,7 +63,9 @@ def examine_tokenizer(
             problems.append(defect)
     if problems:
         return Tokenizer(), problems
-    values, ended = ask_transformers("tokenizer", folder=str(folder), model_type=model.model_type, rows=model.rows)
+    # The library tokenizers trusts the file: a damaged one ends the process or makes its tokens endlessly long.
+    job = {"folder": str(folder), "model_type": model.model_type, "rows": model.rows}
+    values, ended = ask_transformers("tokenizer", SMALL, **job)
     found = values[0] if values else {}
     if ended or "problem" in found:
         problem = ended or found["problem"]

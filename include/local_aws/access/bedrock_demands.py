@@ -31,13 +31,23 @@ def demands_of_bedrock(
     operation: str, params: Mapping[str, Any], scope: Scope, region: RegionState
 ) -> Iterator[Demand]:
     """Yield what the operation needs to be allowed."""
-    yield Demand(f"bedrock:{ACTIONS.get(operation, operation)}", _resource(operation, params, scope, region))
+    resource = _resource(operation, params, scope, region)
+    context = _request_tags(params.get("tags", params.get("jobTags"))) | _resource_tags(resource, region)
+    yield Demand(f"bedrock:{ACTIONS.get(operation, operation)}", resource, context)
     if operation != "CreateModelImportJob":
         return
     yield Demand("iam:PassRole", str(params.get("roleArn", "*")), {"iam:PassedToService": PASSED_TO})
     for member, kind in (("jobTags", JOB), ("importedModelTags", MODEL)):
         if params.get(member):
-            yield Demand("bedrock:TagResource", scope.arn(f"{kind}/*"))
+            yield Demand("bedrock:TagResource", scope.arn(f"{kind}/*"), _request_tags(params[member]))
+
+
+def _request_tags(tags: Any) -> dict[str, str]:
+    return {f"aws:RequestTag/{tag['key']}": str(tag["value"]) for tag in tags or []}
+
+
+def _resource_tags(arn: str, region: RegionState) -> dict[str, str]:
+    return {f"aws:ResourceTag/{key}": value for key, value in region.tags.get(arn, {}).items()}
 
 
 def _resource(operation: str, params: Mapping[str, Any], scope: Scope, region: RegionState) -> str:

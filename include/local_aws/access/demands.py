@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
+from moto.sagemaker.models import sagemaker_backends
 from moto.utilities.utils import get_partition
 
 from include.local_aws.access.decisions import Demand
@@ -43,6 +44,8 @@ class Place(NamedTuple):
 
 
 Resource = Callable[[Place, Params], str]
+#: Returns the condition keys of a request.
+Context = Callable[[Place, Params], Mapping[str, str]]
 
 
 def demands_of(service: str, operation: str, params: Params, place: Place) -> list[Demand]:
@@ -50,12 +53,12 @@ def demands_of(service: str, operation: str, params: Params, place: Place) -> li
     if (service, operation) in FREE:
         return []
     resource = RESOURCES.get((service, operation))
-    context = CONTEXTS.get((service, operation), {})
+    context = CONTEXTS.get((service, operation))
     return [
         Demand(
             f"{PREFIXES.get(service, service)}:{operation.removesuffix(BATCH) if service == 'sqs' else operation}",
             resource(place, params) if resource else "*",
-            {key: str(params[member]) for key, member in context.items() if member in params},
+            context(place, params) if context else {},
         )
     ]
 
@@ -73,6 +76,24 @@ def _named(service: str, kind: str, member: str, rest: str = "") -> Resource:
 def _version(place: Place, params: Params) -> str:
     """The version of the registry that is made; its number is not known yet."""
     return place.arn("sagemaker", f"model-package/{params.get('ModelPackageGroupName', '')}/*")
+
+
+def _version_request(params: Params) -> dict[str, str]:
+    """Return the condition keys of what a request writes into a version of the registry."""
+    status = params.get("ModelApprovalStatus")
+    known = {"sagemaker:ModelApprovalStatus": str(status)} if status else {}
+    return known | _metadata("sagemaker:CustomerMetadataProperties", params.get("CustomerMetadataProperties"))
+
+
+def _version_now(place: Place, params: Params) -> dict[str, str]:
+    """Return the condition keys of the metadata that a version has before the request."""
+    package = sagemaker_backends[place.account_id][place.region].model_packages.get(params["ModelPackageArn"])
+    held = package.customer_metadata_properties if package else None
+    return _metadata("sagemaker:CurrentCustomerMetadataProperties", held)
+
+
+def _metadata(key: str, properties: Mapping[str, str] | None) -> dict[str, str]:
+    return {f"{key}/{name}": str(value) for name, value in (properties or {}).items()}
 
 
 def _role(place: Place, params: Params) -> str:
@@ -126,7 +147,8 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     ("sts", "AssumeRole"): lambda _, params: str(params["RoleArn"]),
 }  # fmt: skip
 
-#: Condition keys that a request fills, and from which member.
-CONTEXTS: Mapping[tuple[str, str], Mapping[str, str]] = {
-    ("cloudwatch", "PutMetricData"): {"cloudwatch:namespace": "Namespace"},
+CONTEXTS: Mapping[tuple[str, str], Context] = {
+    ("cloudwatch", "PutMetricData"): lambda _, params: {"cloudwatch:namespace": str(params.get("Namespace", ""))},
+    ("sagemaker", "CreateModelPackage"): lambda _, params: _version_request(params),
+    ("sagemaker", "UpdateModelPackage"): lambda place, params: _version_request(params) | _version_now(place, params),
 }

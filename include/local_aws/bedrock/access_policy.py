@@ -15,6 +15,10 @@ from typing import Any
 
 Policy = Mapping[str, Any]
 
+#: What wildcards of a policy, escaped for a regular expression, mean in one.
+WILDCARD_MEANINGS = {r"\$\{\*\}": r"\*", r"\$\{\?\}": r"\?", r"\*": ".*", r"\?": "."}
+WILDCARDS = re.compile("|".join(map(re.escape, WILDCARD_MEANINGS)))
+
 
 class UnsupportedConditionError(Exception):
     """A policy uses a condition operator that the stand-in cannot evaluate; guessing would prove nothing."""
@@ -117,7 +121,8 @@ def _equal_ignoring_case(expected: str, actual: str) -> bool:
 
 
 def _like(pattern: str, value: str) -> bool:
-    expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    """``*`` and ``?`` stand for any characters, ``${*}`` and ``${?}`` for themselves."""
+    expression = WILDCARDS.sub(lambda found: WILDCARD_MEANINGS[found[0]], re.escape(pattern))
     return re.fullmatch(expression, value, re.DOTALL) is not None
 
 

@@ -205,6 +205,21 @@ def test_the_runners_policies_fit_into_what_iam_takes_and_are_given_to_whom_the_
     assert {policy["PolicyArn"] for policy in attached} == arns
 
 
+@pytest.mark.parametrize(("only_new", "ending"), [("false", "/*"), ("true", "/${*}")])
+def test_tags_of_existing_imports_are_left_to_their_owners_on_request(only_new: str, ending: str, aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, TagOnlyNewImports=only_new)
+    tagging = by_sid(aws.policy_statements(outputs["RunnerPolicyArn"]))["TagNewImports"]
+    endings = {re.sub(r".*:(imported-model|model-import-job)", "", resource) for resource in tagging["Resource"]}
+    assert endings == {ending}
+
+
+def test_the_runner_writes_versions_of_the_named_models_only(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, ModelNames="imports-*")
+    statements = by_sid(aws.policy_statements(outputs["RunnerPolicyArn"]))
+    for sid in ("KeepRegistryGroups", "RegisterVersions", "DecideVersions"):
+        assert re.search(r":model-package(-group)?/imports-\*(/\*)?$", statements[sid]["Resource"]), sid
+
+
 def test_other_buckets_may_be_read_when_they_are_named_only(aws: Aws) -> None:
     def statements(**parameters: str) -> dict[str, Any]:
         return by_sid(aws.policy_statements(aws.deploy(TEMPLATE, **parameters)["RunnerPolicyArn"]))

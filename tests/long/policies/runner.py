@@ -43,7 +43,14 @@ class Runner:
         name = f"runner-{next(aws.numbers)}"
         aws.client("iam").create_user(UserName=name)
         key = aws.client("iam").create_access_key(UserName=name)["AccessKey"]
-        outputs = aws.deploy(IMPORT.read_text(), RunnerUserName=name, KmsKeyArn="new", SourceBuckets=SOURCES)
+        outputs = aws.deploy(
+            IMPORT.read_text(),
+            RunnerUserName=name,
+            KmsKeyArn="new",
+            SourceBuckets=SOURCES,
+            ModelNames="team-*",
+            TagOnlyNewImports="true",
+        )
         keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
         runner = cls(aws, folder, name, outputs, keys)
         runner.role_policies = aws.role_policies(outputs["ImportRoleArn"])
@@ -77,7 +84,7 @@ class Runner:
     def conf(self, **changes: Any) -> dict[str, Any]:
         """The parameters of a run; the model's sources lie in another bucket and among the fine-tunes."""
         return {
-            "model_name": "lakes",
+            "model_name": "team-lakes",
             "base": f"s3://{SOURCES}/base",
             "adapter": f"{self.outputs['FineTunesUri']}capitals/finished",
             "evaluation_dataset": str(self.dataset),
@@ -110,7 +117,7 @@ class Runner:
         """Do the first task of a run; what it failed with, or nothing."""
         dag = build_import_dag("import_model", None, QUICK).partial_subset("preflight", include_downstream=False)
         try:
-            run_dag(dag, f"run-{next(self.numbers)}", self.conf(model_name="rivers", **changes))
+            run_dag(dag, f"run-{next(self.numbers)}", self.conf(model_name="team-rivers", **changes))
         except PreflightFailedError as error:
             return "\n".join(finding.line() for finding in error.findings)
         except ModelImportError as error:
@@ -135,10 +142,20 @@ class Runner:
 
     def import_as_admin(self) -> str:
         """Import the base model by the import role; the job's failureMessage, or nothing."""
-        job, bedrock = self.start_as_admin(f"as-admin-{next(self.numbers)}"), self.aws.client("bedrock")
-        while (found := bedrock.get_model_import_job(jobIdentifier=job))["status"] == "InProgress":
+        return str(self._ended(self.start_as_admin(f"as-admin-{next(self.numbers)}")).get("failureMessage", ""))
+
+    def model_of_admin(self, name: str, **tags: str) -> str:
+        """Import the base model by the import role, tagged; the model's ARN."""
+        return str(self._ended(self.start_as_admin(name, **tags))["importedModelArn"])
+
+    def _ended(self, job: str) -> dict[str, Any]:
+        """What is known of a job when it has ended."""
+        bedrock = self.aws.client("bedrock")
+        while True:
+            found: dict[str, Any] = bedrock.get_model_import_job(jobIdentifier=job)
+            if found["status"] != "InProgress":
+                return found
             time.sleep(0.05)
-        return str(found.get("failureMessage", ""))
 
     def start_as_admin(self, name: str, **tags: str) -> str:
         """Start an import of the base model by the import role, tagged; the job's ARN."""
@@ -146,12 +163,14 @@ class Runner:
             key = f"models/{name}/{path.name}"
             self.aws.client("s3").put_object(Bucket=self.outputs["BucketName"], Key=key, Body=path.read_bytes())
         source = {"s3DataSource": {"s3Uri": f"s3://{self.outputs['BucketName']}/models/{name}/"}}
+        listed = [{"key": key, "value": value} for key, value in tags.items()]
         started = self.aws.client("bedrock").create_model_import_job(
             jobName=name,
             importedModelName=name,
             roleArn=self.outputs["ImportRoleArn"],
             modelDataSource=source,
-            jobTags=[{"key": key, "value": value} for key, value in tags.items()],
+            jobTags=listed,
+            importedModelTags=listed,
         )
         return str(started["jobArn"])
 

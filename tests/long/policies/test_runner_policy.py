@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,7 +16,6 @@ import requests
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
 from cfnlint.decode.cfn_yaml import loads
 
-from artifact_events import producer
 from artifact_events.producer import QueueProducer
 from bedrock_import.adoption import StartedImport, find_import
 from bedrock_import.hooks import BedrockModelImportHook
@@ -26,7 +24,7 @@ from include.delivery.open_uploads import abort, list_kept_parts, list_open_uplo
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
 from tests.long.policies.runner import CONNECTION, Runner, actions_of, without
 from tests.support.local_aws_process import OWN_HEADERS
-from tests.support.stacks import IMPORT, Aws, Statement, document
+from tests.support.stacks import IMPORT, Statement, document
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -60,17 +58,6 @@ def all_statements(runner: Runner) -> list[Statement]:
 def allowed(statements: list[Statement], decision: Decision) -> bool:
     request = AccessRequest(decision["action"], decision["resource"], context=decision["context"])
     return is_allowed([document(statements)], request)
-
-
-@pytest.fixture(scope="module")
-def runner(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    with pytest.MonkeyPatch.context() as patch:
-        made = Runner.create(aws, tmp_path_factory.mktemp("runner"))
-        patch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", made.connection())
-        for name, value in made.variables().items():
-            patch.setenv(name, value)
-        patch.setattr(producer, "LONG_POLL", 1)
-        yield made
 
 
 @pytest.fixture(scope="module")

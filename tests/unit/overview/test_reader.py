@@ -26,7 +26,7 @@ def build_reader(function: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Overvi
     asked = create_autospec(getattr(module, function), return_value=Standing(versions=(), champion=None))
     monkeypatch.setattr(module, function, asked)
     clock = Clock()
-    return OverviewReader(lambda: AwsClients(lambda _: None), Path(), clock), clock, asked
+    return OverviewReader(lambda _: AwsClients(lambda _: None), Path("no such folder"), clock), clock, asked
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -60,6 +60,13 @@ def test_a_trust_policy_for_another_service_does_not_admit_bedrock() -> None:
     assert not is_allowed([trust({}, ["sagemaker.amazonaws.com", "ec2.amazonaws.com"])], ASSUME)
 
 
+def test_an_escaped_asterisk_stands_for_itself() -> None:
+    models = "arn:aws:bedrock:us-east-1:123456789012:imported-model/"
+    only_new = policy(Action="bedrock:TagResource", Resource=f"{models}${{*}}")
+    assert is_allowed([only_new], AccessRequest("bedrock:TagResource", f"{models}*"))
+    assert not is_allowed([only_new], AccessRequest("bedrock:TagResource", f"{models}abcdefghijkl"))
+
+
 def test_an_unknown_condition_operator_is_named_instead_of_guessed() -> None:
     with pytest.raises(UnsupportedConditionError, match="DateGreaterThan"):
         is_allowed([trust({"DateGreaterThan": {"aws:CurrentTime": "2026-01-01"}})], ASSUME)
