@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.aws.calls import ATTEMPTS, patiently
 from include.aws.errors import S3RequestError
+from include.aws.remedies import remedy_for_no_answer
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -42,7 +43,7 @@ def request(
         code, message = error_code(error), error.response["Error"].get("Message", "")
         raise S3RequestError(uri, operation, code, message, REMEDIES.get(code, "")) from error
     except BotoCoreError as error:
-        raise S3RequestError(uri, operation, type(error).__name__, str(error), "Check the network.") from error
+        raise S3RequestError(uri, operation, type(error).__name__, str(error), remedy_for_no_answer(error)) from error
     return answer
 
 

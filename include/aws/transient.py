@@ -31,6 +31,8 @@ from include.aws.errors import LeaseError
 TransientFault = Literal["throttled", "unavailable", "unreachable", "expired"]
 
 EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+#: The answer to HEAD has no body: S3's 400 to it is most often that the credentials have expired.
+_EXPIRED_WITHOUT_A_BODY = frozenset({("400", "HeadObject"), ("400", "HeadBucket")})
 _THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -99,6 +101,16 @@ def is_worth_repeating(error: BaseException) -> bool:
     return transient_fault(error) in ("throttled", "unavailable")
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Return whether no connection to the service could be made, as in a network without a route to it."""
+    return transient_fault(error) == "unreachable"
+
+
+def has_expired(error: BaseException) -> bool:
+    """Return whether expired credentials caused an error, however often it was wrapped."""
+    return any(transient_fault(cause) == "expired" for cause in _causes(error))
+
+
 def transient_cause(error: BaseException) -> BaseException | None:
     """Return the passing fault that caused an error, however often it was wrapped; None when no such fault did.
 
@@ -110,7 +122,7 @@ def transient_cause(error: BaseException) -> BaseException | None:
 def _fault_of_answer(error: ClientError) -> TransientFault | None:
     code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.OK)
-    if code in EXPIRED_CREDENTIALS:
+    if code in EXPIRED_CREDENTIALS or (code, error.operation_name) in _EXPIRED_WITHOUT_A_BODY:
         return "expired"
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return "throttled"

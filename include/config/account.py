@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from include.config.names import ROLE_ARN, SHORT_FINGERPRINT
 from include.config.parsing import parse
@@ -13,15 +14,21 @@ from include.config.part import Part, Text
 VARIABLE_PREFIX = "model_import_"
 #: The fields of which an AWS client is made.
 CONNECTION_FIELDS = ("aws_conn_id", "region_name")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET_NAME = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
 _SOURCE = f"the account's settings (Airflow Variables {VARIABLE_PREFIX}*, or account in the model's file)"
 
 
 class AccountConfig(Part):
     """What belongs to an AWS account: Airflow Variables `model_import_*`, or a model's file where it differs."""
 
+    model_config = ConfigDict(str_strip_whitespace=True)
+
     aws_conn_id: Text = Field(default="aws_default", description="Airflow connection with the AWS credentials.")
     region_name: str | None = Field(default=None, description="AWS region; without one, the connection's.")
-    bucket: str | None = Field(default=None, description="S3 bucket that holds the imported checkpoints.")
+    bucket: str | None = Field(
+        default=None, description="S3 bucket that holds the imported checkpoints: its name, without `s3://`."
+    )
     prefix: str = Field(default="models", description="Key prefix in the bucket.", pattern=r"^[-!_*'()./a-zA-Z0-9]*$")
     role_arn: str | None = Field(
         default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
@@ -56,6 +63,14 @@ class AccountConfig(Part):
         "no limit.",
     )
 
+    @field_validator("bucket")
+    @classmethod
+    def _name_of_a_bucket(cls, bucket: str | None) -> str | None:
+        if bucket and not BUCKET_NAME.fullmatch(bucket):
+            hint = "; a path in it belongs in prefix" if "/" in bucket else ""
+            raise ValueError(f"the name of an S3 bucket, without s3:// and without a path{hint}")
+        return bucket
+
     @field_validator("prefix")
     @classmethod
     def _outside_of_imports(cls, prefix: str) -> str:
@@ -85,5 +100,10 @@ def account_settings(
         ModelFileInvalidError: names every wrong setting.
     """
     stated = own.model_dump(include=own.model_fields_set) if own else {}
-    values = {field: stated.get(field) or variable(f"{VARIABLE_PREFIX}{field}") for field in fields}
+    values = {field: stated.get(field) or _trimmed(variable(f"{VARIABLE_PREFIX}{field}")) for field in fields}
     return parse(AccountConfig, {field: value for field, value in values.items() if value}, _SOURCE)
+
+
+def _trimmed(value: str | None) -> str | None:
+    """Return a Variable's value without the blanks and line ends around it, which come with pasting."""
+    return value.strip() if value else value

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from include.aws.clients import AwsClients
+from include.aws.transient import has_expired
 from include.overview.account import Account, read_account
 from include.overview.memory import Memory, Reading
 from include.overview.outlook import read_plan
@@ -39,13 +40,20 @@ class OverviewReader:
     ) -> None:
         self._connect = connect
         self._models_folder = models_folder
+        self._clock = clock
         self._clients = Memory(1, clock)
         self._rows = Memory(MOST_ROWS, clock)
         self._pages = Memory(MOST_PAGES, clock)
 
-    def clients(self) -> AwsClients:
-        """Return the clients."""
-        return self._clients.read("clients", CLIENTS_TTL, self._connect).value
+    def ask(self, question: Callable[[AwsClients], Value]) -> Value:
+        """Return the answer; asks again with new clients when the credentials of the old ones have expired."""
+        try:
+            return question(self._current_clients())
+        except Exception as error:
+            if not has_expired(error):
+                raise
+            self._clients = Memory(1, self._clock)
+            return question(self._current_clients())
 
     def account(self, refresh: bool = False) -> Reading[Account]:
         """Return what the account holds."""
@@ -84,7 +92,10 @@ class OverviewReader:
     def _read(
         self, memory: Memory, key: Hashable, max_age: float, ask: Callable[[AwsClients], Value]
     ) -> Reading[Value]:
-        return memory.read(key, max_age, lambda: ask(self.clients()))
+        return memory.read(key, max_age, lambda: self.ask(ask))
+
+    def _current_clients(self) -> AwsClients:
+        return self._clients.read("clients", CLIENTS_TTL, self._connect).value
 
 
 def _age(ttl: float, refresh: bool) -> float:

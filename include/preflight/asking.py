@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-from include.aws.transient import EXPIRED_CREDENTIALS, error_code, transient_cause, transient_fault
+from include.aws.remedies import remedy_for_no_answer
+from include.aws.transient import EXPIRED_CREDENTIALS, error_code, is_unreachable, transient_cause
 from include.errors import ModelImportError
 from include.preflight.findings import Finding
 
@@ -16,6 +17,8 @@ Check = Generator[Finding, None, T]
 #: Error codes with which AWS says that the caller has no right to ask.
 NO_RIGHT_TO_ASK = {"AccessDenied", "AccessDeniedException", "403", "Forbidden", "UnauthorizedOperation"}
 _RUN_AGAIN = "Run again; if it persists, see the AWS documentation of this error."
+#: Actions of services whose answers a run can do without; a closed network may have no route to them.
+_DISPENSABLE = ("iam:", "kms:")
 #: Error codes with which AWS says that the credentials themselves are no good.
 BAD_CREDENTIALS = EXPIRED_CREDENTIALS | {
     "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
@@ -26,6 +29,7 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
     """Yield the findings of a check; when AWS refuses to answer, a finding that says so takes the place of the rest.
 
     A transient error is noted in the finding, so that preflight is tried again unless something is wrong as well.
+    That IAM or KMS cannot be reached is a warning, as if the caller might not ask.
 
     Args:
         check: what is checked.
@@ -40,11 +44,7 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
     except ClientError as error:
         yield _refusal(check, which, right, error)
     except BotoCoreError as error:
-        found = f"it cannot be asked: {error}"
-        # A closed network has no way to IAM's one endpoint, now or later.
-        closed = right.startswith("iam:") and transient_fault(error) == "unreachable"
-        cause = None if closed else transient_cause(error)
-        yield Finding("error", check, which, found, "Check the connection's endpoint and the network.", cause)
+        yield _no_answer(check, which, right, error)
     except ModelImportError as error:
         if not (cause := transient_cause(error)):
             raise
@@ -68,6 +68,14 @@ def is_denied(error: BaseException) -> bool:
 
     causes = (error.__cause__, getattr(error.__cause__, "__cause__", None))
     return any(isinstance(cause, ClientError) and error_code(cause) in NO_RIGHT_TO_ASK for cause in causes)
+
+
+def _no_answer(check: str, which: str, right: str, error: BaseException) -> Finding:
+    if right.startswith(_DISPENSABLE) and is_unreachable(error):
+        remedy = "See docs/preflight.md for closed networks; elsewhere, check the network."
+        return Finding("warning", check, which, f"not checked: {error}", remedy)
+    found = f"it cannot be asked: {error}"
+    return Finding("error", check, which, found, remedy_for_no_answer(error), transient_cause(error))
 
 
 def _refusal(check: str, which: str, right: str, error: Any) -> Finding:

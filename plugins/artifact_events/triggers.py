@@ -125,7 +125,7 @@ class ArtifactLandedTrigger(BaseEventTrigger):
     async def _list(self, uri: str) -> dict[str, datetime]:
         """Return when each object of an artifact was written, by path in it; asks again until S3 answers."""
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        folder = prefix if is_archive(prefix) else f"{prefix}/".lstrip("/")
+        folder = prefix if is_archive(prefix) or not prefix else f"{prefix}/"
         while True:
             try:
                 async with await S3Hook(

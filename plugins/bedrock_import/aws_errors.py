@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     TokenRetrievalError,
 )
@@ -26,11 +27,16 @@ EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", 
 TRANSIENT_CODES = (
     RETRIABLE_ERROR_CODES
     | EXPIRED_CREDENTIALS_CODES
-    | {"InternalServerException", "ServiceUnavailableException", "ModelTimeoutException"}
-)
+    | {
+        "InternalFailure", "InternalServerException", "ModelTimeoutException", "RequestTimeout",
+        "RequestTimeoutException", "ServiceUnavailableException",
+    }
+)  # fmt: skip
+TRANSIENT_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 TRANSIENT_CLASSES = (
     BotocoreConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     CredentialRetrievalError,
     TokenRetrievalError,
@@ -53,7 +59,8 @@ def is_transient(error: AwsError) -> bool:
     if not isinstance(error, ClientError):
         return isinstance(error, TRANSIENT_CLASSES)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.OK)
-    return error_code(error) in TRANSIENT_CODES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    outage = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT_STATUSES
+    return error_code(error) in TRANSIENT_CODES or outage
 
 
 def describe(error: AwsError) -> dict[str, Any]:

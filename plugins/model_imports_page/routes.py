@@ -97,8 +97,7 @@ def standing(
 @router.get("/reports/{model_name}/{fingerprint}")
 def report(model_name: VisibleModel, fingerprint: str) -> Response:
     """Return a version's HTML report as stored in S3, in a sandbox."""
-    clients = reader.clients()
-    body = read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3)
+    body = reader.ask(lambda clients: read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3))
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
 
 
