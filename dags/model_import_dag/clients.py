@@ -67,7 +67,8 @@ def aws_clients(account: AccountConfig) -> AwsClients:
 
 def clients_of(plan: ImportPlan) -> AwsClients:
     """Return the clients of the plan's connection, in its region."""
-    return aws_clients(plan.config.account.model_copy(update={"region_name": plan.region_name}))
+    used = {"aws_conn_id": plan.aws_conn_id, "region_name": plan.region_name}
+    return aws_clients(plan.config.account.model_copy(update=used))
 
 
 def account_clients() -> AwsClients:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.aws.calls import ATTEMPTS, patiently
 from include.aws.errors import S3RequestError
 from include.aws.remedies import remedy_for_no_answer
+from include.aws.transient import NO_ANSWER
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -35,14 +36,14 @@ def request(
     Raises:
         S3RequestError: S3 refused it, or every attempt failed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), attempts)
     except ClientError as error:
         code, message = error_code(error), error.response["Error"].get("Message", "")
         raise S3RequestError(uri, operation, code, message, REMEDIES.get(code, "")) from error
-    except BotoCoreError as error:
+    except NO_ANSWER as error:
         raise S3RequestError(uri, operation, type(error).__name__, str(error), remedy_for_no_answer(error)) from error
     return answer
 

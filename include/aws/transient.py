@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from botocore.exceptions import (
+    BotoCoreError,
     ChecksumError,
     ClientError,
     ConnectionError,
@@ -23,6 +24,7 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from include.aws.errors import LeaseError
 
@@ -30,6 +32,8 @@ from include.aws.errors import LeaseError
 #: unreachable: no connection was made. expired: the same client cannot succeed, one with fresh credentials can.
 TransientFault = Literal["throttled", "unavailable", "unreachable", "expired"]
 
+#: Errors of botocore that are no answer of AWS; a parser's error means that a gateway answered in the service's place.
+NO_ANSWER = (BotoCoreError, ResponseParserError)
 EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 #: The answer to HEAD has no body: S3's 400 to it is most often that the credentials have expired.
 _EXPIRED_WITHOUT_A_BODY = frozenset({("400", "HeadObject"), ("400", "HeadBucket")})
@@ -76,6 +80,7 @@ _BY_CLASS: Mapping[type[Exception], TransientFault] = {
     IncompleteReadError: "unavailable",
     ChecksumError: "unavailable",
     FlexibleChecksumError: "unavailable",
+    ResponseParserError: "unavailable",
     CredentialRetrievalError: "expired",
     TokenRetrievalError: "expired",
     LeaseError: "unavailable",
@@ -102,8 +107,8 @@ def is_worth_repeating(error: BaseException) -> bool:
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Return whether no connection to the service could be made, as in a network without a route to it."""
-    return transient_fault(error) == "unreachable"
+    """Return whether no request reached the service: no connection was made, or a gateway answered in its place."""
+    return transient_fault(error) == "unreachable" or isinstance(error, ResponseParserError)
 
 
 def has_expired(error: BaseException) -> bool:

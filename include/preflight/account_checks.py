@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from include.aws.clients import AwsClients
-from include.aws.transient import error_code, is_unreachable, transient_cause
+from include.aws.transient import NO_ANSWER, error_code, is_unreachable, transient_cause
 from include.config.account import AccountConfig
 from include.config.model import ModelConfig
 from include.preflight.asking import Check, guarded
@@ -63,14 +63,12 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
 
 def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
     """Return the policies of bucket and key as one text; what may not be read counts as empty."""
-    from botocore.exceptions import BotoCoreError
-
     yield from ()
     policies = [_policy(clients.s3.get_bucket_policy, Bucket=bucket)]
     if key_arn:
         try:
             policies.append(_policy(clients.kms.get_key_policy, KeyId=key_arn, PolicyName="default"))
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             if not is_unreachable(error):
                 raise
     return "\n".join(policies)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any, TypeVar
 
 from include.aws.remedies import remedy_for_no_answer
-from include.aws.transient import EXPIRED_CREDENTIALS, error_code, is_unreachable, transient_cause
+from include.aws.transient import EXPIRED_CREDENTIALS, NO_ANSWER, error_code, is_unreachable, transient_cause
 from include.errors import ModelImportError
 from include.preflight.findings import Finding
 
@@ -37,13 +37,13 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
         right: the action that the caller needs in order to ask; without it the check is skipped with a warning.
         findings: the check, which asks AWS as it goes. What it returns is returned.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         return (yield from findings)
     except ClientError as error:
         yield _refusal(check, which, right, error)
-    except BotoCoreError as error:
+    except NO_ANSWER as error:
         yield _no_answer(check, which, right, error)
     except ModelImportError as error:
         if not (cause := transient_cause(error)):

@@ -18,10 +18,11 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as BotocoreConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
-AwsError = ClientError | BotoCoreError
+AwsError = ClientError | BotoCoreError | ResponseParserError
 #: What an except clause takes; ``AwsError`` is the same as a type.
-AWS_ERRORS = (ClientError, BotoCoreError)
+AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 TRANSIENT_CODES = (
@@ -40,6 +41,7 @@ TRANSIENT_CLASSES = (
     NoCredentialsError,
     CredentialRetrievalError,
     TokenRetrievalError,
+    ResponseParserError,  # a gateway answered in the service's place
 )
 #: The answer of an imported model that is being loaded.
 MODEL_NOT_READY = "ModelNotReadyException"

@@ -58,7 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.server.passed[HOST] += 1
         there = http.client.HTTPConnection(self.server.target)
-        headers = dict(self.headers) | {"Host": url.netloc.replace(HOST, self.server.target)}
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        headers["Host"] = url.netloc.replace(HOST, self.server.target)
         there.request(self.command, url._replace(scheme="", netloc="").geturl() or "/", body, headers)
         answer = there.getresponse()
         data = answer.read()

@@ -82,5 +82,5 @@ def test_a_proxy_that_does_not_lead_to_iam_counts_as_no_way(
 
 @pytest.mark.parametrize("service", ["s3", "bedrock", "sts", "sagemaker"])
 def test_what_a_run_needs_must_be_reached(service: str, account: Account) -> None:
-    with pytest.raises(Exception, match="127.0.0.1:9"):
+    with pytest.raises(Exception, match=r"127\.0\.0\.1:9"):
         check(account, clients_without(account, service, NOTHING_LISTENS))
