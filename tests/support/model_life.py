@@ -74,7 +74,7 @@ class ModelLife:
     name: str
     faults: CallFaults = field(default_factory=CallFaults)
     wrong: list[WrongEnd] = field(default_factory=list)
-    #: How many versions were imported, registered and, while the model lives, deleted by now.
+    #: How many versions were imported and registered by now.
     imports: int = 0
 
     def begin(self, task: str) -> None:
@@ -86,6 +86,17 @@ class ModelLife:
         if not (met and would_be_retried(task, error)):
             self.wrong.append(WrongEnd(task.task_id, met, f"{type(error).__name__}: {error}"))
         return bool(met)
+
+    def live(self) -> None:
+        """Do all of it, in the order in which it is possible."""
+        self.import_first()
+        self.import_by_schedule()
+        self.go_back()
+        self.import_where_there_is_no_room()
+        self.look_at_the_page()
+        if not self.hear_of_a_fine_tune():
+            self.wrong.append(WrongEnd(EVENTS, tuple(self.faults.fresh), "no event"))
+        self.retire()
 
     def import_first(self) -> dict[str, Any]:
         """Import from S3 by the form; a person approves."""
@@ -168,7 +179,7 @@ class ModelLife:
         return events
 
     def assert_nothing_was_made_twice(self) -> None:
-        """One job and one version per import, no upload left open, no model beyond the quota."""
+        """One job and one version per import, and no upload left open."""
         bedrock, s3 = self.runner.aws.client("bedrock"), self.runner.aws.client("s3")
         jobs = bedrock.list_model_import_jobs(nameContains=f"{self.name}-")["modelImportJobSummaries"]
         assert [job["status"] for job in jobs] == ["Completed"] * self.imports
