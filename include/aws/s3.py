@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList (RequestTimeTooSkewed)
 MAX_SKEW_SECONDS = 15 * 60
 REMEDIES = {
+    "301": "The bucket is in another region: set the region to the bucket's.",
     "403": "Check the policies of the bucket, its KMS key and the credentials in use.",
     "AccessDenied": "Check the policies of the bucket, its KMS key and the credentials in use.",
     "InvalidObjectState": "The object is archived: restore it (aws s3api restore-object), then run again.",

@@ -21,8 +21,10 @@ _RUN_AGAIN = "Run again; if it persists, see the AWS documentation of this error
 _DISPENSABLE = ("iam:", "kms:")
 #: Error codes with which AWS says that the credentials themselves are no good.
 BAD_CREDENTIALS = EXPIRED_CREDENTIALS | {
-    "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthFailure",
+    "InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure",
 }  # fmt: skip
+#: Error codes with which AWS refuses a request whose date is too far from its own, or whose key is wrong.
+SIGNED_AT_A_WRONG_TIME = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"})
 
 
 def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T | None]:
@@ -87,6 +89,8 @@ def _refusal(check: str, which: str, right: str, error: Any) -> Finding:
 
 
 def _remedy(code: str) -> str:
+    if code in SIGNED_AT_A_WRONG_TIME:
+        return "Synchronise this machine's clock; if it is right, renew the credentials of the Airflow connection."
     if code in BAD_CREDENTIALS:
         return "Renew the credentials of the Airflow connection."
     return _RUN_AGAIN

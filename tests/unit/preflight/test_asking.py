@@ -48,6 +48,11 @@ def test_expired_credentials_are_an_error_with_that_remedy() -> None:
     assert "Renew the credentials" in finding.remedy
 
 
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed"])
+def test_a_signature_that_does_not_match_points_to_the_clock(code: str) -> None:
+    assert "Synchronise this machine's clock" in findings(refused(code))[-1].remedy
+
+
 def test_another_refusal_is_an_error_that_says_which() -> None:
     [_, finding] = findings(refused("ServiceFailure"))
     assert "GetRole answers ServiceFailure: No." in finding.found
