@@ -18,7 +18,7 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo down test coverage test-endurance test-policies test-events test-compose test-faults test-browser check lock format
+.PHONY: help demo down test coverage test-endurance test-policies test-calls test-events test-compose test-faults test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ test-endurance: $(STAMP) ## Fuzz checkpoints, kill conversions, merges and uploa
 
 test-policies: $(STAMP) ## Take each permission from runner and import role in turn, and see what is refused: some minutes
 	$(BIN)/python -m pytest tests/long/policies
+
+test-calls: $(STAMP) ## Have each AWS call of a model's life fail once with each transient answer: half an hour
+	$(BIN)/python -m pytest -s -v tests/long/calls
 
 test-events: $(STAMP) ## Land fine-tunes in S3, fifty in a minute, and see what an untouched Airflow makes of it: ten minutes
 	$(BIN)/python -m pytest -s -v tests/long/events

@@ -16,6 +16,8 @@ from airflow.sdk.log import redact  # type: ignore[attr-defined]  # public, but 
 
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
+from include.aws.calls import patiently
+from include.aws.transient import transient_cause
 from include.steps.notify import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
 from include.steps.results import ImportResult, MetricsResult, PromotionResult, StartedImportResult
 from model_import_dag.account import account_of
@@ -24,6 +26,7 @@ from model_import_dag.runs import decision_of, registration_of, result_if_any, r
 
 log = logging.getLogger(__name__)
 
+PUBLISH_ATTEMPTS = 4
 NEARLY_FULL = 1
 """A quota with no more free slots than this is nearly full."""
 
@@ -75,14 +78,19 @@ def _notify(context: Context, notice: Notice) -> None:
     if store is not None and store.get(key):
         log.info("Sent before: %s", notice.subject)
         return
-    notifier = SnsNotifier(
-        aws_conn_id=account.aws_conn_id,
-        region_name=topic_arn.split(":")[3],
-        target_arn=topic_arn,
-        subject=notice.subject,
-        message=str(redact(notice.message)),
-    )
-    notifier.notify(context)  # not called: that would render the words of an error as a template
+
+    def publish() -> None:
+        notifier = SnsNotifier(
+            aws_conn_id=account.aws_conn_id,
+            region_name=topic_arn.split(":")[3],
+            target_arn=topic_arn,
+            subject=notice.subject,
+            message=str(redact(notice.message)),
+        )
+        notifier.notify(context)  # not called: that would render the words of an error as a template
+
+    # Airflow does not try a callback again. Each attempt has a client of its own, which reads credentials afresh.
+    patiently(publish, PUBLISH_ATTEMPTS, may_pass=lambda error: transient_cause(error) is not None)
     log.info("Sent to %s: %s", topic_arn, notice.subject)
     if store is not None:
         store.set(key, datetime.now(UTC).isoformat())

@@ -47,7 +47,7 @@ def _queue_url(events: FineTuneEvents) -> str | None:
 
 
 def _trigger(config: ModelConfig, events: FineTuneEvents) -> ArtifactLandedTrigger:
-    aws_conn_id, region_name = connection_of(config)
+    aws_conn_id, region_name, _ = connection_of(config)
     return ArtifactLandedTrigger(
         queue_url=str(_queue_url(events)),
         s3_uri=events.s3,

@@ -6,16 +6,25 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from include.aws.encryption import encrypt_writes
+
 
 class AwsClients:
     """The clients that the project needs, each created when it is first used.
 
     Args:
         connect: returns a client for a service's name in boto3, such as ``service-quotas``.
+        kms_key_id: the KMS key that encrypts what is written to S3; without one, the bucket's own encryption.
     """
 
-    def __init__(self, connect: Callable[[str], Any]) -> None:
-        self._client = cache(connect)
+    def __init__(self, connect: Callable[[str], Any], kms_key_id: str | None = None) -> None:
+        def connected(service: str) -> Any:
+            client = connect(service)
+            if service == "s3":
+                encrypt_writes(client, kms_key_id)
+            return client
+
+        self._client = cache(connected)
 
     @property
     def bedrock(self) -> Any:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from include.aws.calls import ATTEMPTS, patiently
 from include.aws.errors import S3RequestError
+from include.aws.remedies import remedy_for_no_answer
+from include.aws.transient import NO_ANSWER
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList (RequestTimeTooSkewed)
 MAX_SKEW_SECONDS = 15 * 60
 REMEDIES = {
+    "301": "The bucket is in another region: set the region to the bucket's.",
     "403": "Check the policies of the bucket, its KMS key and the credentials in use.",
     "AccessDenied": "Check the policies of the bucket, its KMS key and the credentials in use.",
     "InvalidObjectState": "The object is archived: restore it (aws s3api restore-object), then run again.",
@@ -34,15 +37,15 @@ def request(
     Raises:
         S3RequestError: S3 refused it, or every attempt failed.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         answer: dict[str, Any] = patiently(lambda: getattr(client, operation)(**arguments), attempts)
     except ClientError as error:
         code, message = error_code(error), error.response["Error"].get("Message", "")
         raise S3RequestError(uri, operation, code, message, REMEDIES.get(code, "")) from error
-    except BotoCoreError as error:
-        raise S3RequestError(uri, operation, type(error).__name__, str(error), "Check the network.") from error
+    except NO_ANSWER as error:
+        raise S3RequestError(uri, operation, type(error).__name__, str(error), remedy_for_no_answer(error)) from error
     return answer
 
 

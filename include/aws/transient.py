@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from botocore.exceptions import (
+    BotoCoreError,
     ChecksumError,
     ClientError,
     ConnectionError,
@@ -23,6 +24,7 @@ from botocore.exceptions import (
     SSLError,
     TokenRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from include.aws.errors import LeaseError
 
@@ -30,7 +32,11 @@ from include.aws.errors import LeaseError
 #: unreachable: no connection was made. expired: the same client cannot succeed, one with fresh credentials can.
 TransientFault = Literal["throttled", "unavailable", "unreachable", "expired"]
 
+#: Errors of botocore that are no answer of AWS; a parser's error means that a gateway answered in the service's place.
+NO_ANSWER = (BotoCoreError, ResponseParserError)
 EXPIRED_CREDENTIALS = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+#: The answer to HEAD has no body: S3's 400 to it is most often that the credentials have expired.
+_EXPIRED_WITHOUT_A_BODY = frozenset({("400", "HeadObject"), ("400", "HeadBucket")})
 _THROTTLED = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -74,6 +80,7 @@ _BY_CLASS: Mapping[type[Exception], TransientFault] = {
     IncompleteReadError: "unavailable",
     ChecksumError: "unavailable",
     FlexibleChecksumError: "unavailable",
+    ResponseParserError: "unavailable",
     CredentialRetrievalError: "expired",
     TokenRetrievalError: "expired",
     LeaseError: "unavailable",
@@ -99,6 +106,16 @@ def is_worth_repeating(error: BaseException) -> bool:
     return transient_fault(error) in ("throttled", "unavailable")
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Return whether no request reached the service: no connection was made, or a gateway answered in its place."""
+    return transient_fault(error) == "unreachable" or isinstance(error, ResponseParserError)
+
+
+def has_expired(error: BaseException) -> bool:
+    """Return whether expired credentials caused an error, however often it was wrapped."""
+    return any(transient_fault(cause) == "expired" for cause in _causes(error))
+
+
 def transient_cause(error: BaseException) -> BaseException | None:
     """Return the transient fault that caused an error, at any depth of wrapping; None without one.
 
@@ -110,7 +127,7 @@ def transient_cause(error: BaseException) -> BaseException | None:
 def _fault_of_answer(error: ClientError) -> TransientFault | None:
     code = error_code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.OK)
-    if code in EXPIRED_CREDENTIALS:
+    if code in EXPIRED_CREDENTIALS or (code, error.operation_name) in _EXPIRED_WITHOUT_A_BODY:
         return "expired"
     if code in _THROTTLED or status == HTTPStatus.TOO_MANY_REQUESTS:
         return "throttled"

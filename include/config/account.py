@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from include.config.names import ROLE_ARN, SHORT_FINGERPRINT
 from include.config.parsing import parse
@@ -14,22 +15,29 @@ from include.config.part import Part, Text
 VARIABLE_PREFIX = "model_import_"
 #: The fields of which an AWS client is made.
 CONNECTION_FIELDS = ("aws_conn_id", "region_name")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET_NAME = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
 _SOURCE = f"the account's settings (Airflow Variables {VARIABLE_PREFIX}*, or account in the model's file)"
 
 
 class ConnectionSettings(NamedTuple):
-    """Of what AWS clients are made: an Airflow connection, and a region, None for the connection's own."""
+    """The settings of AWS clients: an Airflow connection, its region (None: the connection's own) and a KMS key."""
 
     aws_conn_id: str
     region_name: str | None
+    kms_key_id: str | None = None
 
 
 class AccountConfig(Part):
     """What belongs to an AWS account: Airflow Variables `model_import_*`, or a model's file where it differs."""
 
+    model_config = ConfigDict(str_strip_whitespace=True)
+
     aws_conn_id: Text = Field(default="aws_default", description="Airflow connection with the AWS credentials.")
     region_name: str | None = Field(default=None, description="AWS region; without one, the connection's.")
-    bucket: str | None = Field(default=None, description="S3 bucket that holds the imported checkpoints.")
+    bucket: str | None = Field(
+        default=None, description="S3 bucket that holds the imported checkpoints: its name, without `s3://`."
+    )
     prefix: str = Field(default="models", description="Key prefix in the bucket.", pattern=r"^[-!_*'()./a-zA-Z0-9]*$")
     role_arn: str | None = Field(
         default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
@@ -64,6 +72,14 @@ class AccountConfig(Part):
         "no limit.",
     )
 
+    @field_validator("bucket")
+    @classmethod
+    def _name_of_a_bucket(cls, bucket: str | None) -> str | None:
+        if bucket and not BUCKET_NAME.fullmatch(bucket):
+            hint = "; a path in it belongs in prefix" if "/" in bucket else ""
+            raise ValueError(f"the name of an S3 bucket, without s3:// and without a path{hint}")
+        return bucket
+
     @field_validator("prefix")
     @classmethod
     def _outside_of_imports(cls, prefix: str) -> str:
@@ -93,14 +109,14 @@ def account_settings(
         ModelFileInvalidError: names every wrong setting.
     """
     stated = own.model_dump(include=own.model_fields_set) if own else {}
-    values = {field: stated.get(field) or variable(f"{VARIABLE_PREFIX}{field}") for field in fields}
+    values = {field: stated.get(field) or _trimmed(variable(f"{VARIABLE_PREFIX}{field}")) for field in fields}
     return parse(AccountConfig, {field: value for field, value in values.items() if value}, _SOURCE)
 
 
 def connection_settings(own: AccountConfig | None, variable: Callable[[str], str | None]) -> ConnectionSettings:
-    """Return the connection and region of a model with this ``account`` in its file, or of one without a file."""
-    account = account_settings(own, variable, CONNECTION_FIELDS)
-    return ConnectionSettings(account.aws_conn_id, account.region_name)
+    """Return the connection of a model with this ``account`` in its file, or of one without a file."""
+    account = account_settings(own, variable, ConnectionSettings._fields)
+    return ConnectionSettings(account.aws_conn_id, account.region_name, account.kms_key_id)
 
 
 def all_connections(
@@ -108,3 +124,8 @@ def all_connections(
 ) -> tuple[ConnectionSettings, ...]:
     """Return each connection and region that models use once: that of models without a file first."""
     return tuple(dict.fromkeys(connection_settings(own, variable) for own in (None, *accounts)))
+
+
+def _trimmed(value: str | None) -> str | None:
+    """Return a Variable's value without the blanks and line ends around it, which come with pasting."""
+    return value.strip() if value else value

@@ -12,12 +12,11 @@ from include.aws.s3_uri import S3Uri
 
 @dataclass(frozen=True)
 class Destination:
-    """A bucket, a prefix without a trailing slash, and the arguments that every write to it carries."""
+    """A bucket and prefix (without a slash at its end), and the client that reads and writes there."""
 
     client: Any
     bucket: str
     prefix: str
-    kms_key_id: str | None = None
     attempts: int = ATTEMPTS
 
     def uri(self, name: str = "") -> str:
@@ -27,10 +26,6 @@ class Destination:
     def address(self, name: str) -> dict[str, str]:
         """Return the arguments that identify a file's object."""
         return S3Uri(self.bucket, f"{self.prefix}/{name}").arguments
-
-    def writing(self) -> dict[str, str]:
-        """Return the arguments of a call that creates an object."""
-        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_id} if self.kms_key_id else {}
 
     def call(self, operation: str, name: str = "", **arguments: Any) -> dict[str, Any]:
         """Send one request about a file, and retry transient failures.

@@ -58,7 +58,6 @@ class PartStore:
             ChecksumAlgorithm="CRC64NVME",
             ChecksumCRC64NVME=encode(crc),
             Metadata={RECIPE: plan.recipe},
-            **self._destination.writing(),
             **condition(plan),
         )
         self._tally.add(sent=len(data))

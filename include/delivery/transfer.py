@@ -93,7 +93,6 @@ class Transfer:
             ChecksumAlgorithm="CRC64NVME",
             ChecksumType="FULL_OBJECT",
             Metadata={RECIPE: plan.recipe},
-            **self._destination.writing(),
         )
         upload_id: str = answer["UploadId"]
         return upload_id

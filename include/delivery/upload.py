@@ -54,7 +54,6 @@ def upload(
     fingerprint: str,
     proof: Mapping[str, Any] | None,
     progress: Progress,
-    kms_key_id: str | None = None,
     settings: TransferSettings = DEFAULT_SETTINGS,
     read_ranges: Iterable[Segment] = (),
     earlier: Iterable[Manifest] = (),
@@ -75,7 +74,7 @@ def upload(
     started = time.monotonic()
     prefix = prefix.strip("/")
     _check_manifest_key(manifest_key, prefix)
-    destination = Destination(client, bucket, prefix, kms_key_id, settings.attempts)
+    destination = Destination(client, bucket, prefix, settings.attempts)
     relocated = relocate(checkpoint, earlier)
     verify_pins(relocated, UriReader(client))
     checksums = derive_checksums(client, relocated, read_ranges)
@@ -144,5 +143,4 @@ def _write_manifest(destination: Destination, key: str, manifest: Manifest) -> N
         Body=manifest.model_dump_json(indent=1).encode(),
         ContentType="application/json",
         ChecksumAlgorithm="CRC64NVME",
-        **destination.writing(),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from include.aws.s3_uri import S3Uri, is_s3_uri
+from include.aws.transient import NO_ANSWER
 from include.evaluation.errors import DatasetNotFoundError, DatasetTooLargeError, DatasetUnreadableError
 
 #: A data set is held in memory. A million questions with their answers stay below this.
@@ -47,7 +48,7 @@ def _from_s3(uri: str, s3: Any) -> bytes:
         if error.response["Error"]["Code"] in _ABSENT:
             raise DatasetNotFoundError(uri) from error
         raise DatasetUnreadableError(uri, str(error)) from error
-    except BotoCoreError as error:
+    except NO_ANSWER as error:
         raise DatasetUnreadableError(uri, str(error)) from error
     return content
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
-from include.aws.transient import TransientFault, error_code, transient_fault
+from include.aws.transient import NO_ANSWER, TransientFault, error_code, transient_fault
 from include.evaluation.errors import ResponseSchemaError
 
 #: throttled, cold, unreachable: wait and ask again until the deadline. timeout, error: ask again a few times.
@@ -38,7 +38,7 @@ _BY_FAULT: Mapping[TransientFault, Refusal] = {
     "expired": "fatal",
 }
 
-NOT_ANSWERED = (ClientError, BotoCoreError, ResponseSchemaError)
+NOT_ANSWERED = (ClientError, *NO_ANSWER, ResponseSchemaError)
 
 
 def refusal_of(error: Exception) -> Refusal:

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from include.aws.clients import AwsClients
 from include.aws.imported_models import model_summaries
+from include.aws.transient import has_expired
 from include.config.account import CONNECTION_FIELDS, AccountConfig
 from include.config.files import read_model_files
 from include.overview.account import Account, read_account
@@ -47,6 +48,7 @@ class OverviewReader:
     ) -> None:
         self._connect = connect
         self._models_folder = models_folder
+        self._clock = clock
         self._clients = Memory(MOST_CONNECTIONS, clock)
         self._files = Memory(1, clock)
         self._rows = Memory(MOST_ROWS, clock)
@@ -57,6 +59,16 @@ class OverviewReader:
         own = self._own_accounts().get(model_name) if model_name else None
         key = tuple(getattr(own, field) for field in CONNECTION_FIELDS) if own else None
         return self._clients.read(key, CLIENTS_TTL, lambda: self._connect(own)).value
+
+    def ask(self, question: Callable[[AwsClients], Value], model_name: str | None = None) -> Value:
+        """Return the answer; asks again with new clients when the credentials of the old ones have expired."""
+        try:
+            return question(self.clients(model_name))
+        except Exception as error:
+            if not has_expired(error):
+                raise
+            self._clients = Memory(MOST_CONNECTIONS, self._clock)
+            return question(self.clients(model_name))
 
     def _own_accounts(self) -> Mapping[str, AccountConfig]:
         """Return the settings of the models whose files name a connection or region of their own."""
@@ -128,7 +140,7 @@ class OverviewReader:
         ask: Callable[[AwsClients], Value],
         model_name: str | None = None,
     ) -> Reading[Value]:
-        return memory.read(key, max_age, lambda: ask(self.clients(model_name)))
+        return memory.read(key, max_age, lambda: self.ask(ask, model_name))
 
 
 def _age(ttl: float, refresh: bool) -> float:

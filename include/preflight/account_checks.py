@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from include.aws.clients import AwsClients
-from include.aws.transient import error_code, transient_cause
+from include.aws.transient import NO_ANSWER, error_code, is_unreachable, transient_cause
 from include.config.account import AccountConfig
 from include.config.model import ModelConfig
 from include.preflight.asking import Check, guarded
@@ -64,17 +64,25 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
 def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
     """Return the policies of bucket and key as one text; unreadable policies count as empty."""
     yield from ()
-    policies = []
-    for call, key, arguments in (
-        (clients.s3.get_bucket_policy, "Policy", {"Bucket": bucket}),
-        (clients.kms.get_key_policy, "Policy", {"KeyId": key_arn, "PolicyName": "default"}),
-    ):
+    policies = [_policy(clients.s3.get_bucket_policy, Bucket=bucket)]
+    if key_arn:
         try:
-            policies += [call(**arguments)[key]] if all(arguments.values()) else []
-        except clients.s3.exceptions.ClientError as error:
-            if transient_cause(error):
+            policies.append(_policy(clients.kms.get_key_policy, KeyId=key_arn, PolicyName="default"))
+        except NO_ANSWER as error:
+            if not is_unreachable(error):
                 raise
     return "\n".join(policies)
+
+
+def _policy(call: Callable[..., dict[str, Any]], **arguments: str) -> str:
+    from botocore.exceptions import ClientError
+
+    try:
+        return str(call(**arguments)["Policy"])
+    except ClientError as error:
+        if transient_cause(error):
+            raise
+        return ""
 
 
 def _check_caller(clients: AwsClients, identity: Identity, policies: str, needs: Iterable[Need]) -> Check[None]:
@@ -95,11 +103,20 @@ def check_account(clients: AwsClients, config: ModelConfig) -> Check[None]:
     """Yield every finding about the account's region, bucket, keys, role and caller."""
     account = config.account
     yield from required_settings(account)
-    yield from check_region(clients.region_name)
+    connected = _region_in_use(clients)
+    region_name = yield from guarded("connection", account.aws_conn_id, "a region", connected)
+    if region_name is None:
+        return
+    yield from check_region(region_name)
     asked = _identify(clients, account.aws_conn_id)
     identity = yield from guarded("credentials", account.aws_conn_id, "sts:GetCallerIdentity", asked)
     if identity is not None:
         yield from _check_as(identity, clients, config)
+
+
+def _region_in_use(clients: AwsClients) -> Check[str]:
+    yield from ()
+    return clients.region_name
 
 
 def _identify(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:

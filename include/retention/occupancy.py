@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from include.aws.calls import request
 from include.aws.imported_models import imported_model_names
-from include.aws.transient import transient_cause
+from include.aws.transient import NO_ANSWER, is_unreachable, transient_cause
 from include.service.limits import load_limits
 
 log = logging.getLogger(__name__)
@@ -36,16 +36,16 @@ class Occupancy(NamedTuple):
 
 
 def imported_models_quota(service_quotas: Any) -> int:
-    """Return the account's quota of imported models; AWS's default when Service Quotas cannot be queried."""
+    """Return the account's quota of imported models; AWS's default when Service Quotas is closed to the caller."""
     from botocore.exceptions import ClientError
 
     limits = load_limits().quotas
     try:
         answer = service_quotas.get_service_quota(ServiceCode="bedrock", QuotaCode=limits.imported_models_code)
-    except ClientError as error:
-        if transient_cause(error):
+    except (ClientError, *NO_ANSWER) as error:
+        if transient_cause(error) and not is_unreachable(error):
             raise
-        log.info("Service Quotas cannot be queried (%s): assuming a quota of %s models", error, limits.imported_models)
+        log.warning("The quota of imported models was not checked, %s is assumed: %s", limits.imported_models, error)
         return limits.imported_models
     return int(answer["Quota"]["Value"])
 

@@ -12,7 +12,7 @@ from include.sources.errors import SourceSpecInvalidError
 SageMakerKind = Literal["training-job", "model", "model-package"]
 
 _S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][-.a-z0-9]{1,61}[a-z0-9])(?:/(?P<prefix>.*))?")
-_SAGEMAKER_NAME = re.compile(r"sagemaker:(?P<kind>training-job|model)/(?P<name>[a-zA-Z0-9](?:-?[a-zA-Z0-9]){0,62})")
+_SAGEMAKER_NAME = re.compile(r"sagemaker:(?P<kind>training-job|model)/(?P<name>[a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62})")
 _SAGEMAKER_ARN = re.compile(
     r"arn:aws(?:-[^:]+)?:sagemaker:(?P<region>[a-z0-9-]+):\d{12}:"
     r"(?P<kind>training-job|model-package|model)/(?P<name>[a-zA-Z0-9][-a-zA-Z0-9]*(?:/\d+)?)"
@@ -29,7 +29,7 @@ class FolderLocation:
 
 @dataclass(frozen=True)
 class S3Location:
-    """All objects under ``prefix`` (without slashes at its ends; may be empty), or the archive with this key."""
+    """All objects under ``prefix`` (without a slash at its end; may be empty), or the one archive of this key."""
 
     bucket: str
     prefix: str
@@ -70,7 +70,7 @@ def parse_location(spec: str) -> Location:
     """
     spec = spec.strip()
     if match := _S3.fullmatch(spec):
-        return S3Location(match["bucket"], (match["prefix"] or "").strip("/"))
+        return S3Location(match["bucket"], (match["prefix"] or "").rstrip("/"))  # a key may begin with a slash
     if match := _SAGEMAKER_NAME.fullmatch(spec):
         return SageMakerLocation(_kind(match), match["name"])
     if match := _SAGEMAKER_ARN.fullmatch(spec):

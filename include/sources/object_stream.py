@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from include.aws.calls import patiently
 from include.aws.s3_uri import S3Uri
+from include.aws.transient import NO_ANSWER
 from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
 from include.checkpoint.files.concurrency import in_order
 from include.checkpoint.files.segments import Pin
@@ -68,7 +69,7 @@ class ObjectStream:
             yield offset, min(RANGE_SIZE, self._pin.size - offset)
 
     def _with_body(self, offset: int, length: int, use: Callable[[Any], T]) -> T:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import ClientError
 
         self._limit.take(length)
         bucket, key = S3Uri.parse(self._pin.uri)
@@ -80,7 +81,7 @@ class ObjectStream:
             if error.response["Error"].get("Code") == "PreconditionFailed":
                 raise SourceChangedError(self._pin.uri, f"version {self._pin.version}", "another one") from error
             raise SourceUnreadableError(self._pin.uri, str(error)) from error
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             raise SourceUnreadableError(self._pin.uri, str(error)) from error
 
 

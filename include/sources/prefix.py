@@ -30,7 +30,7 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
         SourceTooManyFilesError: there are more than in any model's folder. S3RequestError: S3 refused the request.
     """
     bucket, prefix = S3Uri.parse(f"{uri}/")
-    arguments = {"Bucket": bucket, "Prefix": prefix.lstrip("/")}
+    arguments = {"Bucket": bucket, "Prefix": "" if prefix == "/" else prefix}
     found: dict[str, Pin] = {}
     while True:
         page = request(client, "list_objects_v2", uri, arguments)

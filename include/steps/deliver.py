@@ -43,7 +43,6 @@ def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
         progress=LogProgress("Uploading"),
         earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
         read_ranges=load_ranges(ranges) if ranges.exists() else (),
-        kms_key_id=plan.config.account.kms_key_id,
         settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
     )
     _abort_abandoned(s3, plan.bucket, model_prefix)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
+from include.aws.transient import NO_ANSWER
 from include.registry.search import newest_versions
 from include.registry.versions import ModelVersion
 
@@ -24,11 +25,11 @@ def usual_import_seconds(sagemaker: Any, model_name: str, size: int) -> float | 
 
     It is for the log only, so errors of the registry are ignored.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
         return usual_of(newest_versions(sagemaker, model_name, _MOST_VERSIONS), size)
-    except (BotoCoreError, ClientError) as error:
+    except (ClientError, *NO_ANSWER) as error:
         log.info("How long imports usually take is not known: %s", error)
         return None
 

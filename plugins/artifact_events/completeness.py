@@ -23,6 +23,8 @@ DESCRIBED_BY: Mapping[str, str] = {
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
 #: What a SageMaker training job writes beside its model: /opt/ml/output/data, and its scripts.
 OTHER_ARCHIVES = ("output.tar.gz", "sourcedir.tar.gz")
+#: The folder in which transformers' Trainer keeps the state of a running training.
+_INTERMEDIATE = re.compile(r"(^|/)checkpoint-\d+/")
 _SHARD = re.compile(r"(?P<stem>.*)-\d{5}-of-(?P<count>\d{5})(?P<suffix>\.[a-z]+)")
 
 
@@ -35,9 +37,10 @@ def missing_files(paths: Iterable[str]) -> tuple[str, ...]:
     """Return the files that an artifact still lacks; empty if it is complete. Paths are relative to it.
 
     Every folder with weights must hold their description and all shards; there must be at least one such folder.
+    The checkpoints of a running training are not looked at: the model that it ends with lands beside them.
     """
     folders: dict[str, set[str]] = {}
-    for path in paths:
+    for path in (path for path in paths if not _INTERMEDIATE.search(path)):
         folder, _, name = path.rpartition("/")
         folders.setdefault(folder, set()).add(name)
     with_weights = {folder: names for folder, names in folders.items() if any(map(_description_of, names))}

@@ -17,11 +17,15 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.sqs import SqsHook
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from artifact_events.landings import Landing, Message, Settling
 from artifact_events.messages import UnreadableMessageError, read_message
 
 log = logging.getLogger(__name__)
+
+#: A parser's error means that a gateway answered in the service's place.
+AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 BATCH = 10
 LONG_POLL, SHORT_POLL = 10, 1
@@ -49,7 +53,7 @@ class QueueProducer(SharedStreamProducer):
         while True:
             try:
                 await self._receive()
-            except (ClientError, BotoCoreError) as error:
+            except AWS_ERRORS as error:
                 log.error("The queue %s cannot be read, trying again: %s", self._queue_url, error)
                 await self._disconnect()
                 await asyncio.sleep(PAUSE_AFTER_ERROR)
@@ -134,7 +138,7 @@ class QueueProducer(SharedStreamProducer):
             try:
                 client = await self._connect()
                 answer = await client.delete_message_batch(QueueUrl=self._queue_url, Entries=entries)
-            except (ClientError, BotoCoreError) as error:
+            except AWS_ERRORS as error:
                 log.warning("%d messages were dealt with and could not be deleted: %s", len(entries), error)
                 continue
             if failed := answer.get("Failed"):

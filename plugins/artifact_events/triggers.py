@@ -12,12 +12,11 @@ from typing import Any
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from airflow.triggers.shared_stream import SharedStreamProducer
-from botocore.exceptions import BotoCoreError, ClientError
 
 from artifact_events.completeness import is_archive, missing_files
 from artifact_events.landings import Landing
 from artifact_events.messages import ObjectWritten, TrainingJobChanged
-from artifact_events.producer import QueueProducer
+from artifact_events.producer import AWS_ERRORS, QueueProducer
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +124,7 @@ class ArtifactLandedTrigger(BaseEventTrigger):
     async def _list(self, uri: str) -> dict[str, datetime]:
         """Return the time of each object of an artifact, by relative path; retries until S3 answers."""
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-        folder = prefix if is_archive(prefix) else f"{prefix}/".lstrip("/")
+        folder = prefix if is_archive(prefix) or not prefix else f"{prefix}/"
         while True:
             try:
                 async with await S3Hook(
@@ -134,7 +133,7 @@ class ArtifactLandedTrigger(BaseEventTrigger):
                     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder)
                     found = [item async for page in pages for item in page.get("Contents", [])]
                 return {item["Key"].removeprefix(folder): item["LastModified"] for item in found}
-            except (ClientError, BotoCoreError) as error:
+            except AWS_ERRORS as error:
                 log.error("%s cannot be listed, trying again: %s", uri, error)
                 await asyncio.sleep(PAUSE_AFTER_ERROR)
 

@@ -11,29 +11,37 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     TokenRetrievalError,
 )
 from botocore.exceptions import (
     ConnectionError as BotocoreConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
-AwsError = ClientError | BotoCoreError
+AwsError = ClientError | BotoCoreError | ResponseParserError
 #: What an except clause takes; ``AwsError`` is the same as a type.
-AWS_ERRORS = (ClientError, BotoCoreError)
+AWS_ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 
 EXPIRED_CREDENTIALS_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 TRANSIENT_CODES = (
     RETRIABLE_ERROR_CODES
     | EXPIRED_CREDENTIALS_CODES
-    | {"InternalServerException", "ServiceUnavailableException", "ModelTimeoutException"}
-)
+    | {
+        "InternalFailure", "InternalServerException", "ModelTimeoutException", "RequestTimeout",
+        "RequestTimeoutException", "ServiceUnavailableException",
+    }
+)  # fmt: skip
+TRANSIENT_STATUSES = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 TRANSIENT_CLASSES = (
     BotocoreConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     CredentialRetrievalError,
     TokenRetrievalError,
+    ResponseParserError,  # a gateway answered in the service's place
 )
 #: The answer of an imported model that is being loaded.
 MODEL_NOT_READY = "ModelNotReadyException"
@@ -53,7 +61,8 @@ def is_transient(error: AwsError) -> bool:
     if not isinstance(error, ClientError):
         return isinstance(error, TRANSIENT_CLASSES)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", HTTPStatus.OK)
-    return error_code(error) in TRANSIENT_CODES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    outage = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in TRANSIENT_STATUSES
+    return error_code(error) in TRANSIENT_CODES or outage
 
 
 def describe(error: AwsError) -> dict[str, Any]:

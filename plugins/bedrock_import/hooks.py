@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from copy import copy
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.bedrock import BedrockHook, BedrockRuntimeHook
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from botocore.waiter import Waiter
 
 WAITER_PATH = Path(__file__).with_name("waiters") / "bedrock.json"
@@ -24,7 +24,13 @@ class ConnectionConfigHook(AwsBaseHook):
     """Lay a hook's botocore configuration over the connection's ``config_kwargs``; the provider replaces them with it.
 
     So the connection's proxies and timeouts hold where a hook asks for another number of attempts.
+
+    :param defaults: The configuration where neither the connection nor the hook says anything.
     """
+
+    def __init__(self, *args: Any, defaults: Config | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._defaults = defaults
 
     @cached_property
     def config(self) -> Config:
@@ -33,8 +39,9 @@ class ConnectionConfigHook(AwsBaseHook):
         alone._config = None
         alone.__dict__.pop("conn_config", None)  # cached with the hook's own configuration
         connection = alone.conn_config.botocore_config
-        asked: Config = super().config
-        return connection.merge(asked) if connection else asked
+        layers = [layer for layer in (self._defaults, connection, super().config) if layer]
+        merged: Config = reduce(Config.merge, layers)
+        return merged
 
 
 class BedrockModelRuntimeHook(ConnectionConfigHook, BedrockRuntimeHook):

@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from botocore.exceptions import ClientError
 
 from bedrock_import.answers import SMOKE_PROMPT
-from bedrock_import.aws_errors import AWS_ERRORS, MODEL_NOT_READY, error_code
+from bedrock_import.aws_errors import AWS_ERRORS, MODEL_NOT_READY, error_code, is_transient
 from bedrock_import.base_sensor import BedrockImportBaseSensor
 from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
 from bedrock_import.links import BedrockImportedModelLink, BedrockImportHelpLink, BedrockModelImportJobLink
@@ -152,7 +152,10 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
         }
 
     def _converses(self) -> bool:
-        """Return whether Converse works: Bedrock says so of the model, and a try bears it out."""
+        """Return whether Converse works: Bedrock says so of the model, and a try bears it out.
+
+        A transient error says nothing about the model, so it is raised: the task is run again.
+        """
         try:
             model = BedrockModelImportHook(
                 aws_conn_id=self.aws_conn_id, region_name=self.region_name, verify=self.verify
@@ -163,6 +166,8 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
             messages = [{"role": "user", "content": [{"text": "Hello"}]}]
             client.converse(modelId=self.imported_model_arn, messages=messages, inferenceConfig={"maxTokens": 1})
         except AWS_ERRORS as error:
+            if is_transient(error):
+                raise
             self.log.warning("Converse does not work with %s: %s", self.imported_model_arn, error)
             return False
         return True

@@ -6,11 +6,12 @@ import logging
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.sdk.exceptions import AirflowException
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
+from include.aws.transient import NO_ANSWER
 from include.errors import ModelImportError
 from include.run.report_place import ReportNotFoundError
 from model_imports_page.access import MAY_READ_RUNS
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 MOST_ERROR_TEXT = 500
 #: What reading from AWS raises; any other error is a defect and becomes Airflow's own 500.
-READING_ERRORS = (ModelImportError, ClientError, BotoCoreError, AirflowException)
+READING_ERRORS = (ModelImportError, ClientError, *NO_ANSWER, AirflowException)
 
 
 def refuse(request: Request, error: HTTPException) -> Response:

@@ -97,8 +97,9 @@ def standing(
 @router.get("/reports/{model_name}/{fingerprint}")
 def report(model_name: VisibleModel, fingerprint: str) -> Response:
     """Return a version's HTML report as stored in S3, in a sandbox."""
-    clients = reader.clients(model_name)
-    body = read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3)
+    body = reader.ask(
+        lambda clients: read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3), model_name
+    )
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
 
 

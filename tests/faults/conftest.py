@@ -19,7 +19,7 @@ from tests.faults.runs import Run
 
 QUESTIONS = 4
 #: By DAG.
-MODELS_WITH_A_FILE = {"import_rotating": "rotating"}
+MODELS_WITH_A_FILE = {"import_rotating": "rotating", "import_proxied": "proxied"}
 _numbers = itertools.count(1)
 
 Start = Callable[..., Run]

@@ -20,6 +20,7 @@ from include.demo.environment import aws_client, deploy_stacks, start_stand_in
 from include.demo.processes import ProcessGroup, inherited_environment
 from include.run.workspace import PROJECT_ROOT
 from tests.faults.gate import Gate
+from tests.support.forward_proxy import ENDPOINT
 from tests.support.local_aws_process import OWN_HEADERS
 
 DAG_ID = "import_model"
@@ -48,7 +49,7 @@ class Installation:
         self.folder = folder
         self.group = ProcessGroup(folder)
         self._credentials = folder / "credentials"
-        self.aws_port, self.ui_port = _free_port(), _free_port()
+        self.aws_port, self.ui_port, self.proxy_port = _free_port(), _free_port(), _free_port()
         self.endpoint = start_stand_in(self.group, self.aws_port, *STAND_IN_OPTIONS)
         outputs = deploy_stacks(self.endpoint)
         self.bucket, self.role_arn = outputs["bucket"], outputs["role_arn"]
@@ -73,6 +74,7 @@ class Installation:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW_CONN_ROTATING": json.dumps(self._connection()),
+            "AIRFLOW_CONN_PROXIED": json.dumps(self._proxied_connection()),
             "AWS_SHARED_CREDENTIALS_FILE": str(self._credentials),
             "PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'dags'}",
         }
@@ -81,6 +83,12 @@ class Installation:
     def _connection(self, **login: str) -> dict[str, Any]:
         extra = {"region_name": "us-east-1", "endpoint_url": f"http://127.0.0.1:{self.gate.port}"}
         return {"conn_type": "aws", "extra": extra, **login}
+
+    def _proxied_connection(self) -> dict[str, Any]:
+        """A connection to a name that only the proxy knows; a scenario starts the proxy."""
+        proxies = {"http": f"http://127.0.0.1:{self.proxy_port}"}
+        extra = {"region_name": "us-east-1", "endpoint_url": ENDPOINT, "config_kwargs": {"proxies": proxies}}
+        return {"conn_type": "aws", "login": "testing", "password": "testing", "extra": extra}
 
     def client(self, service: str) -> Any:
         """Return a client of the stand-in, beside the gate."""

@@ -21,6 +21,7 @@ meets several faults, that from the fault until all was well again.
 TITLES = {
     "test_clearing.py": "Tasks are cleared",
     "test_kills.py": "Processes are killed",
+    "test_network.py": "A proxy is the one way out",
     "test_patience.py": "One run meets everything that passes",
     "test_service.py": "Bedrock refuses, fails and forgets",
     "test_uploads.py": "Uploads are cut off",

@@ -33,5 +33,8 @@ ROTATING = {
     "account": {"aws_conn_id": "rotating"},
     "run_may_change": ["evaluation.dataset", "evaluation.prompt_template", "evaluation.max_tokens"],
 }
+PROXIED = ROTATING | {"model_name": "proxied", "account": {"aws_conn_id": "proxied"}}
+if get_parsing_context().dag_id in (None, "import_proxied"):
+    import_proxied = build_import_dag("import_proxied", parse_model_config(PROXIED, "a test"), PATIENT)
 if get_parsing_context().dag_id in (None, "import_rotating"):
     import_rotating = build_import_dag("import_rotating", parse_model_config(ROTATING, "a test"), PATIENT)

@@ -6,8 +6,13 @@ from typing import Any
 import boto3
 import pytest
 
+from include.aws.clients import AwsClients
+from include.aws.lease import hold_lease
+from include.aws.s3_uri import S3Uri
 from include.delivery.transfer import TransferSettings
+from include.evaluation.storage import EvaluationPlace, store
 from tests.support.deliveries import BUCKET, MANIFEST, PREFIX, checkpoint_of, clear, client_for, deliver
+from tests.support.pages import answers, measured
 from tests.support.seaweedfs_process import ACCESS_KEY, SECRET_KEY
 
 
@@ -29,8 +34,16 @@ def test_every_object_is_encrypted_with_the_given_key(s3: Any, stand_in: str, fo
         aws_secret_access_key=SECRET_KEY,
     )
     key = kms.create_key()["KeyMetadata"]["Arn"]
-    deliver(s3, checkpoint_of(folder), kms_key_id=key)
-    for name in [MANIFEST, *(f"{PREFIX}/{path.name}" for path in folder.iterdir())]:
+    encrypting = AwsClients(lambda _: client_for(stand_in), key).s3
+    deliver(encrypting, checkpoint_of(folder))
+    evaluation = EvaluationPlace(BUCKET, "evaluations/one")
+    report = measured("", answers(lambda *_: True, 0.2)).report
+    store(encrypting, evaluation, report, [])
+    with hold_lease(encrypting, S3Uri(BUCKET, "lease"), "a test"):
+        assert s3.head_object(Bucket=BUCKET, Key="lease")["SSEKMSKeyId"] == key
+    written = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert {MANIFEST, *(f"{PREFIX}/{path.name}" for path in folder.iterdir())} < set(written)
+    for name in written:
         head = s3.head_object(Bucket=BUCKET, Key=name)
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
 

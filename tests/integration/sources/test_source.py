@@ -89,6 +89,12 @@ def test_the_same_checkpoint_has_the_same_fingerprint_in_a_folder_and_in_s3(s3: 
     assert (local.uri, remote.uri) == (str(tmp_path), "s3://models/base")
 
 
+def test_keys_may_begin_with_a_slash(s3: Any, cache: SourceCache) -> None:
+    source = describe_source(parse_location(put_prefix(s3, "/rooted/base")), s3=s3)
+    assert source.uri == "s3://models//rooted/base"
+    assert fetched(source, cache, s3)[1] == FILES
+
+
 def test_a_checkpoint_in_s3_is_read_where_it_is(s3: Any, cache: SourceCache, tmp_path: Path) -> None:
     source = describe_source(parse_location(put_prefix(s3, "out/checkpoint-20")), s3=s3)
     put_prefix(s3, "out/checkpoint-3")

@@ -22,8 +22,8 @@ from bedrock_import.hooks import BedrockModelImportHook
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
-from tests.long.policies.runner import CONNECTION, Runner, actions_of, without
 from tests.support.local_aws_process import OWN_HEADERS
+from tests.support.runner import CONNECTION, Runner, actions_of, without
 from tests.support.stacks import IMPORT, Statement, document
 
 pytestmark = pytest.mark.timeout(900)

@@ -25,12 +25,13 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bedrock_import.aws_errors import TRANSIENT_CODES
+from bedrock_import.aws_errors import AWS_ERRORS, TRANSIENT_CODES, is_transient
 from include.aws.transient import is_worth_repeating, transient_cause, transient_fault
 from include.errors import ModelImportError
 
@@ -55,6 +56,23 @@ def test_what_the_waits_of_the_import_try_again_is_transient_for_all_tasks() -> 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
 def test_a_status_is_enough_whatever_the_code(status: int) -> None:
     assert is_worth_repeating(answer(str(status), status))
+    assert is_transient(answer(str(status), status))
+
+
+def test_a_gateways_page_in_place_of_an_answer_is_transient_for_the_waits_too() -> None:
+    page = ResponseParserError("Unable to parse response")
+    assert isinstance(page, AWS_ERRORS)
+    assert is_transient(page)
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"), [("HeadObject", "expired"), ("HeadBucket", "expired"), ("GetRole", None)]
+)
+def test_the_answer_to_head_has_no_code_so_its_400_counts_as_expired_credentials(
+    operation: str, fault: str | None
+) -> None:
+    response: Any = {"Error": {"Code": "400"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    assert transient_fault(ClientError(response, operation)) == fault
 
 
 @pytest.mark.parametrize(
@@ -79,6 +97,7 @@ def test_expired_credentials_are_for_the_next_try_not_for_the_same_client(code: 
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), "unavailable"),
         (ConnectTimeoutError(endpoint_url=URL), "unreachable"),
         (EndpointConnectionError(endpoint_url=URL), "unreachable"),
+        (ResponseParserError("a gateway's page"), "unavailable"),
         (CredentialRetrievalError(provider="iam-role", error_msg="no"), "expired"),
         (NoCredentialsError(), None),
         (ValueError("no"), None),

@@ -8,7 +8,7 @@ import pytest
 from include.config.account import CONNECTION_FIELDS, AccountConfig, account_settings
 from include.config.errors import ModelFileInvalidError
 from include.config.files import read_model_file
-from include.config.model import parse_model_config
+from include.config.model import ModelConfig, parse_model_config
 
 MODEL: dict[str, object] = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 
@@ -68,6 +68,7 @@ def test_a_schedule_is_a_cron_expression_an_asset_or_events(schedule: object, ki
     config = parse_model_config({**MODEL, "schedule": schedule}, "a test")
     assert config.schedule
     assert config.schedule.model_fields_set == {kind}
+    assert ModelConfig.model_validate(config.model_dump(mode="json")) == config  # as a run's plan goes through XCom
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,21 @@ def test_an_account_setting_is_the_files_else_the_variables_else_the_default(
     for file in [AccountConfig.model_validate(own), *([] if own else [None])]:
         found = account_settings(file, variable, CONNECTION_FIELDS)
         assert (found.aws_conn_id, found.region_name) == expected
+
+
+def test_blanks_around_an_account_setting_do_not_count() -> None:
+    variables = {"model_import_bucket": " checkpoints\n", "model_import_kms_key_id": "  "}
+    found = account_settings(None, variables.get, ("bucket", "kms_key_id"))
+    assert (found.bucket, found.kms_key_id) == ("checkpoints", None)
+    assert AccountConfig.model_validate({"bucket": " checkpoints "}).bucket == "checkpoints"
+
+
+@pytest.mark.parametrize(
+    "bucket", ["s3://checkpoints", "s3://checkpoints/models", "checkpoints/models", "Checkpoints", "arn:aws:s3:::b"]
+)
+def test_what_is_not_the_name_of_a_bucket_is_refused(bucket: str) -> None:
+    with pytest.raises(ModelFileInvalidError, match="bucket: Value error, the name of an S3 bucket, without s3://"):
+        account_settings(None, {"model_import_bucket": bucket}.get, ("bucket",))
 
 
 def test_all_wrong_fields_are_named_at_once() -> None:

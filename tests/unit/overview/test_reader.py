@@ -5,6 +5,7 @@ from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
+from botocore.exceptions import ClientError
 
 from include.aws.clients import AwsClients
 from include.overview import reader as module
@@ -40,6 +41,26 @@ def test_the_state_after_a_run_is_shown_within_a_minute(kind: str, monkeypatch: 
     clock.now = longest
     getattr(reader, kind)(*names)
     assert asked.call_count == 2
+
+
+def test_clients_whose_credentials_have_expired_are_replaced_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    expired = ClientError({"Error": {"Code": "ExpiredToken"}}, "ListModelPackages")
+    asked = create_autospec(
+        module.read_standing, side_effect=[expired, Standing(versions=(), champion=None), ValueError("no")]
+    )
+    monkeypatch.setattr(module, "read_standing", asked)
+    made: list[AwsClients] = []
+
+    def connect() -> AwsClients:
+        made.append(AwsClients(lambda _: object()))
+        return made[-1]
+
+    reader = OverviewReader(connect, Path())
+    assert reader.row("capitals").error == ""
+    assert len(made) == 2
+    with pytest.raises(ValueError, match="no"):
+        reader.row("lakes")
+    assert len(made) == 2
 
 
 def test_a_refresh_asks_again_but_not_all_the_time_however_many_viewers_refresh(

@@ -8,7 +8,8 @@ import pytest
 from botocore.config import Config
 
 from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
-from model_import_dag.clients import service_client
+from include.config.account import AccountConfig
+from model_import_dag.clients import AwsConnectionMissingError, aws_clients, service_client
 
 PROXIES = {"https": "http://proxy.example:3128"}
 
@@ -33,6 +34,23 @@ def test_what_the_hook_does_not_set_is_the_connections(hook: type[BedrockModelIm
 def test_what_both_set_is_the_hooks() -> None:
     config = BedrockModelRuntimeHook(aws_conn_id="proxied", config=Config(connect_timeout=2)).get_conn().meta.config
     assert (config.proxies, config.connect_timeout) == (PROXIES, 2)
+
+
+def test_services_that_a_run_can_do_without_are_not_waited_for_long_unless_the_connection_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert service_client("proxied", None, "iam").meta.config.connect_timeout == 7
+    stored = {"conn_type": "aws", "login": "a", "password": "b", "extra": {"region_name": "us-east-1"}}
+    monkeypatch.setenv("AIRFLOW_CONN_PLAIN", json.dumps(stored))
+    for service in ("iam", "kms", "service-quotas"):
+        config = service_client("plain", None, service).meta.config
+        assert (config.connect_timeout, config.retries["total_max_attempts"]) == (3, 3)
+
+
+def test_a_connection_that_is_missing_is_not_replaced_by_the_workers_own_credentials() -> None:
+    with pytest.raises(AwsConnectionMissingError, match="no such Airflow connection: abroad"):
+        aws_clients(AccountConfig(aws_conn_id="abroad"))
+    aws_clients(AccountConfig())
 
 
 @pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime", "s3", "sagemaker", "service-quotas", "iam"])

@@ -18,8 +18,10 @@ PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/capitals/3"
         (" /models/base ", FolderLocation(Path("/models/base"))),
         ("s3://bucket", S3Location("bucket", "")),
         ("s3://bucket/a/b/", S3Location("bucket", "a/b")),
+        ("s3://bucket//a/b", S3Location("bucket", "/a/b")),
         ("sagemaker:training-job/fine-tune-1", SageMakerLocation("training-job", "fine-tune-1")),
         ("sagemaker:model/mistral", SageMakerLocation("model", "mistral")),
+        ("sagemaker:training-job/fine--tune", SageMakerLocation("training-job", "fine--tune")),
         (
             "arn:aws:sagemaker:eu-central-1:123456789012:training-job/tune",
             SageMakerLocation("training-job", "tune", "eu-central-1"),

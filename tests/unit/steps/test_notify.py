@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from bedrock_import.exceptions import ModelImportJobFailedError, ModelImportJobTimeoutError
 from include.config.model import parse_model_config
@@ -60,6 +61,23 @@ def test_after_a_failed_import_the_notice_names_the_task_that_starts_another_job
 def test_after_a_wait_that_timed_out_the_notice_names_the_task_that_waits(messages: list[str]) -> None:
     fail("wait_for_import", ModelImportJobTimeoutError("The model import job had not ended"))
     assert "Then clear wait_for_import" in messages[0]
+
+
+def test_a_notice_is_sent_although_the_topic_is_throttled_at_first_and_then_the_credentials_expire(
+    messages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [ClientError({"Error": {"Code": code}}, "Publish") for code in ("Throttling", "ExpiredToken")]
+    sent: list[Any] = []
+
+    def notify(_: Any, context: Any) -> None:
+        if failures:
+            raise failures.pop()
+        sent.append(context)
+
+    monkeypatch.setattr(notifications.SnsNotifier, "notify", notify)
+    fail("preflight", ValueError("the base does not exist"))
+    assert len(sent) == 1
+    assert len(messages) == 3  # each try has a client of its own
 
 
 def test_a_notice_says_that_wrong_values_of_the_run_need_a_new_run(messages: list[str]) -> None:

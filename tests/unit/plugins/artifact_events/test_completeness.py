@@ -4,6 +4,7 @@ import pytest
 
 from artifact_events.completeness import is_archive, missing_files
 
+ADAPTER = ["adapter_config.json", "adapter_model.safetensors"]
 SHARDS = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
 
 
@@ -16,7 +17,7 @@ SHARDS = [f"model-0000{n}-of-00003.safetensors" for n in (1, 2, 3)]
         ["params.json", "consolidated.safetensors", "tokenizer.model.v3"],
         ["params.json", "consolidated.00.pth"],
         ["params.json", "lora.safetensors"],
-        ["logs/a.txt", "checkpoint-10/adapter_config.json", "checkpoint-10/adapter_model.safetensors"],
+        ["logs/a.txt", "final/adapter_config.json", "final/adapter_model.safetensors", "checkpoint-9/optimizer.pt"],
     ],
 )
 def test_weights_with_their_description_are_complete(paths: list[str]) -> None:
@@ -27,6 +28,12 @@ def test_what_a_training_job_writes_beside_its_model_is_no_artifact() -> None:
     names = ("model.tar.gz", "output.tar.gz", "sourcedir.tar.gz", "my-output.tar.gz")
     assert [name for name in names if is_archive(f"job/output/{name}")] == ["model.tar.gz", "my-output.tar.gz"]
     assert missing_files(["output/output.tar.gz", "source/sourcedir.tar.gz"]) == ("weights",)
+
+
+def test_the_checkpoints_of_a_running_training_are_no_artifact() -> None:
+    running = [f"{folder}checkpoint-10/{name}" for folder in ("", "job/checkpoints/") for name in ADAPTER]
+    assert missing_files(running) == ("weights",)
+    assert missing_files([*running, "checkpoint-20/adapter_model.safetensors", *ADAPTER]) == ()
 
 
 @pytest.mark.parametrize(

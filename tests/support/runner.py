@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from include.errors import ModelImportError
 from include.preflight.findings import PreflightFailedError
 from include.run.workspace import PROJECT_ROOT
 from model_import_dag.factory import Waits, build_import_dag
-from tests.long.policies.in_process import run_dag
+from tests.support.in_process import run_dag
 from tests.support.stacks import ACCOUNT, IMPORT, Aws, Statement, document
 from tests.support.training_jobs import end_training_job
 
@@ -72,9 +74,13 @@ class Runner:
         arns = (self.outputs["RunnerPolicyArn"], self.outputs["PreflightPolicyArn"])
         return {arn: self.aws.policy_statements(arn) for arn in arns}
 
-    def connection(self) -> str:
+    def connect(self, patch: pytest.MonkeyPatch, **extra: Any) -> None:
+        """Set the Airflow connection of the user, with this in its extra too."""
+        patch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", self.connection(**extra))
+
+    def connection(self, **more: Any) -> str:
         """The Airflow connection of the user."""
-        extra = {"endpoint_url": self.aws.endpoint_url, "region_name": "us-east-1"}
+        extra = {"endpoint_url": self.aws.endpoint_url, "region_name": "us-east-1", **more}
         login, password = self.keys.values()
         return json.dumps({"conn_type": "aws", "login": login, "password": password, "extra": extra})
 
