@@ -42,6 +42,12 @@ class LoadedModel:
         return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 131_072))
 
     @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens with which the model ends its answers."""
+        end = self.model.generation_config.eos_token_id
+        return frozenset(end if isinstance(end, list) else {end} - {None})
+
+    @property
     def parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
 

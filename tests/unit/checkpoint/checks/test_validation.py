@@ -121,7 +121,13 @@ def _swap_files(folder: Path, index: dict[str, Any]) -> None:
 Q = "model.layers.0.self_attn.q_proj.weight"
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 TOKENIZER_JSON = "tokenizer.json"
-LLAMA_3_1 = {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+LLAMA_3_1 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "original_max_position_embeddings": 8192,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+}
 LLAMA_3_2 = LLAMA_3_1 | {"factor": 32.0}
 
 
@@ -239,7 +245,9 @@ def test_a_defect_is_named_with_its_file_and_remedy(break_it: Break, defect: str
 def test_the_rotary_embedding_that_bedrock_uses_anyway_is_no_defect(sound: Path) -> None:
     _json("config.json", rope_scaling=LLAMA_3_1, max_position_embeddings=131072)(sound)
 
-    assert "RopeScalingReplacedWarning" not in {record.defect for record in validate(checkpoint_of_folder(sound)).warnings}
+    assert "RopeScalingReplacedWarning" not in {
+        record.defect for record in validate(checkpoint_of_folder(sound)).warnings
+    }
 
 
 def test_all_defects_are_reported_at_once_and_raised_together(sound: Path) -> None:
