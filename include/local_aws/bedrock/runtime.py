@@ -102,7 +102,7 @@ def _refuse_guardrail(guardrail: Any) -> None:
 
 def _prepare_conversation(bedrock: Bedrock, scope: Scope, params: Params) -> tuple[InferenceRequest, Prepared]:
     model = _model(bedrock, scope, params["modelId"])
-    if not model.instruct_supported:
+    if not model.instruct_supported or bedrock.faults.refuses_converse(model.name, model.arn):
         raise InvalidRequestError(
             "This action doesn't support the model that you provided. Try again with a supported text or chat model."
         )
