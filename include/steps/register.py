@@ -170,6 +170,7 @@ def register(
     return RegistrationResult(
         **_registered(version, final.champion, plan.config.model_name, clients) | served,
         report_uri=model.evaluation.report_uri,
+        converse=model.warm_up.converse,
         decided_again=None if final is decision else final,
     )
 
