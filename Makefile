@@ -18,7 +18,7 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo down test coverage test-endurance test-policies test-calls test-events test-compose test-faults test-browser check lock format
+.PHONY: help demo down test coverage test-endurance test-policies test-calls test-events test-compose test-faults test-clients test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ test-compose: $(STAMP) ## Run docker-compose.yaml's services as processes: lose 
 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md
+
+test-clients: $(STAMP) ## Call a model of the stand-in with the clients of docs/clients.md, installed beside this project: ten minutes
+	$(BIN)/python -m pytest -s -v tests/long/clients -o timeout=900
 
 test-browser: $(STAMP) ## Look at the page of imported models in Chromium, with 50 models of 100 versions: some minutes
 	$(BIN)/python -m pytest -s tests/long/browser

@@ -12,6 +12,7 @@ from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.pools import pool_name
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from include.aws.tags import MODEL_SOURCE_TAG
 from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 #: Tags of the import job and the imported model; each is an entry of the plan's tags.
 TAGS = (
     "fingerprint", "content", "forced", "model_name", "base", "adapter",
-    "preparation_version", "transformers_version", "project_version", "dag_id", "dag_run_id",
+    "preparation_version", "transformers_version", "project_version", "dag_id", "dag_run_id", MODEL_SOURCE_TAG,
 )  # fmt: skip
 #: Above all others: of the tasks that queue in the pool, who waits for a job comes before who wants to start one.
 WAIT_PRIORITY = 100

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as WerkzeugResponse
 
 log = logging.getLogger(__name__)
+#: Services that answer REST requests in XML; those of all others are answered in JSON.
+REST_XML = ("s3", "route53", "cloudfront", "unknown service")
 SCOPE = re.compile(r"/([^/,]+)/aws4_request")
 
 
@@ -66,11 +68,12 @@ def _handler(service: str | None) -> Callable[[Exception], WerkzeugResponse]:
 
 
 def _error_response(code: str, message: str, status: int) -> Response:
-    if "json" in (request.content_type or ""):
+    content_type = request.content_type or ""
+    is_query = content_type.startswith("application/x-www-form-urlencoded")
+    if "json" in content_type or not (is_query or signed_service() in REST_XML):
         body = json.dumps({"__type": code, "message": message})
         return Response(body, status, {"x-amzn-ErrorType": code}, content_type="application/x-amz-json-1.1")
     inner = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
     plain = f"<Error>{inner}</Error>"
     wrapped = f"<ErrorResponse>{plain}<RequestId>local</RequestId></ErrorResponse>"
-    is_query = (request.content_type or "").startswith("application/x-www-form-urlencoded")
     return Response(wrapped if is_query else plain, status, content_type="text/xml")

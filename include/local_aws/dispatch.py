@@ -12,8 +12,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from include.local_aws import moto_patches
 from include.local_aws.access.decisions import LEDGER
-from include.local_aws.aws_errors import answer_errors_like_aws, unknown_service_app
+from include.local_aws.aws_errors import SCOPE, answer_errors_like_aws, unknown_service_app
 from include.local_aws.bedrock.app import create_bedrock_app
+from include.local_aws.bedrock.scope import BEARER
 from include.local_aws.front import HEALTH_PATH, OWN_PATH, refusal, refusing
 from include.local_aws.http_handler import KeepAliveRequestHandler
 from include.local_aws.s3.guard import S3Guard
@@ -41,8 +42,14 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
             return refusing(reason)
         if environ.get("PATH_INFO", "").startswith(OWN_PATH):
             return self._bedrock
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        if authorization.startswith(BEARER):
+            return self._bedrock
         try:
-            return super().get_application(environ)
+            app = super().get_application(environ)
+            signed = SCOPE.search(authorization)
+            is_others = isinstance(app, S3Guard) and signed is not None and signed[1] != "s3"
+            return unknown_service_app() if is_others else app  # moto takes what signs as s3-outposts for S3
         except (IndexError, KeyError):  # moto trips over an Authorization header or a target that it cannot read
             return unknown_service_app()
 

@@ -11,6 +11,8 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wsgi import get_input_stream
 
+from include.local_aws.other_protocols import HTTP2_REQUEST_LINE, TLS_ANSWER, is_tls, refuse_http2
+
 log = logging.getLogger(__name__)
 LONGEST_DRAIN = 2**26
 BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -21,6 +23,23 @@ class KeepAliveRequestHandler(MotoRequestHandler):  # type: ignore[misc]
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        """Handle one request, or say to a TLS client that this is plain HTTP."""
+        if is_tls(self.rfile.peek(2)):
+            self.close_connection = True
+            log.warning("A client speaks TLS here: its endpoint needs http:// before it")
+            self.wfile.write(TLS_ANSWER)
+            return
+        super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        """Return whether there is a request of HTTP/1.1; those of HTTP/2 are answered here."""
+        if not self.raw_requestline.startswith(HTTP2_REQUEST_LINE):
+            return bool(super().parse_request())
+        self.close_connection = True
+        refuse_http2(self.rfile, self.wfile)
+        return False
 
     def run_wsgi(self) -> None:
         """Handle one request. Whatever the app leaves unread of the body is read past."""

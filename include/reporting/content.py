@@ -10,6 +10,7 @@ from include.evaluation.comparison import Comparison, PairedDifference
 from include.evaluation.metrics import METRICS
 from include.evaluation.results import Estimate, EvaluationReport, RecordResult
 from include.promotion.decision import Finding, PromotionDecision
+from include.reporting.clients import ClientExample
 
 #: So that a page of a large data set still opens at once; the records file holds all.
 MOST_ANSWERS = 100
@@ -83,6 +84,7 @@ class ReportContent:
     latencies: tuple[tuple[float, ...], tuple[float, ...]]
     costs: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
+    clients: tuple[ClientExample, ...] = ()
 
 
 def build_content(
@@ -99,7 +101,7 @@ def build_content(
         champion: the one it was compared with, if there was one that could be asked.
         comparison: of the two.
         decision: what was decided, and why.
-        facts: model_name, version, status, description, answer, compared (metric), costs and provenance.
+        facts: model_name, version, status, description, answer, compared (metric), costs, provenance and clients.
     """
     report = candidate.report
     pairs = _pairs(candidate, champion)

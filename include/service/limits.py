@@ -53,9 +53,30 @@ class CheckpointLimits(_DatedBlock):
     tokenizer_classes: tuple[str, ...]
 
 
+class RopeScaling(_DatedBlock):
+    """The parameters of rotary embeddings with which Bedrock serves Llama 3."""
+
+    factor: float
+    original_max_position_embeddings: int
+    low_freq_factor: float
+    high_freq_factor: float
+
+    def values(self) -> dict[str, float]:
+        """Return the parameters by their names in ``rope_scaling`` of config.json."""
+        return self.model_dump(exclude={"as_of", "source"})
+
+
+class EndTokens(_DatedBlock):
+    """The ``eos_token_id`` that generation_config.json must have, by ``model_type``."""
+
+    by_model_type: dict[str, tuple[int, ...]]
+
+
 class Quotas(_DatedBlock):
     """Default service quotas per account and region, and their quota codes."""
 
+    import_jobs: int
+    import_jobs_code: str
     imported_models: int
     imported_models_code: str
 
@@ -74,6 +95,8 @@ class Limits(_Block):
     regions: Regions
     architectures: Architectures
     checkpoint: CheckpointLimits
+    llama3_rope_scaling: RopeScaling
+    end_tokens: EndTokens
     quotas: Quotas
     prices: Prices
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from include.aws.clients import AwsClients
-from include.aws.tags import tag_value
+from include.aws.tags import MODEL_SOURCE_TAG, model_source_tag_value, tag_value
 from include.config.model import ModelConfig
 from include.delivery.manifest import find_delivered, installed_versions
 from include.preflight.checks import preflight, preflight_content
@@ -69,7 +69,12 @@ def make_plan(
         checkpoint_bytes=size,
         usual_seconds=usual_import_seconds(clients.sagemaker, config.model_name, size),
         workspace=workspace,
-        tags={"fingerprint": identity.fingerprint, "content": identity.content, **tags},
+        tags={
+            "fingerprint": identity.fingerprint,
+            "content": identity.content,
+            MODEL_SOURCE_TAG: model_source_tag_value(names.s3_uri),
+            **tags,
+        },
         landed_at=landed_at,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from include.aws.calls import find_imported_model
 from include.aws.clients import AwsClients
+from include.aws.tags import MODEL_SOURCE_TAG
 from include.errors import ModelImportError
 from include.registry.champions import check_champion, find_champion
 from include.registry.errors import ChampionChangedError, VersionUnknownError
@@ -69,7 +70,7 @@ class EvaluatedImport(NamedTuple):
 def _provenance(plan: ImportPlan, model: EvaluatedImport, run_url: str) -> dict[str, str]:
     imported, warm_up, evaluation = model
     return {
-        **plan.tags,
+        **{key: value for key, value in plan.tags.items() if key != MODEL_SOURCE_TAG},  # it repeats s3_uri
         "dag_run_url": run_url,
         "job_arn": imported.job_arn,
         "imported_model_name": imported.imported_model_name,
@@ -169,6 +170,7 @@ def register(
     return RegistrationResult(
         **_registered(version, final.champion, plan.config.model_name, clients) | served,
         report_uri=model.evaluation.report_uri,
+        converse=model.warm_up.converse,
         decided_again=None if final is decision else final,
     )
 

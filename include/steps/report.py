@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from include.aws.s3_uri import S3Uri
 from include.evaluation.results import EvaluationReport
 from include.promotion.decision import compared_metrics
+from include.reporting.clients import client_examples
 from include.reporting.content import Measured, ReportContent, build_content
 from include.reporting.page import render
 from include.run.plan import ImportPlan
@@ -59,6 +60,7 @@ def report_content(plan: ImportPlan, version: ReportedVersion, run_url: str, s3:
         "answer": answered.reason if answered else "",
         "compared": compared_metrics(plan.config)[0],
         "costs": tuple(filter(None, (registered.cost, candidate.report.cost_summary))),
+        "clients": client_examples(registered.imported_model_arn, registered.converse),
         "provenance": _provenance(plan, registered, candidate.report, run_url, merge_proof(plan, s3)),
     }
     return build_content(candidate, champion, comparison, decision, facts)

@@ -152,6 +152,7 @@ class RegistrationResult(VersionResult):
     custom_model_units: str = ""
     cost: str
     report_uri: str
+    converse: bool = False
     decided_again: DecisionResult | None = None
 
 

@@ -105,6 +105,7 @@ def test_import_job_and_model_carry_the_fingerprint_and_the_run(system: System, 
         tags = {tag["key"]: tag["value"] for tag in bedrock.list_tags_for_resource(resourceARN=arn)["tags"]}
         assert tags["fingerprint"] == finished["preflight"]["fingerprint"]
         assert tags["dag_id"] == DAG_ID
+        assert tags["sagemaker.amazonaws.com/model-source"] == finished["preflight"]["s3_uri"]
 
 
 def test_the_imported_prefix_holds_what_bedrock_reads_and_nothing_else(

@@ -9,7 +9,7 @@ from include.checkpoint.checks import model_defects as defects
 from include.checkpoint.checks.weights import Weights
 from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.safetensors_header import STORED_DTYPES, WEIGHT_DTYPES
-from include.service.limits import Architecture, Limits
+from include.service.limits import Architecture, Limits, RopeScaling
 
 CONFIG = "config.json"
 
@@ -31,6 +31,7 @@ def config_defects(config: Mapping[str, Any], weights: Weights, limits: Limits) 
     yield from _context_defects(config, limits.checkpoint.max_context)
     yield from _dtype_defects(config, weights)
     yield from _rope_defects(config)
+    yield from _llama3_defects(config, limits.llama3_rope_scaling)
     largest = limits.checkpoint.max_bytes[architecture.modality]
     if weights.size >= largest:
         yield defects.WeightsTooLargeError("*.safetensors", f"less than {largest:,} bytes", f"{weights.size:,}")
@@ -96,6 +97,22 @@ def _rope_defects(config: Mapping[str, Any], where: str = "") -> Iterator[Defect
     for name, value in config.items():
         if isinstance(value, dict) and name.endswith("_config"):
             yield from _rope_defects(value, f"{name}.")
+
+
+def _llama3_defects(config: Mapping[str, Any], served: RopeScaling) -> Iterator[Defect]:
+    """Yield a warning where Bedrock replaces the rotary embedding's parameters, also those of a nested text model."""
+    for where, part in (("", config), ("text_config.", config.get("text_config"))):
+        scaling = part.get("rope_scaling") if isinstance(part, Mapping) else None
+        if not isinstance(scaling, Mapping) or scaling.get("rope_type", scaling.get("type")) != "llama3":
+            continue
+        stored = {name: scaling.get(name) for name in served.values()}
+        if stored != served.values():
+            expected, found = (_listed(values) for values in (served.values(), stored))
+            yield defects.RopeScalingReplacedWarning(CONFIG, f"{where}rope_scaling with {expected}", found)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 class YarnFactor(NamedTuple):

@@ -12,6 +12,7 @@ from include.checkpoint.files.defects import Defect
 from include.checkpoint.files.json_files import read_json_if_any
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
+from include.service.limits import load_limits
 
 GENERATION = "generation_config.json"
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -38,6 +39,9 @@ def generation_defects(
     else:
         yield defects.GenerationConfigMissingWarning(GENERATION, "a file of this name", "none")
     ends = _ids(generation.get("eos_token_id", config.get("eos_token_id")))
+    documented = load_limits().end_tokens.by_model_type.get(str(config.get("model_type")), ())
+    if ends and not ends >= set(documented):
+        yield defects.EndTokensIncompleteWarning(GENERATION, f"eos_token_id {list(documented)}", f"{sorted(ends)}")
     if not ends:
         yield defects.EndTokenMissingWarning(GENERATION, "eos_token_id", "none")
     for where, fields in ((GENERATION, generation), ("config.json", config)):

@@ -48,6 +48,12 @@ class RopeFactorIgnoredWarning(Defect):
     cure = "If the model is to stretch its context, set max_position_embeddings to the value expected here."
 
 
+class RopeScalingReplacedWarning(Defect):
+    severity = "warning"
+    summary = "Bedrock serves Llama 3 with a rope_scaling of its own, not with the one of config.json"
+    cure = "Evaluate the imported model, not the files: its answers differ, the longer the prompt the more."
+
+
 class ConfigDtypeIgnoredError(Defect):
     summary = f"{TRANSFORMERS} does not read dtype and would load float32"
     cure = NORMALISE
@@ -239,6 +245,12 @@ class ChatTemplateOutsideWarning(Defect):
     cure = NORMALISE
 
 
+class ChatTemplateTwiceWarning(Defect):
+    severity = "warning"
+    summary = "The chat template is in two places, where Bedrock documents one"
+    cure = NORMALISE
+
+
 class GenerationConfigMissingWarning(Defect):
     severity = "warning"
     summary = "There is no generation_config.json"
@@ -276,6 +288,12 @@ class EndTokenMismatchWarning(Defect):
     severity = "warning"
     summary = "The model and its tokenizer end with different tokens"
     cure = "Set eos_token_id in generation_config.json to the tokenizer's."
+
+
+class EndTokensIncompleteWarning(Defect):
+    severity = "warning"
+    summary = "End tokens are missing that Bedrock documents for this architecture, so answers run to their limit"
+    cure = "Set eos_token_id in generation_config.json to the list expected here."
 
 
 class LoadFailedError(Defect):

@@ -73,6 +73,8 @@ def template_defects(checkpoint: Checkpoint, tokens: Mapping[str, Any], reader: 
         yield defects.ChatTemplateMissingWarning(CONFIG, "chat_template", "none")
     if outside and not inside:
         yield defects.ChatTemplateOutsideWarning(outside[0], f"chat_template in {CONFIG}", "this file")
+    if outside and inside:
+        yield defects.ChatTemplateTwiceWarning(outside[0], f"a chat template in {CONFIG} only", "one here, too")
     for name, template in {**({CONFIG: inside} if inside else {}), **templates}.items():
         yield from _rendering_defects(name, template, tokens)
 

@@ -50,7 +50,7 @@ def get_model_import_job(bedrock: Bedrock, scope: Scope, params: Params) -> Answ
     identifier = params["jobIdentifier"]
     job = bedrock.regions.of(scope).job(identifier)
     if job is None:
-        raise ResourceNotFoundError(f"The model import job {identifier} does not exist in {scope.region}.")
+        raise bedrock.faults.unknown_resource(f"The model import job {identifier} does not exist in {scope.region}.")
     return _present(
         _job_summary(job)
         | {

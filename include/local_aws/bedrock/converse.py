@@ -8,7 +8,13 @@ from typing import Any
 from include.local_aws.bedrock.errors import InvalidRequestError
 from include.local_aws.bedrock.inference import ChatMessage, Finish, Inference, InferenceRequest
 
-NOT_EMULATED = ("toolConfig", "promptVariables", "outputConfig")
+NOT_EMULATED = (
+    "toolConfig",
+    "promptVariables",
+    "outputConfig",
+    "additionalModelRequestFields",
+    "additionalModelResponseFieldPaths",
+)
 STOP_REASONS = {
     Finish.END_OF_TURN: "end_turn",
     Finish.STOP_SEQUENCE: "stop_sequence",

@@ -118,15 +118,8 @@ class ServiceUnavailableError(BedrockError):
     status = 503
 
 
-class UnknownOperationError(BedrockError):
-    """No operation of Bedrock has this method and path."""
-
-    code = "UnknownOperationException"
-    status = 404
-
-
 class OperationNotEmulatedError(BedrockError):
-    """Bedrock has this operation, the stand-in has not."""
+    """Bedrock, or a service that signs like it, has this operation; the stand-in has not."""
 
     code = "NotImplemented"
     status = 501

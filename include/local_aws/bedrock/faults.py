@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from include.local_aws.bedrock.errors import (
     SCRIPTABLE,
+    BedrockError,
     ExpiredTokenError,
     InvalidRequestError,
     ModelNotReadyError,
+    ResourceNotFoundError,
 )
 
 EVERY_MODEL = "*"
@@ -92,6 +94,18 @@ class LegacyBodyFormat(Script):
     models: tuple[str, ...] = (EVERY_MODEL,)
 
 
+class RefusedConverse(Script):
+    """Converse refuses these models (names, ARNs, or "*"), as several users report of imported models."""
+
+    models: tuple[str, ...] = (EVERY_MODEL,)
+
+
+class UnknownResource(Script):
+    """The error for a job or model that does not exist: both codes were seen."""
+
+    code: Literal["ResourceNotFoundException", "ValidationException"] = "ValidationException"
+
+
 class Nothing(Script):
     """An empty object."""
 
@@ -127,6 +141,8 @@ class Faults:
             self._cold_until = 0.0
             self.fixed_answer: FixedAnswer | None = None
             self._legacy_models: tuple[str, ...] = ()
+            self._refused_by_converse: tuple[str, ...] = ()
+            self._unknown_resource = ResourceNotFoundError.code
             self._guardrails: dict[tuple[str, str], Guardrail] = {}
         self.imports_released.set()
 
@@ -162,6 +178,14 @@ class Faults:
         """Whether this model speaks the older body format."""
         return bool({EVERY_MODEL, name, arn} & set(self._legacy_models))
 
+    def refuses_converse(self, name: str, arn: str) -> bool:
+        """Return whether Converse is scripted to refuse this model."""
+        return bool({EVERY_MODEL, name, arn} & set(self._refused_by_converse))
+
+    def unknown_resource(self, message: str) -> BedrockError:
+        """Return the error for a job or model that does not exist."""
+        return SCRIPTABLE[self._unknown_resource](message)
+
     def guardrail(self, identifier: str | None, version: str | None) -> Guardrail | None:
         """Return the guardrail that a call names, if it names one. Raises InvalidRequestError when there is none."""
         if not identifier and not version:
@@ -196,6 +220,8 @@ class Faults:
             "fixed-answer": (FixedAnswer, self._fix_answer),
             "guardrail": (Guardrail, self._add_guardrail),
             "legacy-body-format": (LegacyBodyFormat, self._set_legacy),
+            "refuse-converse": (RefusedConverse, self._refuse_converse),
+            "unknown-resource": (UnknownResource, self._set_unknown_resource),
             "clear-faults": (Nothing, lambda _: self.clear()),
         }
 
@@ -221,3 +247,9 @@ class Faults:
 
     def _set_legacy(self, script: LegacyBodyFormat) -> None:
         self._legacy_models = script.models
+
+    def _refuse_converse(self, script: RefusedConverse) -> None:
+        self._refused_by_converse = script.models
+
+    def _set_unknown_resource(self, script: UnknownResource) -> None:
+        self._unknown_resource = script.code

@@ -19,9 +19,41 @@ class Finish(Enum):
     MAX_TOKENS = "max tokens"
 
 
+class ConstraintKind(Enum):
+    """In which form a constraint is given."""
+
+    JSON = "json"
+    REGEX = "regex"
+    CHOICE = "choice"
+    GRAMMAR = "grammar"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """What an answer must match, as text: a JSON schema, a pattern, a JSON list of choices, a Lark or GBNF grammar."""
+
+    kind: ConstraintKind
+    text: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token, its log probability and rank among all, and the most likely tokens in its place."""
+
+    id: int
+    text: str
+    logprob: float
+    rank: int
+    alternatives: tuple[Token, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class InferenceRequest:
-    """A prompt or chat messages, and how to sample; None leaves a choice to the model's generation_config.json."""
+    """A prompt or chat messages, and how to sample; None leaves a choice to the model's generation_config.json.
+
+    `logprobs` and `prompt_logprobs` are how many alternatives of each token are asked for; None asks for no log
+    probabilities.
+    """
 
     prompt: str = ""
     messages: tuple[ChatMessage, ...] = ()
@@ -30,16 +62,26 @@ class InferenceRequest:
     top_p: float | None = None
     top_k: int | None = None
     stop: tuple[str, ...] = ()
+    seed: int | None = None
+    constraint: Constraint | None = None
+    logprobs: int | None = None
+    prompt_logprobs: int | None = None
 
 
 @dataclass(frozen=True)
 class Inference:
-    """The generated text, without the stop sequence; tokens as the model counts them, the final one included."""
+    """The generated text, without the stop sequence; tokens as the model counts them, the final one included.
+
+    `tokens` and `prompt` hold log probabilities where the request asked for them. The end token is not among them, and
+    the first of the prompt is None: nothing comes before it.
+    """
 
     text: str
     finish: Finish
     prompt_tokens: int
     generated_tokens: int
+    tokens: tuple[Token, ...] | None = None
+    prompt: tuple[Token | None, ...] | None = None
 
 
 class TextAssembler:

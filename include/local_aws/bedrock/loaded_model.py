@@ -13,7 +13,7 @@ import torch
 import transformers
 
 from include.local_aws.bedrock.import_failures import ModelLoadError, TokenizerError, WeightsMismatchError
-from include.local_aws.bedrock.service_rules import Architecture
+from include.local_aws.bedrock.service_rules import Architecture, service_rules
 
 _LOADING = Lock()  # transformers imports its model modules while it loads; one load at a time
 MAX_LISTED = 5
@@ -40,6 +40,12 @@ class LoadedModel:
     @property
     def context_length(self) -> int:
         return int(getattr(self.model.config.get_text_config(), "max_position_embeddings", 131_072))
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens with which the model ends its answers."""
+        end = self.model.generation_config.eos_token_id
+        return frozenset(end if isinstance(end, list) else {end} - {None})
 
     @property
     def parameters(self) -> int:
@@ -74,6 +80,7 @@ def _load_model(folder: Path, architecture: Architecture) -> Any:
     try:
         model, report = loader.from_pretrained(
             folder,
+            config=_config(folder),
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
@@ -85,6 +92,16 @@ def _load_model(folder: Path, architecture: Architecture) -> Any:
         raise ModelLoadError(str(error)) from error
     _check_report(report)
     return model
+
+
+def _config(folder: Path) -> Any:
+    """The checkpoint's configuration, with the rotary embedding that the service gives to Llama 3."""
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    text = config.get_text_config()
+    scaling = getattr(text, "rope_scaling", None) or {}
+    if scaling.get("rope_type", scaling.get("type")) == "llama3":
+        text.rope_scaling = dict(service_rules().llama3_rope_scaling)
+    return config
 
 
 def _check_report(report: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from botocore.model import OperationModel, Shape, StructureShape
 
-from include.local_aws.bedrock.errors import InvalidRequestError, MalformedBodyError, UnknownOperationError
+from include.local_aws.bedrock.errors import InvalidRequestError, MalformedBodyError, OperationNotEmulatedError
 from include.local_aws.request_validation import service_model, validate_input, validation_message
 
 SERVICES = ("bedrock", "bedrock-runtime")
@@ -51,13 +51,16 @@ class Call:
 
 
 def read_call(request: HttpRequest) -> Call:
-    """Return the call that a request makes. Raises UnknownOperationError, MalformedBodyError."""
+    """Return the call that a request makes. Raises OperationNotEmulatedError, MalformedBodyError."""
     for route in _routes():
         labels = route.pattern.fullmatch(request.raw_path) if route.method == request.method else None
         if labels is not None:
             params = dict(_params(route.operation, request, labels))
             return Call(route.service, route.operation.name, params, int(route.operation.http["responseCode"]))
-    raise UnknownOperationError(f"No operation of Amazon Bedrock answers to {request.method} {request.raw_path}.")
+    raise OperationNotEmulatedError(
+        f"The stand-in for AWS does not emulate {request.method} {request.raw_path}: of the services that sign as "
+        "bedrock it has model imports (bedrock) and their invocation (bedrock-runtime)."
+    )
 
 
 def check_call(call: Call) -> None:

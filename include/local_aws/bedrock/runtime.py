@@ -11,7 +11,8 @@ from typing import Any
 from flask import Response
 
 from include.local_aws.bedrock import converse
-from include.local_aws.bedrock.body_formats import Body, Piece, read_body
+from include.local_aws.bedrock.body import Body, Piece
+from include.local_aws.bedrock.body_formats import read_body
 from include.local_aws.bedrock.errors import BedrockError, InternalServerError, InvalidRequestError
 from include.local_aws.bedrock.event_stream import CONTENT_TYPE, encode_chunk, encode_error, encode_event
 from include.local_aws.bedrock.faults import FixedAnswer
@@ -41,7 +42,8 @@ def invoke_model(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
         "X-Amzn-Bedrock-Input-Token-Count": str(inference.prompt_tokens),
         "X-Amzn-Bedrock-Output-Token-Count": str(inference.generated_tokens),
     }
-    return Response(json.dumps(body.answer(inference) | action), headers=headers, content_type="application/json")
+    answer = body.answer(inference, _model_name(params["modelId"])) | action
+    return Response(json.dumps(answer), headers=headers, content_type="application/json")
 
 
 def invoke_model_with_response_stream(bedrock: Bedrock, scope: Scope, params: Params) -> Response:
@@ -49,7 +51,11 @@ def invoke_model_with_response_stream(bedrock: Bedrock, scope: Scope, params: Pa
     _refuse_guardrail(params.get("guardrailIdentifier"))
     started = time.monotonic()
     body, prepared = _prepare_invocation(bedrock, scope, params)
-    response = _event_stream(encode_chunk(chunk) for chunk in _chunks(body, prepared, started))
+    request = body.request()
+    if request.logprobs is not None or request.prompt_logprobs is not None:
+        raise InvalidRequestError("The stand-in for AWS does not emulate log probabilities of streams.")
+    chunks = _chunks(body, _model_name(params["modelId"]), prepared, started)
+    response = _event_stream(encode_chunk(chunk) for chunk in chunks)
     response.headers["X-Amzn-Bedrock-Content-Type"] = "application/json"
     return response
 
@@ -96,7 +102,7 @@ def _refuse_guardrail(guardrail: Any) -> None:
 
 def _prepare_conversation(bedrock: Bedrock, scope: Scope, params: Params) -> tuple[InferenceRequest, Prepared]:
     model = _model(bedrock, scope, params["modelId"])
-    if not model.instruct_supported:
+    if not model.instruct_supported or bedrock.faults.refuses_converse(model.name, model.arn):
         raise InvalidRequestError(
             "This action doesn't support the model that you provided. Try again with a supported text or chat model."
         )
@@ -111,10 +117,10 @@ def _prepare(bedrock: Bedrock, model: ImportedModel, request: InferenceRequest) 
     if fixed is not None:
         return _fixed(fixed, request)
     loaded = bedrock.servers.warm(model)
-    from include.local_aws.bedrock.generation import encode_prompt, generate
+    from include.local_aws.bedrock.generation import encode_prompt, followers_of, generate_followed
 
-    ids = encode_prompt(loaded, request)
-    return Prepared(len(ids), lambda on_text: generate(loaded, ids, request, on_text))
+    ids, followers = encode_prompt(loaded, request), followers_of(loaded, request)
+    return Prepared(len(ids), lambda on_text: generate_followed(loaded, ids, request, followers, on_text))
 
 
 def _fixed(answer: FixedAnswer, request: InferenceRequest) -> Prepared:
@@ -148,16 +154,21 @@ def _media_type(header: str | None) -> str:
     return (header or "").partition(";")[0].strip().lower()
 
 
-def _chunks(body: Body, prepared: Prepared, started: float) -> Iterator[dict[str, Any]]:
+def _model_name(arn: str) -> str:
+    """The model as OpenAI's formats name it: account and id."""
+    return f"{arn.split(':')[4]}-{arn.rpartition('/')[2]}"
+
+
+def _chunks(body: Body, model: str, prepared: Prepared, started: float) -> Iterator[dict[str, Any]]:
     prompt_tokens: int | None = prepared.prompt_tokens
     first_byte: int | None = None
     for item in as_it_comes(prepared):
         first_byte = _milliseconds(started) if first_byte is None else first_byte
         if isinstance(item, Inference):
-            last = body.piece(Piece("", item.generated_tokens, prompt_tokens, item))
+            last = body.piece(Piece("", item.generated_tokens, prompt_tokens, item), model)
             yield last | {"amazon-bedrock-invocationMetrics": _metrics(item, _milliseconds(started), first_byte)}
         else:
-            yield body.piece(Piece(*item, prompt_tokens))
+            yield body.piece(Piece(*item, prompt_tokens), model)
         prompt_tokens = None
 
 

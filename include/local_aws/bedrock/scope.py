@@ -13,6 +13,10 @@ from include.local_aws.bedrock.errors import UnsignedRequestError
 CREDENTIAL = re.compile(r"Credential=(?P<access_key>[^/,\s]+)/\d{8}/(?P<region>[a-z0-9-]+)/[a-z0-9-]+/aws4_request")
 
 
+#: How a Bedrock API key is sent, of all services to Bedrock only.
+BEARER = "Bearer "
+
+
 @dataclass(frozen=True)
 class Scope:
     """One account in one region: names, quotas and ids count within it."""
@@ -45,6 +49,11 @@ def access_key_of(authorization: str | None) -> str:
 
 def _credential(authorization: str | None) -> re.Match[str]:
     found = CREDENTIAL.search(authorization or "")
+    if found is None and (authorization or "").startswith(BEARER):
+        raise UnsignedRequestError(
+            "The stand-in for AWS takes no Bedrock API key (Authorization: Bearer), which names no region: "
+            "unset AWS_BEARER_TOKEN_BEDROCK and sign the request with SigV4."
+        )
     if found is None:
         raise UnsignedRequestError("Missing Authentication Token: sign the request with SigV4.")
     return found

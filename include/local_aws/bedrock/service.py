@@ -6,7 +6,6 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from include.local_aws.bedrock.errors import ResourceNotFoundError
 from include.local_aws.bedrock.faults import Faults
 from include.local_aws.bedrock.scope import Scope
 from include.local_aws.bedrock.serving import ModelLibraries, ModelServers
@@ -32,10 +31,10 @@ class Bedrock:
         return Path(self._copies.name)
 
     def imported_model(self, scope: Scope, name_or_arn: str) -> ImportedModel:
-        """Return the model. Raises ResourceNotFoundError."""
+        """Return the model. Raises ResourceNotFoundError, or what is scripted in its place."""
         model = self.regions.of(scope).model(name_or_arn)
         if model is None:
-            raise ResourceNotFoundError(f"The imported model {name_or_arn} does not exist in {scope.region}.")
+            raise self.faults.unknown_resource(f"The imported model {name_or_arn} does not exist in {scope.region}.")
         return model
 
     def reset(self) -> None:

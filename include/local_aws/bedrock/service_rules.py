@@ -49,6 +49,7 @@ class ServiceRules(Rule):
     weight_bytes: WeightBytes
     max_tags: int
     tokenizer_classes: tuple[str, ...]
+    llama3_rope_scaling: dict[str, str | float]
     custom_model_units: tuple[UnitStep, ...]
     architectures: dict[str, Architecture]
 

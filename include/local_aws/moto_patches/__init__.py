@@ -40,7 +40,7 @@ def apply(byte_store: ByteStore, settings: Settings) -> None:
     bucket_policies.install()
     policy_templates.install()
     policy_simulator.install()
-    service_quotas.install(settings.max_imported_models)
+    service_quotas.install(settings.max_imported_models, settings.max_running_jobs)
     training_events.install()
     moto_storage.install(byte_store)
     responses.install()

@@ -239,8 +239,8 @@ def test_the_alarms_tell_the_topic_of_the_imports_stack(aws: Aws) -> None:
     made = [alarm for alarm in aws.client("cloudwatch").describe_alarms()["MetricAlarms"] if alarm["AlarmActions"]]
     watched = {alarm["AlarmName"].split("-")[3]: alarm for alarm in made if alarm["AlarmActions"] == [topic]}
     assert set(watched) == {
-        "InvocationThrottles", "InvocationClientErrors", "InvocationServerErrors", "InvocationLatency", "RunFailed",
-        "SlowImport", "ModelSlotsNearlyUsed", "MessagesPutAside",
+        "InvocationThrottles", "InvocationClientErrors", "InvocationServerErrors", "InvocationLatency", "CopiesOfModel",
+        "RunFailed", "SlowImport", "ModelSlotsNearlyUsed", "MessagesPutAside",
     }  # fmt: skip
     [budget] = aws.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]
     assert (budget["BudgetLimit"]["Amount"], budget["CostFilters"]) == ("500", {"Service": ["Amazon Bedrock"]})

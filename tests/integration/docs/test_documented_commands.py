@@ -24,7 +24,7 @@ from model_import_dag.rolling_back import build_roll_back_dag
 from tests.support.documents import DOCUMENTS, ROOT, Block, Sandbox, blocks, demo_blocks, inline_commands
 from tests.support.local_aws_process import LocalAwsProcess
 
-LANGUAGES = {"sh", "bash", "python", "yaml", "json", "console", "text"}
+LANGUAGES = {"sh", "bash", "python", "javascript", "yaml", "json", "console", "text"}
 MODEL = {
     "model_name": "capitals",
     "base": "include/demo/base",

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import botocore.session
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.aws.tags import tag_value
+from include.aws.tags import model_source_tag_value, tag_value
 from include.run.identity import ImportIdentity, forced_identity
 from include.run.names import import_names
 
@@ -29,11 +31,20 @@ def test_two_forced_runs_of_the_same_content_have_different_names() -> None:
     assert all(name.startswith(f"capitals-{CONTENT[:12]}-") for name in names)
 
 
-@given(st.text(max_size=600))
-def test_whatever_a_source_is_called_its_tag_is_one_that_bedrock_takes(text: str) -> None:
-    value = tag_value(text)
+@pytest.mark.parametrize("shortened", [tag_value, model_source_tag_value])
+@given(text=st.text(max_size=600))
+def test_whatever_a_source_is_called_its_tag_is_one_that_bedrock_takes(
+    shortened: Callable[[str], str], text: str
+) -> None:
+    value = shortened(text)
     assert re.fullmatch(TAG_VALUE["pattern"], value)
     assert len(value) <= TAG_VALUE["max"]
+
+
+def test_a_long_checkpoint_uri_is_shortened_as_sagemakers_sdk_does() -> None:
+    uri = f"s3://a-bucket/{'x' * 300}/"
+    # What normalize_tag_value() of sagemaker-serve 1.27.0 returned for it.
+    assert model_source_tag_value(uri) == f"s3://a-bucket/{'x' * 210}-8df9286d997b5f127dae93f6faa31c4"
 
 
 def test_a_long_source_keeps_its_beginning_and_its_end() -> None:

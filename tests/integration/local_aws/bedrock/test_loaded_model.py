@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,20 @@ def test_an_architecture_generates_what_transformers_generates(
     assert inference.text == expected_text(folder, "What is it?", 24)
     assert inference.prompt_tokens == len(ids) == 11
     assert (inference.generated_tokens == 24) == (inference.finish is Finish.MAX_TOKENS)
+
+
+def test_llama_3_is_served_with_the_services_rotary_embedding_not_the_files(tmp_path: Path) -> None:
+    folder = save(tmp_path, "llama", torch.float32)
+    config = json.loads((folder / "config.json").read_text())
+    frequencies = {}
+    for factor in (8.0, 32.0):
+        scaling = {"rope_type": "llama3", "factor": factor, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+        config["rope_scaling"] = scaling | {"original_max_position_embeddings": 8192}
+        (folder / "config.json").write_text(json.dumps(config))
+        frequencies[factor] = transformers.LlamaForCausalLM.from_pretrained(folder).model.rotary_emb.inv_freq
+    served = load(folder).model.model.rotary_emb.inv_freq
+    assert torch.equal(served, frequencies[8.0])
+    assert not torch.equal(served, frequencies[32.0])
 
 
 @pytest.mark.parametrize("name", service_rules().architectures)

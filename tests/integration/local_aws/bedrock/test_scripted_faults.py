@@ -12,7 +12,7 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from tests.support.bedrock_stand_in import Aws, error_code, when_ready
+from tests.support.bedrock_stand_in import ACCOUNT, Aws, error_code, when_ready
 from tests.support.local_aws_process import OWN_HEADERS
 
 RETRYING = Config(retries={"total_max_attempts": 3, "mode": "standard"})
@@ -138,3 +138,26 @@ def test_reset_forgets_jobs_models_and_faults(aws: Aws, cold_model: str) -> None
     bedrock = aws.client("bedrock")
     assert bedrock.list_imported_models()["modelSummaries"] == []
     assert bedrock.list_model_import_jobs()["modelImportJobSummaries"] == []
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
+def test_an_unknown_job_or_model_is_answered_with_the_code_that_is_scripted(aws: Aws, code: str) -> None:
+    bedrock, runtime = aws.client("bedrock"), aws.client("bedrock-runtime")
+    arn = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:imported-model/abcdefghijkl"
+    aws.script("unknown-resource", code=code)
+    assert code_of(lambda: bedrock.get_model_import_job(jobIdentifier="none")) == code
+    assert code_of(lambda: bedrock.get_imported_model(modelIdentifier="none")) == code
+    assert code_of(lambda: bedrock.delete_imported_model(modelIdentifier="none")) == code
+    assert code_of(lambda: runtime.invoke_model(modelId=arn, body="{}")) == code
+    aws.script("clear-faults")
+    assert code_of(lambda: bedrock.get_imported_model(modelIdentifier="none")) == "ResourceNotFoundException"
+
+
+def test_converse_refuses_models_when_that_is_scripted_and_invoke_model_goes_on(aws: Aws, cold_model: str) -> None:
+    when_ready(lambda: aws.converse(cold_model, inferenceConfig={"maxTokens": 1}))
+    aws.script("refuse-converse", models=["capitals"])
+    assert code_of(lambda: aws.converse(cold_model)) == "ValidationException"
+    assert aws.client("bedrock").get_imported_model(modelIdentifier="capitals")["instructSupported"]
+    assert aws.invoke(cold_model, prompt="a", max_gen_len=1)["generation_token_count"] == 1
+    aws.script("refuse-converse", models=[])
+    assert aws.converse(cold_model, inferenceConfig={"maxTokens": 1})["stopReason"] == "max_tokens"

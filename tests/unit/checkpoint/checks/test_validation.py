@@ -121,6 +121,14 @@ def _swap_files(folder: Path, index: dict[str, Any]) -> None:
 Q = "model.layers.0.self_attn.q_proj.weight"
 HEAD, EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 TOKENIZER_JSON = "tokenizer.json"
+LLAMA_3_1 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "original_max_position_embeddings": 8192,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+}
+LLAMA_3_2 = LLAMA_3_1 | {"factor": 32.0}
 
 
 def _high_id(folder: Path) -> None:
@@ -167,6 +175,8 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("a context of a million", _json("config.json", max_position_embeddings=2**20), "ContextTooLongWarning"),
     ("rope of transformers 5", _json("config.json", drop=("rope_theta",), rope_parameters={"rope_theta": 1e6}), "ConfigRopeIgnoredError"),
     ("a YaRN factor that is not used", _json("config.json", rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 256}), "RopeFactorIgnoredWarning"),
+    ("a factor of Llama 3 that Bedrock replaces", lambda f: _json("config.json", rope_scaling=LLAMA_3_2)(f), "RopeScalingReplacedWarning"),
+    ("the same in a nested text model", lambda f: _json("config.json", text_config={"rope_scaling": LLAMA_3_2})(f), "RopeScalingReplacedWarning"),
     ("dtype of transformers 5", _json("config.json", drop=("torch_dtype",), dtype="bfloat16"), "ConfigDtypeIgnoredError"),
     ("no dtype", _json("config.json", drop=("torch_dtype",)), "ConfigDtypeMissingWarning"),
     ("a dtype Bedrock does not take", _json("config.json", torch_dtype="float8_e4m3fn"), "ConfigDtypeError"),
@@ -194,6 +204,8 @@ BROKEN: list[tuple[str, Break, str]] = [
     ("template with an open block", _json("tokenizer_config.json", chat_template="{% for m in messages %}"), "ChatTemplateInvalidError"),
     ("no template", _json("tokenizer_config.json", drop=("chat_template",)), "ChatTemplateMissingWarning"),
     ("template outside", lambda f: (_json("tokenizer_config.json", drop=("chat_template",))(f), _write("chat_template.jinja", "x")(f)), "ChatTemplateOutsideWarning"),
+    ("template in two places", _write("chat_template.jinja", "{{ messages[0]['content'] }}"), "ChatTemplateTwiceWarning"),
+    ("end tokens of GPT-OSS incomplete", lambda f: (_json("config.json", model_type="gpt_oss")(f), _json("generation_config.json", eos_token_id=[200002])(f)), "EndTokensIncompleteWarning"),
     ("no generation config", _remove("generation_config.json"), "GenerationConfigMissingWarning"),
     ("no end token", lambda f: (_json("generation_config.json", drop=("eos_token_id",))(f), _json("config.json", drop=("eos_token_id",))(f)), "EndTokenMissingWarning"),
     ("end token outside the vocabulary", _json("generation_config.json", eos_token_id=[1, 9999]), "SpecialIdOutOfRangeError"),
@@ -228,6 +240,14 @@ def test_a_defect_is_named_with_its_file_and_remedy(break_it: Break, defect: str
     assert defect in found
     assert found[defect].severity == ("warning" if defect.endswith("Warning") else "error")
     assert all((found[defect].file, found[defect].expected, found[defect].found, found[defect].remedy))
+
+
+def test_the_rotary_embedding_that_bedrock_uses_anyway_is_no_defect(sound: Path) -> None:
+    _json("config.json", rope_scaling=LLAMA_3_1, max_position_embeddings=131072)(sound)
+
+    assert "RopeScalingReplacedWarning" not in {
+        record.defect for record in validate(checkpoint_of_folder(sound)).warnings
+    }
 
 
 def test_all_defects_are_reported_at_once_and_raised_together(sound: Path) -> None:

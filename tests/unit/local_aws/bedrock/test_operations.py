@@ -8,7 +8,7 @@ from botocore.session import get_session
 from include.local_aws.bedrock.errors import (
     InvalidRequestError,
     MalformedBodyError,
-    UnknownOperationError,
+    OperationNotEmulatedError,
     UnsignedRequestError,
 )
 from include.local_aws.bedrock.operations import HttpRequest, check_call, read_call
@@ -67,7 +67,7 @@ def test_a_creation_answers_201() -> None:
 
 
 def test_a_path_of_no_operation_is_refused() -> None:
-    with pytest.raises(UnknownOperationError, match="POST /nowhere"):
+    with pytest.raises(OperationNotEmulatedError, match="POST /nowhere"):
         read_call(request("POST", "/nowhere"))
 
 

@@ -1,0 +1,66 @@
+"""How other people's programs call an imported model: complete examples, for a version's report and for the docs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+EXAMPLES = Path(__file__).with_name("client_examples")
+#: In every example, in place of the model's own.
+EXAMPLE_ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
+EXAMPLE_REGION = "us-east-1"
+
+
+class Client(NamedTuple):
+    """A program or library: its example's file, what to know, and whether it calls Converse rather than InvokeModel."""
+
+    title: str
+    file: str
+    converse: bool = False
+    note: str = ""
+
+
+class ClientExample(NamedTuple):
+    """An example with the ARN of one model in it."""
+
+    title: str
+    note: str
+    text: str
+
+
+CLIENTS = (
+    Client("boto3", "boto3_client.py", note="asks a cold model again until it answers; boto3 alone gives up too soon"),
+    Client("curl", "curl_client.sh", note="7.75 or newer, which signs requests itself"),
+    Client("litellm", "litellm_client.py"),
+    Client("LangChain (langchain-aws)", "langchain_client.py", note='provider="mistral" reads another body format'),
+    Client("JavaScript SDK", "javascript_client.mjs"),
+    Client(
+        "LlamaIndex", "llama_index_client.py", converse=True, note="model only has to be a name that LlamaIndex knows"
+    ),
+    Client("Strands Agents", "strands_client.py", converse=True),
+    Client("LangChain.js", "langchain_client.mjs", converse=True),
+)
+
+
+def client_examples(model_arn: str, converse: bool) -> tuple[ClientExample, ...]:
+    """Return the examples that work for a model.
+
+    Args:
+        model_arn: of the imported model.
+        converse: whether Converse was seen to work for it; otherwise the examples that need it are left out.
+    """
+    region = model_arn.split(":")[3]
+    return tuple(
+        ClientExample(client.title, client.note, _filled(example_text(client), model_arn, region))
+        for client in CLIENTS
+        if converse or not client.converse
+    )
+
+
+def example_text(client: Client) -> str:
+    """Return a client's example as the docs show it."""
+    return (EXAMPLES / client.file).read_text("utf-8")
+
+
+def _filled(text: str, model_arn: str, region: str) -> str:
+    return model_arn.join(part.replace(EXAMPLE_REGION, region) for part in text.split(EXAMPLE_ARN))
