@@ -143,7 +143,8 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
 
     def result(self, event: Event) -> dict[str, Any]:
         """Return how long the model took to answer, and what it answered in which form."""
-        self.log.info("Asked %s, the model answers %r (%s)", self.body, event["answer"], event["body_format"])
+        answer = repr(event["answer"]) if event["answer"] else "without text, as it may a prompt of no template"
+        self.log.info("Asked %s, the model answers %s (%s)", self.body, answer, event["body_format"])
         return {
             "cold_start_seconds": event["seconds"],
             "answer": event["answer"],
