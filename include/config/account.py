@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -14,6 +16,12 @@ VARIABLE_PREFIX = "model_import_"
 #: The fields of which an AWS client is made.
 CONNECTION_FIELDS = ("aws_conn_id", "region_name")
 _SOURCE = f"the account's settings (Airflow Variables {VARIABLE_PREFIX}*, or account in the model's file)"
+
+
+def _default_workspace() -> str:
+    """Return a folder beside Airflow's own files: git-sync and bundles replace the project's folder."""
+    home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
+    return str(Path(home).expanduser() / "model-import-workspace")
 
 
 class AccountConfig(Part):
@@ -40,7 +48,7 @@ class AccountConfig(Part):
         description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
-    workspace: Text = Field(default="workspace", description="Working directory, shared by all workers.")
+    workspace: Text = Field(default_factory=_default_workspace, description="Working directory, shared by all workers.")
     local_folders: str | None = Field(
         default=None,
         description="Other folders that models and data sets may be read from, with `:` between them; without any, "
