@@ -16,11 +16,17 @@ from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.checks.oracle import load_transformers
 from include.checkpoint.checks.validation import validate
 from include.checkpoint.converting import convert, peft_adapter
-from include.checkpoint.errors import DiskFilledError, DiskFullError, OutputExistsError
+from include.checkpoint.errors import (
+    DiskFilledError,
+    DiskFullError,
+    NotAModelError,
+    OutputExistsError,
+    SourceUnrecognisedError,
+)
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import RangeReader, UriReader
 from include.checkpoint.files.segments import Checkpoint
-from include.checkpoint.inspection import CONVERTED, inspect, kind_of
+from include.checkpoint.inspection import ADAPTER_KINDS, CONVERTED, inspect, kind_of
 from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.disk import named_when_full, room_for
 from include.checkpoint.writing.materialize import materialize
@@ -43,12 +49,23 @@ def run_inspect(arguments: argparse.Namespace) -> Outcome:
 def run_validate(arguments: argparse.Namespace) -> Outcome:
     """Say every defect of a checkpoint."""
     reader = _reader(arguments.location)
+    _refuse_adapter(arguments.location, reader)
     checkpoint = checkpoint_of_folder(arguments.location, reader)
     with _as_folder(arguments.location, checkpoint, reader) if arguments.load else nullcontext() as folder:
         report = validate(checkpoint, reader, folder=folder)
     lines = [f"error: {record.line()}" for record in report.errors]
     lines += [f"warning: {record.line()}" for record in report.warnings]
     return DEFECTS if report.errors else GOOD, report.model_dump(mode="json"), [*lines, report.summary]
+
+
+def _refuse_adapter(location: str, reader: RangeReader) -> None:
+    """Refuse an adapter, of which validation would only say that everything else is missing."""
+    try:
+        kind = kind_of(location, reader)
+    except SourceUnrecognisedError:
+        return  # validation names each file that is missing
+    if kind in ADAPTER_KINDS:
+        raise NotAModelError(location, kind)
 
 
 @contextmanager

@@ -239,6 +239,14 @@ class SourceUnrecognisedError(ModelImportError):
         )
 
 
+class NotAModelError(ModelImportError):
+    """An adapter, where a whole model is needed."""
+
+    def __init__(self, location: str, kind: str) -> None:
+        remedy = "Merge it first: python -m include.checkpoint merge --base BASE --adapter ADAPTER --out NEW_FOLDER"
+        super().__init__("This is not a model", location, "a model", f"a checkpoint of kind {kind}", remedy)
+
+
 class CheckpointInvalidError(ModelImportError):
     """A checkpoint with defects that Bedrock would refuse or misread."""
 
