@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from include.steps.results import FailureResult
-from tests.integration.page.test_pages import register
 from tests.support.airflow_history import PastTask, add_run
 from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.registered_versions import register
 
 Visit = Callable[..., Any]
 REASON = "ModelImportJobFailedError: The model import job failed: arn\nBedrock says: AKIA is no key of <yours>"

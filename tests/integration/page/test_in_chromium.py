@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from include.aws.clients import AwsClients
 from include.demo.environment import aws_client
-from tests.integration.page.small_account import MODEL, fill
 from tests.support.airflow_app import PAGE, AirflowApp, answer
 from tests.support.browser_page import DESKTOP, PHONE, chromium, keep_picture, open_ready, overflow, serious_findings
 from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.small_account import MODEL, fill
 
 URL = "http://airflow.test"
 MODEL_URL = f"{URL}{PAGE}models/{MODEL}"

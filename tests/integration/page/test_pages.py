@@ -10,13 +10,11 @@ import pytest
 import requests
 
 from include.demo.environment import aws_client
-from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import ApprovalStatus, Candidate
 from include.retention.occupancy import Occupancy
 from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.registered_versions import FINGERPRINT, register
 
 Visit = Callable[..., Any]
-FINGERPRINT = "ab" * 32
 REPORT = f"models/capitals/{FINGERPRINT[:12]}/evaluations/report.html"
 PATHS = [
     "",
@@ -29,23 +27,6 @@ PATHS = [
     "models/capitals/categories",
     f"reports/capitals/{FINGERPRINT}",
 ]
-
-
-def register(
-    local_aws: LocalAwsProcess,
-    group: str,
-    status: ApprovalStatus = "Approved",
-    fingerprint: str = FINGERPRINT,
-    reason: str = "",
-    **metadata: str,
-) -> None:
-    candidate = Candidate(
-        group=group, description="", fingerprint=fingerprint, scores={"f1": 0.875}, dataset_digest="d",
-        imported_model_arn="arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl", status=status,
-        report_uri="s3://reports/report.json", approval_description=reason,
-        provenance=metadata,
-    )  # fmt: skip
-    SageMakerRegistry(aws_client(local_aws.endpoint_url, "sagemaker")).register(candidate)
 
 
 @pytest.fixture(scope="module", autouse=True)

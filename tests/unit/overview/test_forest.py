@@ -6,7 +6,7 @@ import pytest
 
 from include.overview.forest import plot_forest
 from include.registry.versions import ModelVersion
-from tests.unit.overview.test_standing import standing, version
+from tests.support.standings import standing, version
 
 
 def with_metadata(found: ModelVersion, **metadata: str) -> ModelVersion:

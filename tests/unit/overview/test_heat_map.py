@@ -8,7 +8,7 @@ from include.evaluation.results import PromptSettings
 from include.overview.heat_map import read_heat_map
 from include.registry.versions import ModelVersion
 from tests.support.record_results import record_result
-from tests.unit.overview.test_standing import version
+from tests.support.standings import version
 
 FINGERPRINT = "ab" * 32
 PROMPT = PromptSettings(body_format="OpenAICompletion", prompt_template="{question}", max_tokens=16)
