@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from model_import_dag.loader import load_dags
+import sys
+from pathlib import Path
+
+# However Airflow found this file, with or without PYTHONPATH: the project's folders, unless they are known already.
+_DAGS = Path(__file__).parent
+sys.path += [path for path in map(str, (_DAGS, _DAGS.parent, _DAGS.parent / "plugins")) if path not in sys.path]
+
+from model_import_dag.loader import load_dags  # noqa: E402
 
 globals().update(load_dags())

@@ -20,11 +20,16 @@ class ModelImportError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        parts = [f"{self.what}: {self.which}" if self.which else self.what]
-        parts += [f"expected {self.expected}"] if self.expected else []
-        parts += [f"found {self.found}"] if self.found else []
-        message = "; ".join(parts)
-        return f"{message}. {self.remedy}" if self.remedy else message
+        """Return each part on a line of its own: a log cuts long lines, and the remedy is the last part."""
+        return f"{self.finding}\nWhat to do: {self.remedy}" if self.remedy else self.finding
+
+    @property
+    def finding(self) -> str:
+        """The message without the remedy."""
+        lines = [f"{self.what}: {self.which}" if self.which else self.what]
+        parts = {"Expected": self.expected, "Found": self.found}
+        lines += [f"{label}:{'' if text[0].isspace() else ' '}{text}" for label, text in parts.items() if text]
+        return "\n".join(lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)

@@ -7,13 +7,14 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
 from include.config.model import ApprovalConfig
 from include.errors import ModelImportError
 from include.steps.results import Answer, EvaluationResult
 from model_import_dag.notifications import ApprovalNotifier
 from model_import_dag.runs import decision_of, plan_of, registration_of, report_url, result_of
+from model_import_dag.skipping import skip
 
 APPROVE, REJECT = "Approve", "Reject"
 COMMENT = "comment"
@@ -66,9 +67,9 @@ class PromotionApprovalOperator(HITLOperator):
         plan, ti = plan_of(context), context["ti"]
         decision, registered = decision_of(ti), registration_of(ti)
         if decision.status != "PendingManualApproval":
-            raise AirflowSkipException(f"no person need be asked: {decision.status}")
+            skip(f"no person need be asked: {decision.status}")
         if registered.status != "PendingManualApproval":
-            raise AirflowSkipException(f"version {registered.version} is {registered.status} already")
+            skip(f"version {registered.version} is {registered.status} already")
         evaluation = result_of(ti, "evaluate_model", EvaluationResult)
         self.subject, self.body = approval_request(plan, decision, evaluation, registered.version, report_url(plan))
         self.defaults = [_DEFAULTS[plan.config.approval.on_deadline]]

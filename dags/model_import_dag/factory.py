@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, TaskGroup, XComArg, chain
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.pools import pool_name
-from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
 from include.aws.tags import MODEL_SOURCE_TAG
 from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
@@ -25,6 +25,7 @@ from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 from model_import_dag.timeouts import QUICK
+from model_import_dag.warm_up import WarmUpSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink
@@ -52,7 +53,7 @@ class Waits:
 
     import_timeout: float = 4 * 3600
     warm_up_timeout: float = 600
-    first_poll: float = 10
+    first_poll: float = 3
     longest_poll: float = 60
     slot_poll: int = 30
     slot_timeout: int = 2 * 3600
@@ -112,10 +113,10 @@ def _wait_for_import(waits: Waits, pool: str) -> BedrockModelImportJobCompletedS
     )
 
 
-def _warm_up(waits: Waits) -> BedrockImportedModelReadySensor:
-    return BedrockImportedModelReadySensor(
+def _warm_up(waits: Waits) -> WarmUpSensor:
+    return WarmUpSensor(
         task_id="warm_up",
-        doc_md="Wait, deferred, until the imported model answers, and try a smoke prompt.",
+        doc_md="Wait, deferred, until the imported model answers, and try a smoke prompt; skipped if nothing is asked.",
         execution_timeout=timedelta(seconds=waits.warm_up_timeout) + QUICK,
         imported_model_arn="{{ ti.xcom_pull(task_ids='wait_for_import')['imported_model_arn'] }}",
         timeout=waits.warm_up_timeout,
@@ -205,6 +206,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             "retry_delay": timedelta(seconds=waits.retry_delay),
             "retry_policy": ImportRetryPolicy(),
             "on_failure_callback": notify_failure,
+            "show_return_value_in_logs": False,
         },
     ) as dag:
         chain(

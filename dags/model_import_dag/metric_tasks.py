@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.aws.clients import AwsClients
 from include.steps.results import (
@@ -21,6 +20,7 @@ from model_import_dag.clients import aws_clients
 from model_import_dag.model_files import file_of, model_name_of
 from model_import_dag.notifications import notify_quota
 from model_import_dag.runs import result_if_any
+from model_import_dag.skipping import skip
 
 
 @task(trigger_rule="all_done", on_success_callback=notify_quota)
@@ -28,7 +28,7 @@ def put_metrics(**context: Any) -> dict[str, Any]:
     """Put the run's metrics, and return the use of the quota of imported models."""
     account = account_of(file_of(context))
     if not (account.metrics_namespace or account.topic_arn):
-        raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
+        skip("neither a namespace for metrics nor a topic is set")
     clients = aws_clients(account)
     return _put(context, account.metrics_namespace, clients).model_dump(mode="json")
 

@@ -8,18 +8,18 @@ from typing import Any
 
 from include.config.model import ModelConfig
 
-MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
+MODELS_FOLDER = Path(__file__).absolute().parent.parent / "models"
 #: The DAG carries its model's file under this name; Airflow stores no macros in its database.
 MODEL_FILE = "model_file"
 
 
 def file_of(context: Mapping[str, Any]) -> ModelConfig | None:
-    """Return the file of the DAG's model; None for the form."""
-    found: ModelConfig | None = context["dag"].user_defined_macros[MODEL_FILE]
+    """Return the file of the DAG's model; None for the form, and for the DAGs that are not one model's."""
+    found: ModelConfig | None = (context["dag"].user_defined_macros or {}).get(MODEL_FILE)
     return found
 
 
 def model_name_of(context: Mapping[str, Any]) -> str:
-    """Return the name of the run's model."""
+    """Return the name of the run's model; empty for a run of retirement that names none."""
     file = file_of(context)
-    return file.model_name if file else str(context["params"]["model_name"])
+    return file.model_name if file else str(context["params"].get("model_name") or "")

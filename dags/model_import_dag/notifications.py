@@ -18,11 +18,26 @@ from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hints import find_hint
 from include.aws.calls import patiently
 from include.aws.transient import transient_cause
-from include.steps.notify import Notice, Place, approval_notice, failure_notice, promotion_notice, quota_notice
-from include.steps.results import ImportResult, MetricsResult, PromotionResult, StartedImportResult
+from include.steps.notify import (
+    Notice,
+    Place,
+    approval_notice,
+    describe_failure,
+    failure_notice,
+    promotion_notice,
+    quota_notice,
+)
+from include.steps.results import (
+    FAILURE,
+    FailureResult,
+    ImportResult,
+    MetricsResult,
+    PromotionResult,
+    StartedImportResult,
+)
 from model_import_dag.account import account_of
 from model_import_dag.model_files import file_of, model_name_of
-from model_import_dag.runs import decision_of, registration_of, result_if_any, result_of
+from model_import_dag.runs import PREFLIGHT, decision_of, registration_of, result_if_any, result_of, who_triggered
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +47,19 @@ NEARLY_FULL = 1
 
 
 def notify_failure(context: Context) -> None:
-    """Notify that the task has failed and has no retries left; the callback of every task."""
-    error = context.get("exception")
-    _notify(context, failure_notice(_place(context), _text(error), _hint(error)))
+    """Keep why the task failed for good, for the page of imported models, and notify; the callback of every task."""
+    error, place = context.get("exception"), _place(context)
+    failure = describe_failure(place, _text(error), _hint(error), in_preflight=place.task_id == PREFLIGHT)
+    _keep(context["ti"], failure)
+    _notify(context, failure_notice(place, failure))
+
+
+def _keep(ti: Any, failure: FailureResult) -> None:
+    """Leave the failure as XCom; of a task whose process was lost, Airflow calls back where there may be no XCom."""
+    try:
+        ti.xcom_push(key=FAILURE, value=failure.model_dump(mode="json"))
+    except Exception as error:  # whatever it is, the notice is to be sent
+        log.warning("The failure is not shown on the page of imported models: %s", error)
 
 
 def notify_promotion(context: Context) -> None:
@@ -43,6 +68,14 @@ def notify_promotion(context: Context) -> None:
     champion = result_of(ti, "announce_promotion", PromotionResult)
     model_name, version, model_arn = champion.model_name, champion.version, champion.imported_model_arn
     _notify(context, promotion_notice(_place(context), model_name, version, model_arn, _reasons(ti)))
+
+
+def notify_roll_back(context: Context) -> None:
+    """Notify of a champion that a roll back made; the callback of the task that announces it."""
+    champion = result_of(context["ti"], "announce_promotion", PromotionResult)
+    why = f"rolled back by {who_triggered(context)}: {context['params']['reason']}"
+    model_name, version, model_arn = champion.model_name, champion.version, champion.imported_model_arn
+    _notify(context, promotion_notice(_place(context), model_name, version, model_arn, why))
 
 
 class ApprovalNotifier(BaseNotifier):
@@ -99,7 +132,7 @@ def _notify(context: Context, notice: Notice) -> None:
 def _place(context: Context) -> Place:
     ti = context["ti"]
     url = str(getattr(ti, "log_url", "")).partition("?")[0]
-    return Place(ti.dag_id, ti.run_id, ti.task_id, url)
+    return Place(ti.dag_id, ti.run_id, ti.task_id, url, model_name_of(context))
 
 
 def _text(error: Any) -> str:

@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from airflow.sdk import task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.steps.results import (
     Answer,
@@ -27,9 +26,11 @@ from model_import_dag.runs import (
     plan_of,
     registration_of,
     require_owner,
+    result_if_any,
     result_of,
     run_url,
 )
+from model_import_dag.skipping import skip
 from model_import_dag.timeouts import LONG
 
 log = logging.getLogger(__name__)
@@ -69,9 +70,8 @@ def register_version(**context: Any) -> dict[str, Any]:
     clients = clients_of(plan)
     link_to_registry(context, plan)
     require_owner(context, clients.sagemaker)
-    model = EvaluatedImport(
-        result_of(ti, "wait_for_import", ImportResult), result_of(ti, "warm_up", WarmUpResult), _evaluation(ti)
-    )
+    warm_up = result_if_any(ti, "warm_up", WarmUpResult) or WarmUpResult()  # skipped for a version that is registered
+    model = EvaluatedImport(result_of(ti, "wait_for_import", ImportResult), warm_up, _evaluation(ti))
     decision = result_of(ti, "decide_promotion", DecisionResult)
     return register(plan, decision, model, run_url(context), clients).model_dump(mode="json")
 
@@ -85,7 +85,7 @@ def write_report(**context: Any) -> dict[str, Any]:
     plan, ti = plan_of(context), context["ti"]
     version = ReportedVersion(registration_of(ti), decision_of(ti))
     link_to_report(context, plan)
-    return write(plan, version, run_url(context), clients_of(plan).s3).model_dump(mode="json")
+    return write(plan, version, run_url(context), clients_of(plan)).model_dump(mode="json")
 
 
 @task
@@ -104,7 +104,7 @@ def record_answer(**context: Any) -> dict[str, Any]:
     registered, decision = registration_of(ti), decision_of(ti)
     answered = record(plan, result_of(ti, "approve_promotion", Answer), registered, decision, clients)
     link_to_report(context, plan)
-    write(plan, ReportedVersion(registered, decision, answered), run_url(context), clients.s3)
+    write(plan, ReportedVersion(registered, decision, answered), run_url(context), clients)
     return answered.model_dump(mode="json")
 
 
@@ -113,7 +113,7 @@ def announce_promotion(**context: Any) -> dict[str, Any]:
     """Announce the model's new champion to other DAGs, by an event of its asset."""
     plan, final = plan_of(context), final_version(context["ti"])
     if not final.promoted:
-        raise AirflowSkipException(f"version {final.version} is not a new champion: {final.status}")
+        skip(f"version {final.version} is not a new champion: {final.status}")
     promotion = PromotionResult(
         model_name=plan.config.model_name,
         version=final.version,

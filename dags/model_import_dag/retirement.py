@@ -16,6 +16,7 @@ from include.config.names import MODEL_NAME_PATTERN
 from model_import_dag.account import variable
 from model_import_dag.clients import aws_clients
 from model_import_dag.model_files import MODELS_FOLDER
+from model_import_dag.notifications import notify_failure
 from model_import_dag.params import validation_only
 from model_import_dag.refusals import refuse_unknown_parameters
 
@@ -145,7 +146,13 @@ def build_retirement_dag() -> DAG:
         params=_params(),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={"retries": 2, "retry_delay": timedelta(seconds=30), "execution_timeout": timedelta(hours=1)},
+        default_args={
+            "retries": 2,
+            "retry_delay": timedelta(seconds=30),
+            "execution_timeout": timedelta(hours=1),
+            "on_failure_callback": notify_failure,
+            "show_return_value_in_logs": False,
+        },
     ) as dag:
         retire(plan(list_models()))  # type: ignore[arg-type]  # Airflow passes what the tasks returned
     return dag

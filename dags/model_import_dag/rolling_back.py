@@ -6,17 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
 from model_import_dag.clients import clients_of_model
 from model_import_dag.model_files import MODELS_FOLDER
+from model_import_dag.notifications import notify_failure, notify_roll_back
 from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.refusals import refuse_unknown_parameters
 from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import run_name, who_triggered
+from model_import_dag.skipping import skip
 from model_import_dag.timeouts import QUICK
 
 DOC = """
@@ -62,11 +63,11 @@ def roll_back(**context: Any) -> dict[str, Any]:
     )
 
 
-@task(outlets=[PROMOTIONS])
+@task(outlets=[PROMOTIONS], on_success_callback=notify_roll_back)
 def announce_promotion(done: dict[str, Any], **context: Any) -> dict[str, Any]:
     """Announce the model's new champion to other DAGs, by an event of its asset."""
     if not done["changed"]:
-        raise AirflowSkipException(f"version {done['champion']} was the champion already")
+        skip(f"version {done['champion']} was the champion already")
     return announce(context["outlet_events"], PromotionResult.model_validate({**done, "version": done["champion"]}))
 
 
@@ -86,6 +87,8 @@ def build_roll_back_dag() -> DAG:
             "retries": 2,
             "retry_delay": timedelta(seconds=30),
             "retry_policy": ImportRetryPolicy(),
+            "on_failure_callback": notify_failure,
+            "show_return_value_in_logs": False,
         },
     ) as dag:
         announce_promotion(roll_back())  # type: ignore[arg-type]  # Airflow passes what the task returned

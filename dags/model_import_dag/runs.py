@@ -90,8 +90,10 @@ def who_triggered(context: Any) -> str:
 def _persist(context: Any, link: Any, plan: ImportPlan, **values: str) -> None:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
+    from bedrock_import.links import persist_in_console
+
     hook: Any = AwsBaseHook(aws_conn_id=plan.aws_conn_id, region_name=plan.region_name, client_type="s3")
-    link.persist(context, context["task"], hook.conn_region_name, hook.conn_partition, **values)
+    persist_in_console(link, context, context["task"], hook, **values)
 
 
 def link_to_s3(context: Any, plan: ImportPlan) -> None:

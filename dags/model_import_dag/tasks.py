@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Asset, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.config.files import read_model_files
 from include.run.workspace import clear_run_workspace, run_workspace
@@ -18,6 +17,7 @@ from model_import_dag.model_files import MODELS_FOLDER, file_of
 from model_import_dag.params import run_config
 from model_import_dag.runs import final_version, link_to_s3, plan_of, provenance, require_owner, result_of, run_name
 from model_import_dag.schedules import landed_fine_tune
+from model_import_dag.skipping import skip
 from model_import_dag.timeouts import LONG
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _run_step(
     plan = plan_of(context)
     clients = clients_of(plan)
     if reason := why_not(plan, clients.s3):
-        raise AirflowSkipException(reason)
+        skip(reason)
     return step(plan, clients.s3, clients.sagemaker)
 
 
@@ -75,7 +75,7 @@ def convert_to_hf(**context: Any) -> dict[str, Any]:
 
     prepared = _run_step(context, prepare_base, why_no_preparation)
     if not prepared.changed:
-        raise AirflowSkipException("the base model is what Bedrock reads already")
+        skip("the base model is what Bedrock reads already")
     return prepared.model_dump(mode="json")
 
 
@@ -119,11 +119,11 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
     begin_use(clients.bedrock, model, run_name(context), datetime.now(UTC))  # a model that this run takes over
     report = free_slot(clients, model, group, policy, datetime.now(UTC))
     if report is None:
-        raise AirflowSkipException("the account has room for this model")
+        skip("the account has room for this model")
     return {"summary": report.summary()}
 
 
-@task(execution_timeout=LONG)
+@task(trigger_rule="none_failed", execution_timeout=LONG)
 def evaluate_model(**context: Any) -> dict[str, Any]:
     """Evaluate the imported model on the evaluation set."""
     from include.aws.model_use import begin_use
@@ -146,7 +146,7 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
     clients = clients_of(plan)
     end_use(clients.bedrock, plan.imported_model_name, run_name(context), datetime.now(UTC))
     if final_version(context["ti"]).status != "Approved":
-        raise AirflowSkipException("this version was not promoted: nothing is retired")
+        skip("this version was not promoted: nothing is retired")
     require_owner(context, clients.sagemaker)
     report = retire_after_promotion(clients, plan.config.model_name, plan.config.retention, datetime.now(UTC))
     log.info("%s", report.summary())

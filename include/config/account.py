@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
@@ -26,6 +28,12 @@ class ConnectionSettings(NamedTuple):
     aws_conn_id: str
     region_name: str | None
     kms_key_id: str | None = None
+
+
+def _default_workspace() -> str:
+    """Return a folder beside Airflow's own files: git-sync and bundles replace the project's folder."""
+    home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
+    return str(Path(home).expanduser() / "model-import-workspace")
 
 
 class AccountConfig(Part):
@@ -56,7 +64,7 @@ class AccountConfig(Part):
         description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
-    workspace: Text = Field(default="workspace", description="Working directory, shared by all workers.")
+    workspace: Text = Field(default_factory=_default_workspace, description="Working directory, shared by all workers.")
     local_folders: str | None = Field(
         default=None,
         description="Other folders that models and data sets may be read from, with `:` between them; without any, "

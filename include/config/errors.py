@@ -14,10 +14,11 @@ class ModelFileInvalidError(ModelImportError):
 
 
 class ModelNameTakenError(ModelFileInvalidError):
-    """Two files describe a model of the same name."""
+    """Several files describe a model of the same name; none of them becomes a DAG."""
 
-    def __init__(self, source: str, model_name: str) -> None:
-        super().__init__(source, (f"model_name: {model_name!r} is taken by another file",))
+    def __init__(self, sources: tuple[str, ...], model_name: str) -> None:
+        files = " and ".join(sources)
+        super().__init__(files, (f"model_name: {model_name!r} is in each of them, so there is no DAG for it",))
 
 
 class BrokenModelFilesError(ModelImportError):

@@ -20,15 +20,19 @@ class EvaluationConfig(Part):
     """How the imported model is measured."""
 
     dataset: Text = Field(
-        description="JSON Lines, CSV or Parquet, by its ending: a file or `s3://bucket/key`. A record has a question, "
-        "one or more accepted answers (a list, or `<OR>` between them), and optionally a category.",
+        description="JSON Lines, JSON, CSV or Parquet, by its ending: a file or `s3://bucket/key`. A record has a "
+        "question, one or more accepted answers (a list, or `<OR>` between them), and optionally a category.",
         examples=["include/demo/capitals_eval.jsonl", "s3://bucket/questions.parquet"],
     )
     question_location: Text = Field(
-        default="question", description="Where the question is: a column's name or a JMESPath expression."
+        default="question",
+        description="Where the question is: a column's name or a JMESPath expression, with after() and item() as well.",
     )
     answer_location: Text = Field(default="answer", description="Where the accepted answers are, in the same way.")
     category_location: Text = Field(default="category", description="Where the category is, if there is one.")
+    log_first_record: bool = Field(
+        default=True, description="Show in preflight's log how the first record is asked; off for confidential data."
+    )
     sample: int | None = Field(
         default=None, ge=1, description="Ask only so many records, drawn at random; empty: ask all of them."
     )

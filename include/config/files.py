@@ -37,31 +37,32 @@ def _no_problem(_: ModelConfig) -> None:
 
 
 def read_model_files(folder: Path, problem_of: Callable[[ModelConfig], str | None] = _no_problem) -> ModelFiles:
-    """Return the models of a folder; of two files with one name, the first counts.
+    """Return the models of a folder and its subfolders; of files with the same model name, none.
 
-    Hidden files and folders are passed over, as editors and archives make them. A model in a subfolder is an error: its
-    author expects a DAG.
+    Hidden files and folders are ignored, since editors, archives and mounts make them.
 
     Args:
-        folder: the folder with a YAML file per model.
+        folder: the folder with a YAML file per model, which may be in a subfolder, such as a team's.
         problem_of: returns what else is wrong with a model, None when nothing is.
     """
-    configs: dict[str, ModelConfig] = {}
+    named: dict[str, dict[str, ModelConfig]] = {}
     errors: list[ModelFileInvalidError] = []
     claimed: set[str] = set()
     for path in _yaml_files(folder):
-        name = str(path.relative_to(folder))
+        name = path.relative_to(folder).as_posix()
         try:
-            config = _read(path, name, is_inside=path.parent != folder)
-            if config.model_name in configs:
-                raise ModelNameTakenError(name, config.model_name)
+            config = _parse(path, name)
+            named.setdefault(config.model_name, {})[name] = config
             if problem := problem_of(config):
                 raise ModelFileInvalidError(name, (problem,))
-            configs[config.model_name] = config
         except ModelFileInvalidError as error:
             errors.append(error)
             claimed |= _stated_names(path)
-    return ModelFiles(configs, tuple(errors), frozenset({*configs, *claimed}))
+    errors += [ModelNameTakenError(tuple(files), model) for model, files in named.items() if len(files) > 1]
+    broken = {error.which for error in errors}
+    alone = {model: next(iter(files.items())) for model, files in named.items() if len(files) == 1}
+    configs = {model: config for model, (name, config) in alone.items() if name not in broken}
+    return ModelFiles(configs, tuple(errors), frozenset({*named, *claimed}))
 
 
 def read_model_file(path: Path) -> ModelConfig:
@@ -70,17 +71,16 @@ def read_model_file(path: Path) -> ModelConfig:
     Raises:
         ModelFileInvalidError: the file is not YAML, or a field is wrong.
     """
+    return _parse(path, path.name)
+
+
+def _parse(path: Path, name: str) -> ModelConfig:
+    """Return the configuration in a YAML file, which errors call ``name``."""
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeysLoader)  # a SafeLoader
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ModelFileInvalidError(path.name, (f"not readable as YAML: {' '.join(str(error).split())}",)) from None
-    return parse_model_config(values, path.name)
-
-
-def _read(path: Path, name: str, *, is_inside: bool) -> ModelConfig:
-    if is_inside:
-        raise ModelFileInvalidError(name, ("the file: it is in a subfolder; move it directly into the models' folder",))
-    return read_model_file(path)
+        raise ModelFileInvalidError(name, (f"not readable as YAML: {' '.join(str(error).split())}",)) from None
+    return parse_model_config(values, name)
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:

@@ -70,6 +70,7 @@ def cli_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Ma
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "LOGGING__NAMESPACE_LEVELS": "airflow.providers.amazon.aws.utils.connection_wrapper=WARNING",
     }
     return {
         "AIRFLOW_HOME": str(home),

@@ -3,10 +3,15 @@
 Percentile bootstrap over records (B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13):
 records are drawn with replacement, the statistic is taken of each draw, and the interval holds the middle 95 %.
 The same values and seed give the same interval. numpy is imported when it is needed: DAG files import this package.
+
+Records that are all right, or all wrong, draw nothing else, so the bootstrap's interval would have no width. Where
+every value is 0 or 1 the interval of a proportion is taken instead (E. B. Wilson, "Probable Inference, the Law of
+Succession, and Statistical Inference", 1927).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 RESAMPLES = 2000
+#: The normal distribution's quantile of the two-sided 95 %.
+Z = 1.959964
 CONFIDENCE_PERCENT = 95
 _BLOCK_CELLS = 4_000_000
 
@@ -36,9 +43,17 @@ def estimate(values: Sequence[float], statistic: Statistic, seed: int) -> Estima
     if not values:
         raise NoScoresError
     array = np.asarray(values, dtype=np.float64)
-    low, high = interval(resample(array, statistic, seed))
     value = float(_take(array[np.newaxis, :], statistic)[0])
+    is_proportion = statistic == "mean" and set(values) <= {0.0, 1.0}
+    low, high = wilson(value, len(values)) if is_proportion else interval(resample(array, statistic, seed))
     return Estimate(value=value, low=low, high=high, records=len(values))
+
+
+def wilson(share: float, records: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of records, from 0 to 1."""
+    spread = Z * math.sqrt(share * (1 - share) / records + Z**2 / (4 * records**2))
+    centre, scale = share + Z**2 / (2 * records), 1 + Z**2 / records
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def resample(values: Values, statistic: Statistic, seed: int) -> Values:

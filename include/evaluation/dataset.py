@@ -136,6 +136,9 @@ class _Finder:
         import jmespath
         from jmespath.exceptions import JMESPathError
 
+        from include.evaluation.location_functions import options
+
+        self._options = options()
         self._uri, self.location, self._found, self._failure = uri, location, "", JMESPathError
         try:
             self._expression = jmespath.compile(location)
@@ -149,7 +152,7 @@ class _Finder:
         if self._found:
             raise DatasetLocationError(self._uri, self.location, self._found)
         try:
-            return self._expression.search(values)
+            return self._expression.search(values, self._options)
         except self._failure as error:  # such as join() of a value that is null
             raise DatasetFieldError(self._uri, place, self.location, str(error).partition("\n")[0]) from error
 
@@ -182,8 +185,20 @@ def _text(uri: str, row: Row, location: str, value: Any) -> str:
         if _has_surrogates(value):
             raise DatasetFieldError(uri, row.place, location, "half of a character (a lone surrogate)")
         return value
-    found = "nothing" if value is None else "a blank text" if isinstance(value, str) else type(value).__name__
-    raise DatasetFieldError(uri, row.place, location, found)
+    raise DatasetFieldError(uri, row.place, location, _describe(value))
+
+
+def _describe(value: Any) -> str:
+    """Return what stands in the place of a text."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return "a blank text"
+    if value == []:
+        return "an empty list, such as that of a question without an answer"
+    if isinstance(value, dict):
+        return f"an object with {', '.join(map(str, list(value)[:5])) or 'nothing in it'}"
+    return type(value).__name__
 
 
 def _has_surrogates(text: str) -> bool:

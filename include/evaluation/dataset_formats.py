@@ -23,6 +23,7 @@ MAX_UNPACKED_BYTES = 2_000_000_000
 PARQUET_MEMORY_BYTES = 6 * 2**30
 PARQUET_SECONDS = 300
 GZIP = ".gz"
+_GZIP_MARK = b"\x1f\x8b"
 _DELIMITERS = (",", ";", "\t")
 #: What a row takes in memory, however short it is.
 LEAST_ROW_BYTES = 200
@@ -44,8 +45,10 @@ def read_rows(uri: str, content: bytes) -> Iterator[Row]:
         DatasetTooLargeError: it unpacks to more than ``MAX_UNPACKED_BYTES``.
     """
     path = PurePosixPath(uri)
-    if path.suffix.lower() == GZIP:
+    while path.suffix.lower() == GZIP:
         path, content = path.with_suffix(""), _unpacked(uri, content)
+    if content.startswith(_GZIP_MARK):  # without the ending, as S3 keeps an object with Content-Encoding gzip
+        content = _unpacked(uri, content)
     ending = path.suffix.lower()
     if ending not in _READERS:
         expected = f"an ending of {', '.join(_READERS)}, with {GZIP} behind it or not"
@@ -70,9 +73,11 @@ def _json_array(uri: str, content: bytes) -> Iterator[Row]:
     try:
         rows = json.loads(content)
     except ValueError as error:
-        raise DatasetLineError(uri, "the file", "an array of JSON objects", str(error)) from error
+        expected = "an array of JSON objects; objects one a line are JSON Lines, whose file ends in .jsonl"
+        raise DatasetLineError(uri, "the file", expected, str(error)) from error
     if not isinstance(rows, list):
-        raise DatasetLineError(uri, "the file", "an array of JSON objects", type(rows).__name__)
+        keys = f"one object with {', '.join(list(rows)[:5])}" if isinstance(rows, dict) else type(rows).__name__
+        raise DatasetLineError(uri, "the file", "an array of JSON objects, and nothing around it", keys)
     for number, values in enumerate(rows, start=1):
         if not isinstance(values, dict):
             raise DatasetLineError(uri, f"element {number}", "a JSON object", type(values).__name__)
@@ -88,10 +93,18 @@ def _json_lines(uri: str, content: bytes) -> Iterator[Row]:
         try:
             values = json.loads(line)
         except ValueError as error:
-            raise DatasetLineError(uri, place, "a JSON object", str(error)) from error
+            raise DatasetLineError(uri, place, _expected(line), str(error)) from error
         if not isinstance(values, dict):
             raise DatasetLineError(uri, place, "a JSON object", type(values).__name__)
         yield Row(place, values)
+
+
+def _expected(line: bytes) -> str:
+    if line.strip().endswith(b"},"):
+        return "a JSON object without a comma after it"
+    if line.strip() == b"[":
+        return "a JSON object; a file that is one array of them ends in .json"
+    return "a JSON object"
 
 
 def _csv(uri: str, content: bytes) -> Iterator[Row]:
@@ -146,5 +159,6 @@ _READERS: Mapping[str, Callable[[str, bytes], Iterator[Row]]] = {
     ".jsonl": _json_lines,
     ".json": _json_array,
     ".csv": _csv,
+    ".tsv": _csv,
     ".parquet": _parquet,
 }

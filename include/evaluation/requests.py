@@ -71,3 +71,11 @@ def _guardrail(settings: PromptSettings) -> dict[str, str]:
     if settings.guardrail_id is None:
         return {}
     return {"guardrailIdentifier": settings.guardrail_id, "guardrailVersion": settings.guardrail_version or "DRAFT"}
+
+
+def rendered(settings: PromptSettings, question: str) -> str:
+    """Return what the model is asked, as a person reads it: the one text, or the turns of the conversation."""
+    if settings.body_format not in CHAT_FORMATS:
+        return completion_prompt(settings, question)
+    system = [("system", settings.system_prompt)] if settings.system_prompt else []
+    return "\n".join(f"{role}: {text}" for role, text in [*system, *conversation(settings, question)])

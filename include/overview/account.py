@@ -39,18 +39,26 @@ class ImportJob(BaseModel):
 class Account(BaseModel):
     """The imported models, versions and jobs of an account and region. ``configs`` are the models' files by name.
 
-    ``elsewhere`` are imported models of those whose files name another connection or region.
+    ``elsewhere`` are imported models of those whose files name another connection or region. ``endpoint_url`` and
+    ``runtime_url`` are the addresses of Bedrock and of its runtime.
     """
 
     model_config = ConfigDict(frozen=True)
 
     region_name: str
-    endpoint: str
+    endpoint_url: str
+    runtime_url: str
     configs: Mapping[str, ModelConfig]
     groups: tuple[str, ...]
     occupancy: Occupancy
     jobs: tuple[ImportJob, ...]
     elsewhere: tuple[str, ...] = ()
+
+    @property
+    def endpoint(self) -> str:
+        """The host of the endpoint, so that users do not mistake a stand-in for AWS."""
+        address = urlsplit(self.endpoint_url)
+        return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
     @property
     def model_names(self) -> tuple[str, ...]:
@@ -73,18 +81,13 @@ def read_account(clients: AwsClients, models_folder: Path) -> Account:
         configs = read_model_files(models_folder).configs  # Airflow itself reports broken files
         return Account(
             region_name=clients.region_name,
-            endpoint=_endpoint(clients.bedrock),
+            endpoint_url=str(clients.bedrock.meta.endpoint_url),
+            runtime_url=str(clients.bedrock_runtime.meta.endpoint_url),
             configs=configs,
             groups=groups.result(),
             occupancy=occupancy.result(),
             jobs=jobs.result(),
         )
-
-
-def _endpoint(client: Any) -> str:
-    """Return the host of the endpoint, so that users do not mistake a stand-in for AWS."""
-    address = urlsplit(str(client.meta.endpoint_url))
-    return f"{address.hostname}:{address.port}" if address.port else str(address.hostname)
 
 
 def _recent_jobs(bedrock: Any) -> tuple[ImportJob, ...]:

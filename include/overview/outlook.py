@@ -75,6 +75,38 @@ def _model(name: str, versions: Iterable[ImportedVersion]) -> ModelOutlook:
     return ModelOutlook(model_name=name, versions=newest, cost=monthly(v.verdict.model for v in newest))
 
 
+class Slot(BaseModel):
+    """One slot of the account's quota; empty fields for a free one, no name for a model that the viewer cannot see."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    model_name: str = ""
+    status: str = "free"
+    dollars: float | None = None
+    goes: bool = False
+
+
+def slots(plan: RetirementPlan, quota: int, is_visible: Callable[[str], bool]) -> tuple[Slot, ...]:
+    """Return the slots of the quota: the imported models, those to be deleted last, then the free ones."""
+    verdicts = [*((verdict, False) for verdict in plan.keep), *((verdict, True) for verdict in plan.retire)]
+    used = [_slot(verdict, goes, is_visible) for verdict, goes in verdicts]
+    return (*used, *[Slot()] * max(0, quota - len(used)))
+
+
+def _slot(verdict: Verdict, goes: bool, is_visible: Callable[[str], bool]) -> Slot:
+    model = verdict.model
+    if not (model.is_ours and is_visible(model.group)):
+        return Slot(status="other")
+    return Slot(
+        name=model.name,
+        model_name=model.group,
+        status=(verdict.status or "not registered").lower(),
+        dollars=model.cost.storage_month_dollars,
+        goes=goes,
+    )
+
+
 def monthly(models: Iterable[ImportedModel]) -> str:
     """Return the monthly storage cost of these models as text."""
     return storage_summary(model.cost for model in models)

@@ -15,6 +15,7 @@ from include.aws.transient import has_expired
 from include.config.account import CONNECTION_FIELDS, AccountConfig
 from include.config.files import read_model_files
 from include.overview.account import Account, read_account
+from include.overview.heat_map import HeatMap, read_heat_map
 from include.overview.memory import Memory, Reading
 from include.overview.outlook import read_plan
 from include.overview.standing import Standing, read_standing
@@ -30,6 +31,8 @@ ROW_VERSIONS, PAGE_VERSIONS = 30, 500
 #: Times to live in seconds. A finished run shows in all of them: the longer they are, the longer they contradict each
 #: other. The plan takes two calls per imported model.
 ACCOUNT_TTL, STANDING_TTL, PLAN_TTL, CLIENTS_TTL = 15.0, 15.0, 60.0, 600.0
+#: Reports of versions do not change; a new version has another heat map.
+HEAT_MAP_TTL = 600.0
 #: A refresh asks AWS again when the reading is older than this, in seconds, whoever asked for it.
 REFRESH_AGE = 5.0
 #: A row holds 30 versions, a page 500: some 60 kB and 1 MB.
@@ -122,15 +125,26 @@ class OverviewReader:
             group,
         )
 
+    def heat_map(self, group: str, metric: str, refresh: bool = False) -> Reading[HeatMap]:
+        """Return the scores of a model's newest versions by category."""
+        versions = self.page(group, refresh).value.versions
+        newest = versions[0].number if versions else 0
+
+        def ask(clients: AwsClients) -> HeatMap:
+            return read_heat_map(clients.s3, group, versions, metric)
+
+        return self._read(self._pages, ("heat map", group, metric, newest), HEAT_MAP_TTL, ask, group)
+
     def plan(self, refresh: bool = False) -> Reading[RetirementPlan]:
-        """Return retention's plan under the policies of the models' files."""
+        """Return what retention would do, by the models' files; a model that comes or goes is seen at once."""
+        imported = self.account(refresh).value.occupancy.imported
 
         def ask(clients: AwsClients) -> RetirementPlan:
             policies, now = read_policies(self._models_folder), datetime.now(UTC)
             others = self._elsewhere(lambda own, model_name: read_plan(own, policies, now, model_name))
             return read_plan(clients, policies, now).with_others(plan for _, plan in others)
 
-        return self._read(self._rows, "plan", _age(PLAN_TTL, refresh), ask)
+        return self._read(self._rows, ("plan", imported), _age(PLAN_TTL, refresh), ask)
 
     def _read(
         self,

@@ -50,7 +50,7 @@ def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T |
     except ModelImportError as error:
         if not (cause := transient_cause(error)):
             raise
-        yield Finding("error", check, which, str(error), _RUN_AGAIN, cause)
+        yield Finding("error", check, which, error.finding, error.remedy or _RUN_AGAIN, cause)
     return None
 
 

@@ -74,7 +74,7 @@ def preflight_content(
 
 def _notify(findings: list[Finding]) -> None:
     for finding in findings:
-        log.log(_LEVELS[finding.severity], "%s", finding.line())
+        log.log(_LEVELS[finding.severity], "%s", finding.text())
     raise_on_errors(findings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from textwrap import indent
 from typing import Any, Literal, NamedTuple
 
 from include.errors import ModelImportError
@@ -24,22 +25,22 @@ class Finding(NamedTuple):
     remedy: str = ""
     cause: BaseException | None = None
 
-    def line(self) -> str:
-        """Return the finding as one line for the log."""
-        line = f"{self.severity.upper()} {self.check} ({self.which}): {self.found}"
-        return f"{line.removesuffix('.')}. {self.remedy}" if self.remedy else line
+    def text(self) -> str:
+        """Return the finding for the log, with the remedy on a line of its own."""
+        text = f"{self.severity.upper()} {self.check} ({self.which}): {self.found}"
+        return f"{text}\nWhat to do: {self.remedy}" if self.remedy else text
 
 
 class PreflightFailedError(ModelImportError):
     """Preflight found errors; nothing was started."""
 
-    _summary = "Preflight found {} problem(s), nothing was started"
+    _summary = "Preflight found {} problem{}, nothing was started"
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(findings)
         super().__init__(
-            self._summary.format(len(self.findings)),
-            found="\n  " + "\n  ".join(finding.line() for finding in self.findings),
+            self._summary.format(len(self.findings), "" if len(self.findings) == 1 else "s"),
+            found="".join(f"\n{indent(finding.text(), '  ')}" for finding in self.findings),
         )
 
 
@@ -48,7 +49,7 @@ class PreflightUnansweredError(PreflightFailedError):
     one of these errors, so that the task is retried.
     """
 
-    _summary = "Preflight could not do {} check(s), nothing was started"
+    _summary = "Preflight could not do {} check{}, nothing was started"
 
 
 def raise_on_errors(findings: Iterable[Finding]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from textwrap import indent
 from typing import TYPE_CHECKING, Literal
 
 from include.aws.clients import AwsClients
@@ -10,14 +12,19 @@ from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
 from include.config.model import ModelConfig
 from include.errors import ModelImportError
+from include.preflight.adapter_checks import check_fit
 from include.preflight.asking import Check, guarded, is_denied
 from include.preflight.findings import Finding
 from include.run.inputs import RunInputs
 
 if TYPE_CHECKING:
+    from include.evaluation.dataset import Dataset
+    from include.evaluation.results import PromptSettings
     from include.sources.source import Source
 
 Role = Literal["base model", "adapter"]
+#: Characters of a prompt or an answer in the log.
+MOST_SHOWN = 1000
 READING = "s3:ListBucket, s3:GetObject and, of a source in SageMaker, the Describe action"
 
 
@@ -37,8 +44,9 @@ def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClient
     except ModelImportError as error:
         if transient_cause(error):
             raise
-        remedy = f"Grant {READING} on it to the caller." if is_denied(error) else f"Give a source that holds a {role}."
-        yield Finding("error", role, spec, str(error), remedy)
+        grant = f"Grant {READING} on it to the caller." if is_denied(error) else ""
+        remedy = " ".join(filter(None, (grant, error.remedy))) or f"Give a source that holds a {role}."
+        yield Finding("error", role, spec, error.finding, remedy)
         return None
     expected = ADAPTER_KINDS if role == "adapter" else MODEL_KINDS
     if kind not in expected:
@@ -47,7 +55,8 @@ def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClient
     return source
 
 
-def _check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clients: AwsClients) -> Check[None]:
+def check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clients: AwsClients) -> Check[None]:
+    """Yield what is wrong with the evaluation set and the prompt, or else a profile of what will be asked."""
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
@@ -55,11 +64,32 @@ def _check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clie
     try:
         check_template(evaluation.prompt_template)
         whole = read_evaluation_set(evaluation.dataset, evaluation, account, clients.s3)
-        prompt_settings(evaluation, sample(whole, evaluation.sample, evaluation.seed), account, clients.s3)
+        asked = sample(whole, evaluation.sample, evaluation.seed)
+        settings = prompt_settings(evaluation, asked, account, clients.s3)
     except ModelImportError as error:
         if transient_cause(error):
             raise
-        yield Finding("error", "evaluation", evaluation.dataset, str(error), "Correct it: no answer could be scored.")
+        remedy = error.remedy or "Correct it: no answer could be scored."
+        yield Finding("error", "evaluation", evaluation.dataset, error.finding, remedy)
+        return
+    yield from _describe(evaluation, asked, settings)
+
+
+def _describe(evaluation: EvaluationConfig, asked: Dataset, settings: PromptSettings) -> Iterator[Finding]:
+    """Yield what will be asked, and a warning where the answers look like those of another place in the records."""
+    from include.evaluation.profile import profile
+    from include.evaluation.requests import rendered
+
+    found = profile(asked.records)
+    for warning in found.warnings:
+        yield Finding("warning", "evaluation", evaluation.dataset, warning, "Nothing is to be done if they are right.")
+    of = f" of {asked.file_records}" if asked.file_records > found.records else ""
+    text = f"asked are{of}: {found.text()}"
+    if evaluation.log_first_record:
+        first = asked.records[0]
+        text += f"\nThe first is asked as:\n{indent(rendered(settings, first.question)[:MOST_SHOWN], '  ')}"
+        text += f"\nAccepted is: {' or '.join(first.accepted_answers)[:MOST_SHOWN]}"
+    yield Finding("info", "evaluation", evaluation.dataset, text)
 
 
 def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | None]:
@@ -71,10 +101,13 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
-    evaluation = _check_evaluation(config.evaluation, config.account, clients)
+    evaluation = check_evaluation(config.evaluation, config.account, clients)
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
         return None
+    if config.adapter and adapter:
+        fit = check_fit(base, adapter, config.adapter, clients.s3)
+        yield from guarded("adapter", config.adapter, READING, fit)
     return RunInputs(base, adapter, config.dtype)
 
 

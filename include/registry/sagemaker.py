@@ -80,6 +80,7 @@ class SageMakerRegistry:
             status=package["ModelApprovalStatus"],
             created_at=package["CreationTime"],
             metadata=package.get("CustomerMetadataProperties", {}),
+            reason=package.get("ApprovalDescription", ""),
         )
 
     def _group_exists(self, group: str) -> bool:

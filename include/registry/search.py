@@ -52,4 +52,5 @@ def _version(package: Mapping[str, Any]) -> ModelVersion:
         status=package["ModelApprovalStatus"],
         created_at=package["CreationTime"],
         metadata=package.get("CustomerMetadataProperties", {}),
+        reason=package.get("ApprovalDescription", ""),
     )

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 ApprovalStatus = Literal["Approved", "Rejected", "PendingManualApproval"]
-_SCORE_KEY = "score."
+_SCORE_KEY, _INTERVAL_KEY = "score.", "interval."
 #: A number from 0 to 1.
 _SCORE = re.compile(r"0(\.[0-9]+)?|1(\.0+)?", re.ASCII)
 #: Metadata of a version whose imported model was deleted: when, in ISO 8601.
@@ -30,7 +30,8 @@ STATUS_SET = "status_set"
 class ModelVersion(BaseModel):
     """One registered version of a model.
 
-    ``scores`` are means over the evaluation set, 0 to 1; ``dataset_digest`` says of which set.
+    ``scores`` are means over the evaluation set, 0 to 1; ``dataset_digest`` says of which set. ``reason`` is why it has
+    its status, as the registry's approval description says.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -40,6 +41,7 @@ class ModelVersion(BaseModel):
     status: ApprovalStatus
     created_at: datetime
     metadata: Mapping[str, str]
+    reason: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -106,6 +108,13 @@ class ModelVersion(BaseModel):
             if key.startswith(_SCORE_KEY) and _SCORE.fullmatch(value)
         }
 
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """Return the 95 % interval of a score, where it is recorded."""
+        ends = self.metadata.get(f"{_INTERVAL_KEY}{metric}", "").split()
+        if len(ends) != 2 or not all(map(_SCORE.fullmatch, ends)):
+            return None
+        return float(ends[0]), float(ends[1])
+
 
 def champion_of(newest_first: Iterable[ModelVersion]) -> ModelVersion | None:
     """Return the champion among a group's versions: the newest approved one that names an imported model not deleted.
@@ -125,6 +134,7 @@ class Candidate(BaseModel):
     fingerprint: str
     imported_model_arn: str
     scores: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = {}
     dataset_digest: str
     report_uri: str
     status: ApprovalStatus
@@ -135,9 +145,11 @@ class Candidate(BaseModel):
     def metadata(self) -> dict[str, str]:
         """Return the flat text properties under which the version is found again."""
         scores = {f"{_SCORE_KEY}{name}": f"{value:.6f}" for name, value in self.scores.items()}
+        intervals = {f"{_INTERVAL_KEY}{name}": f"{low:.6f} {high:.6f}" for name, (low, high) in self.intervals.items()}
         return {
             **self.provenance,
             **scores,
+            **intervals,
             "fingerprint": self.fingerprint,
             "imported_model_arn": self.imported_model_arn,
             "dataset_digest": self.dataset_digest,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from include.evaluation.comparison import Comparison, PairedDifference
@@ -13,7 +13,7 @@ from include.promotion.decision import Finding, PromotionDecision
 from include.reporting.clients import ClientExample
 
 #: So that a page of a large data set still opens at once; the records file holds all.
-MOST_ANSWERS = 100
+MOST_ANSWERS, MOST_EXAMPLES = 100, 10
 MOST_CATEGORIES = 200
 LONGEST_TEXT = 1000
 STATUS_WORDS = {
@@ -34,13 +34,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One metric over one group of records for both models; differences exist for compared metrics only."""
+    """One metric over one group of records for both models; differences exist for compared metrics only.
+
+    ``base`` is that of the base model, if it was measured on the same data.
+    """
 
     label: str
     unit: str
     candidate: Estimate
     champion: Estimate | None
     difference: PairedDifference | None
+    base: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,11 @@ class ChangedAnswers:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Everything on the page. Metrics by group: scores over all records, per category, then speed and lengths."""
+    """Everything on the page. Metrics by group: scores over all records, per category, then speed and lengths.
+
+    ``examples`` are answers that are right, to be shown where there are no others to show. ``model_url`` is the page
+    of all versions in Airflow.
+    """
 
     model_name: str
     version: int
@@ -73,6 +81,7 @@ class ReportContent:
     findings: tuple[Finding, ...]
     answer: str
     champion: str
+    base: str
     records: str
     compared: str
     scores: tuple[MetricRow, ...]
@@ -81,10 +90,12 @@ class ReportContent:
     broken: ChangedAnswers
     fixed: ChangedAnswers
     wrong: ChangedAnswers
+    examples: ChangedAnswers
     latencies: tuple[tuple[float, ...], tuple[float, ...]]
     costs: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
     clients: tuple[ClientExample, ...] = ()
+    model_url: str = ""
 
 
 def build_content(
@@ -93,6 +104,7 @@ def build_content(
     comparison: Comparison | None,
     decision: PromotionDecision,
     facts: Mapping[str, Any],
+    base: Measured | None = None,
 ) -> ReportContent:
     """Return the content of a version's page.
 
@@ -101,20 +113,25 @@ def build_content(
         champion: the one it was compared with, if there was one that could be asked.
         comparison: of the two.
         decision: what was decided, and why.
-        facts: model_name, version, status, description, answer, compared (metric), costs, provenance and clients.
+        facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients and
+            model_url.
+        base: the base model without an adapter, if it was measured on the same data; its records are not needed.
     """
     report = candidate.report
     pairs = _pairs(candidate, champion)
+    right = [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] == 1]
     return ReportContent(
         findings=decision.findings,
         champion=champion.name if champion else "",
+        base=base.name if base else "",
         records=_records(report),
-        scores=tuple(_rows(report, champion, comparison, scores=True)),
+        scores=tuple(_with_base(_rows(report, champion, comparison, scores=True), base)),
         categories=tuple(_category_rows(report, champion, comparison, facts["compared"]))[:MOST_CATEGORIES],
         speed=tuple(_rows(report, champion, comparison, scores=False)),
         broken=_changed(pairs, comparison.broken if comparison else ()),
         fixed=_changed(pairs, comparison.fixed if comparison else ()),
         wrong=_changed(pairs, [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] < 1]),
+        examples=_changed(pairs, right[:MOST_EXAMPLES]),
         latencies=(_latencies(candidate), _latencies(champion)),
         **{**facts, "status": STATUS_WORDS[facts["status"]]},
     )
@@ -138,6 +155,11 @@ def _rows(
                 champion=champion.report.metrics.get(name) if champion else None,
                 difference=comparison.overall.get(name) if comparison else None,
             )
+
+
+def _with_base(rows: Iterable[MetricRow], base: Measured | None) -> Iterator[MetricRow]:
+    for row in rows:
+        yield replace(row, base=base.report.metrics.get(row.label)) if base else row
 
 
 def _category_rows(

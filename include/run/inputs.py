@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,12 +11,15 @@ from include.config.model import Dtype, ModelConfig
 from include.run.local_paths import local_path
 from include.run.plan import PREPARATION_VERSION
 from include.run.workspace import project_path
+from include.sources.errors import HubModelNotDownloadedError
 from include.sources.fingerprint import fingerprint
 from include.sources.location import FolderLocation, Location, parse_location
 
 if TYPE_CHECKING:
     from include.sources.finding import Role
     from include.sources.source import ReadableSource, Source
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 class RunInputs(NamedTuple):
@@ -42,11 +46,15 @@ def locate(spec: str, account: AccountConfig) -> Location:
     Raises:
         SourceSpecInvalidError: it has none of the accepted forms.
         LocalPathOutsideError: it is a folder that may not be read.
+        HubModelNotDownloadedError: it is not a folder, but looks like a model's name on the Hugging Face Hub.
     """
     location = parse_location(spec)
     if not isinstance(location, FolderLocation):
         return location
-    return FolderLocation(local_path(str(location.path), account))
+    path = local_path(str(location.path), account)
+    if _HUB_NAME.fullmatch(spec) and not path.exists():
+        raise HubModelNotDownloadedError(spec)
+    return FolderLocation(path)
 
 
 def cache_folder(config: ModelConfig) -> Path:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from include.aws.s3_uri import S3Uri
 from include.config.names import MODEL_NAME_PATTERN, import_dag_id
 from include.errors import ModelImportError
 from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import REPORT_HTML_URI
+from include.registry.versions import REPORT_HTML_URI, ModelVersion
 from include.run.names import EVALUATIONS, import_folder
 
 #: A page of the plugin "Imported models", behind Airflow's login; relative to Airflow's own address.
 REPORT_PATH = "/model-imports/reports"
+MODEL_PATH = "/model-imports/models"
 MAX_REPORT_BYTES = 20_000_000
 _REPORT = "report.html"
 _MODEL_NAME = re.compile(MODEL_NAME_PATTERN)
@@ -51,8 +52,20 @@ def report_path(model_name: str, fingerprint: str) -> str:
     return f"{REPORT_PATH}/{quote(model_name)}/{quote(fingerprint)}"
 
 
-def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any) -> bytes:
-    """Return the newest HTML report of a version, UTF-8, as it is stored in S3.
+def model_path(model_name: str) -> str:
+    """Return the path at which Airflow shows all versions of a model, relative to Airflow's address."""
+    return f"{MODEL_PATH}/{quote(model_name)}"
+
+
+class StoredReport(NamedTuple):
+    """A version as it is in the registry now, and its HTML report, UTF-8, as it is stored in S3."""
+
+    version: ModelVersion
+    body: bytes
+
+
+def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any) -> StoredReport:
+    """Return the newest HTML report of a version.
 
     Args:
         model_name: the model's name, which is also its registry group.
@@ -68,7 +81,7 @@ def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any)
         raise ReportNotFoundError(model_name, fingerprint, "no name or fingerprint of a model")
     version = SageMakerRegistry(sagemaker).find(model_name, fingerprint)
     uri = version.metadata.get(REPORT_HTML_URI, "") if version else ""
-    if not uri:
+    if version is None or not uri:
         raise ReportNotFoundError(model_name, fingerprint, "a version without a report" if version else "no version")
     if not uri.endswith(f"/{import_folder(model_name, fingerprint)}/{EVALUATIONS}/{_REPORT}"):
         raise ReportNotFoundError(
@@ -80,5 +93,4 @@ def read_html_report(model_name: str, fingerprint: str, sagemaker: Any, s3: Any)
         raise ReportNotFoundError(model_name, fingerprint, f"nothing at {uri}") from None
     if found["ContentLength"] > MAX_REPORT_BYTES:
         raise ReportTooLargeError(uri, found["ContentLength"])
-    body: bytes = found["Body"].read()
-    return body
+    return StoredReport(version, found["Body"].read())

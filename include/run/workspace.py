@@ -10,7 +10,13 @@ from pathlib import Path
 
 from include.errors import ModelImportError
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+#: Not resolved: git-sync replaces the folder that a link leads to, also while a task runs.
+PROJECT_ROOT = Path(__file__).absolute().parents[2]
+#: On Amazon MWAA, include/ is among the DAGs.
+MODELS_FOLDER = next(
+    (folder for folder in (PROJECT_ROOT / "dags/models", PROJECT_ROOT / "models") if folder.is_dir()),
+    PROJECT_ROOT / "dags/models",
+)
 #: A file name has 255 bytes, a run id up to 250.
 _LONGEST_READABLE, _DIGEST_LENGTH = 200, 12
 

@@ -36,15 +36,15 @@ class ModelCost(BaseModel):
     as_of: str
 
     def summary(self) -> str:
-        """Return the cost as text."""
+        """Return the cost in words; of signs, only those that the registry's metadata can hold."""
         if self.units_per_copy is None:
-            return "cost unknown: Bedrock did not report the model's Custom Model Units"
-        units = f"{self.units_per_copy} Custom Model Unit(s) {self.units_version}"
+            return "cost unknown: Bedrock did not report the Custom Model Units of the model"
+        units = f"{self.units_per_copy} Custom Model Unit{'' if self.units_per_copy == 1 else 's'} {self.units_version}"
         if self.window_dollars is None or self.storage_month_dollars is None:
-            return f"{units}; price in {self.region_name} unknown (prices of {self.as_of})"
+            return f"{units}: price in {self.region_name} unknown. Prices of {self.as_of}"
         return (
-            f"{units}: {self.window_dollars:.4f} USD per copy and {self.window_minutes} minutes of use, "
-            f"{self.storage_month_dollars:.2f} USD storage a month (prices of {self.as_of})"
+            f"{units}: {self.window_dollars:.4f} USD per copy and {self.window_minutes} minutes of use + "
+            f"{self.storage_month_dollars:.2f} USD storage a month. Prices of {self.as_of}"
         )
 
 

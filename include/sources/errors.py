@@ -29,6 +29,25 @@ class SourceFolderMissingError(ModelImportError):
         )
 
 
+class SourceIsFileError(ModelImportError):
+    """A source is a file, where a folder is needed."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("The source is a file", path, "a folder", remedy="Give the folder that holds the model.")
+
+
+class HubModelNotDownloadedError(ModelImportError):
+    """A source is the name of a model on the Hugging Face Hub, from which nothing is read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "There is no such folder, and models are not read from the Hugging Face Hub",
+            name,
+            ACCEPTED_FORMS,
+            remedy=f"Download it first, for example with: hf download {name} --local-dir {name}",
+        )
+
+
 class SourceEmptyError(ModelImportError):
     """A source holds no checkpoint file."""
 

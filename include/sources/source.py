@@ -16,7 +16,12 @@ from include.checkpoint.files.segments import Pin
 from include.sources.archive import UnpackLimits, unpack
 from include.sources.cache import SourceCache
 from include.sources.checksums import encode
-from include.sources.errors import ClientMissingError, SourceDownloadError, SourceFolderMissingError
+from include.sources.errors import (
+    ClientMissingError,
+    SourceDownloadError,
+    SourceFolderMissingError,
+    SourceIsFileError,
+)
 from include.sources.finding import Role, find_checkpoint
 from include.sources.fingerprint import SourceFile, describe_folder
 from include.sources.location import FolderLocation, Location, S3Location, SageMakerLocation
@@ -73,9 +78,10 @@ def describe_source(
         cache_dir: where checksums are remembered.
 
     Raises:
-        SourceFolderMissingError, SourceEmptyError, SourceAmbiguousError: there is no checkpoint, or more than one.
-        SourceTooManyFilesError, SourceLinkError: a source has too many files, or a link that leaves it.
-        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has no such source, or refuses access.
+        SourceFolderMissingError, SourceIsFileError: the path is not a folder.
+        SourceEmptyError, SourceAmbiguousError: there is no checkpoint, or more than one.
+        SourceTooManyFilesError, SourceLinkError: a source holds too much, or is not all in one place.
+        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has nothing to offer there.
         ClientMissingError: a client is missing for this location.
     """
     if isinstance(location, FolderLocation):
@@ -127,6 +133,8 @@ def _cache_key(source: Source) -> str:
 
 
 def _describe_local(path: Path, role: Role, cache_dir: Path | None) -> Source:
+    if path.is_file():
+        raise SourceIsFileError(str(path))
     if not path.is_dir():
         raise SourceFolderMissingError(str(path))
     root = path.absolute()

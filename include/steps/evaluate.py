@@ -26,18 +26,33 @@ def measure(plan: ImportPlan, model_arn: str, clients: AwsClients) -> Evaluation
     """Evaluate the model; records that were answered before are not asked again. Any imported model can be evaluated,
     also the champion: with the plan's prefix, data set and prompt settings.
     """
-    settings = plan.config.evaluation
-    account = plan.config.account
-    whole = read_evaluation_set(settings.dataset, settings, account, clients.s3)
-    dataset = sample(whole, settings.sample, settings.seed)
-    place, measured_on = _measured_on(plan, model_arn, dataset, prompt_settings(settings, dataset, account, clients.s3))
+    dataset, place, measured_on = _prepare(plan, model_arn, clients)
     report = read_report(clients.s3, place.report_uri)
-    if report is not None and report.statuses["answered"] == report.records:
+    if report is not None and _is_complete(report):
         log.info("This model was measured on this data set before: nothing is asked again")
     else:
         report = _ask(plan, place, measured_on, dataset, clients, has_earlier=report is not None)
     log.info("Evaluation of %s:\n%s", model_arn, as_markdown(report))
     return EvaluationResult.of(report, place.report_uri)
+
+
+def is_measured(plan: ImportPlan, model_arn: str, clients: AwsClients) -> bool:
+    """Return whether ``measure`` would find every answer, and ask the model nothing."""
+    report = read_report(clients.s3, _prepare(plan, model_arn, clients)[1].report_uri)
+    return report is not None and _is_complete(report)
+
+
+def _is_complete(report: EvaluationReport) -> bool:
+    return report.statuses["answered"] == report.records
+
+
+def _prepare(plan: ImportPlan, model_arn: str, clients: AwsClients) -> tuple[Dataset, EvaluationPlace, MeasuredOn]:
+    """Return the records to ask, and where and under which conditions their answers are kept."""
+    settings, account = plan.config.evaluation, plan.config.account
+    whole = read_evaluation_set(settings.dataset, settings, account, clients.s3)
+    dataset = sample(whole, settings.sample, settings.seed)
+    prompt = prompt_settings(settings, dataset, account, clients.s3)
+    return dataset, *_measured_on(plan, model_arn, dataset, prompt)
 
 
 def _digest(value: object) -> str:

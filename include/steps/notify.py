@@ -6,7 +6,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from include.config.names import FORM_DAG_ID
 from include.service.limits import load_limits
+from include.steps.results import FailureResult
 
 #: SNS refuses longer subjects.
 MAX_SUBJECT = 99
@@ -16,16 +18,21 @@ _LOG_AND_CLEAR = (
     "Read the task's log and correct the cause. Then clear {task_id}: what is done already is found again. If the "
     "model's files or the run's own values were wrong, trigger a new run instead."
 )
+_PREFLIGHT = (
+    "Correct what is listed. A value of this run, such as a path in the form, stays as it is when the task is cleared: "
+    "trigger a new run. If only the account or the files at these places were wrong, clear {task_id}."
+)
 
 
 @dataclass(frozen=True)
 class Place:
-    """The task that a notification is about, and the URL of its page in Airflow."""
+    """Where something happened: the task, the address of its page in Airflow, and the run's model, if it has one."""
 
     dag_id: str
     run_id: str
     task_id: str
     url: str
+    model_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,16 +48,25 @@ class Notice:
         return hashlib.sha256(f"{self.subject}\n{self.message}".encode()).hexdigest()[:16]
 
 
-def failure_notice(place: Place, error: str, hint: str | None) -> Notice:
-    """Return the notification of a task that failed without retries left.
+def describe_failure(place: Place, error: str, hint: str | None, *, in_preflight: bool) -> FailureResult:
+    """Return why a task failed for good, and the next step.
 
     Args:
         place: the task.
         error: the exception as text; where it holds a remedy, no hint is needed.
         hint: what to do about an error of Bedrock's, or which other task to clear.
+        in_preflight: whether the task only checks and plans.
     """
-    next_step = hint or _LOG_AND_CLEAR.format(task_id=place.task_id)
-    return _notice(f"{place.dag_id} failed in {place.task_id}", _bounded(error), place, next_step)
+    usual = _PREFLIGHT if in_preflight else _LOG_AND_CLEAR
+    next_step = hint or usual.format(task_id=place.task_id)
+    reason = ACCESS_KEY_ID.sub("***", _bounded(error))
+    return FailureResult(model_name=place.model_name, reason=reason, next_step=next_step)
+
+
+def failure_notice(place: Place, failure: FailureResult) -> Notice:
+    """Return the notice of a task that failed for good."""
+    model = f" for {place.model_name}" if place.model_name and place.dag_id == FORM_DAG_ID else ""
+    return _notice(f"{place.dag_id}{model} failed in {place.task_id}", failure.reason, place, failure.next_step)
 
 
 def promotion_notice(place: Place, model_name: str, version: int, imported_model_arn: str, reasons: str) -> Notice:
@@ -88,7 +104,8 @@ def quota_notice(place: Place, quota: int, names: tuple[str, ...]) -> Notice:
 
 
 def _notice(subject: str, what: str, place: Place, next_step: str) -> Notice:
-    where = f"task {place.task_id} of {place.dag_id}, run {place.run_id}\n{place.url}"
+    model = f", model {place.model_name}" if place.model_name else ""
+    where = f"task {place.task_id} of {place.dag_id}{model}, run {place.run_id}\n{place.url}"
     message = f"What: {what}\n\nWhere: {where}\n\nNext step: {next_step}\n"
     one_line = " ".join(subject.split()).encode("ascii", "replace").decode()
     return Notice(one_line[:MAX_SUBJECT], ACCESS_KEY_ID.sub("***", message))

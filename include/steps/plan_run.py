@@ -102,4 +102,5 @@ def _notify(config: ModelConfig, identity: ImportIdentity, names: ImportNames, *
     if config.force:
         log.warning("force is on: content %s is imported again, as %s", identity.content, names.imported_model_name)
     where = "is already there" if delivered else "will be uploaded there"
-    log.info("%s of %s, adapter %s: %s %s", names.imported_model_name, config.base, config.adapter, names.s3_uri, where)
+    source = f"{config.base} with adapter {config.adapter}" if config.adapter else f"{config.base} without an adapter"
+    log.info("%s of %s: %s %s", names.imported_model_name, source, names.s3_uri, where)

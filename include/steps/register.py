@@ -13,6 +13,7 @@ from include.aws.calls import find_imported_model
 from include.aws.clients import AwsClients
 from include.aws.tags import MODEL_SOURCE_TAG
 from include.errors import ModelImportError
+from include.promotion.decision import compared_metrics
 from include.registry.champions import check_champion, find_champion
 from include.registry.errors import ChampionChangedError, VersionUnknownError
 from include.registry.imported import check_imported
@@ -127,12 +128,14 @@ def _candidate(
 ) -> Candidate:
     report_uri = model.evaluation.report_uri
     report = stored_report(s3, report_uri)
+    compared = [name for name in compared_metrics(plan.config) if name in report.metrics]
     return Candidate(
         group=plan.config.model_name,
         description=plan.config.description,
         fingerprint=plan.fingerprint,
         imported_model_arn=model.imported.imported_model_arn,
         scores=report.scores,
+        intervals={name: (report.metrics[name].low, report.metrics[name].high) for name in compared},
         dataset_digest=report.dataset_digest,
         report_uri=report_uri,
         status=decision.status,

@@ -5,19 +5,26 @@ from __future__ import annotations
 import logging
 from typing import Any, NamedTuple
 
+from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
-from include.evaluation.results import EvaluationReport
+from include.evaluation.profile import profile
+from include.evaluation.storage import read_report
 from include.promotion.decision import compared_metrics
+from include.registry.sagemaker import metadata_value
+from include.registry.search import newest_versions
 from include.reporting.clients import client_examples
 from include.reporting.content import Measured, ReportContent, build_content
 from include.reporting.page import render
 from include.run.plan import ImportPlan
-from include.run.report_place import report_html_uri
+from include.run.report_place import model_path, report_html_uri
 from include.steps.decide import records_of, stored_comparison, stored_report
 from include.steps.register import merge_proof
 from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
 
 log = logging.getLogger(__name__)
+
+#: Among so many of a model's newest versions its base model is looked for.
+MOST_VERSIONS = 100
 
 
 class ReportedVersion(NamedTuple):
@@ -28,24 +35,47 @@ class ReportedVersion(NamedTuple):
     answered: AnswerResult | None = None
 
 
-def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any) -> ReportResult:
+def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, clients: AwsClients) -> ReportResult:
     """Write or overwrite the page, and return its URI.
 
     Args:
         plan: what was imported.
         version: the version, and what was decided about it.
         run_url: the page of the DAG run.
-        s3: an S3 client.
+        clients: S3 and SageMaker are asked.
     """
     uri = report_html_uri(plan.bucket, plan.evaluation_prefix)
-    page = render(report_content(plan, version, run_url, s3)).encode()
-    s3.put_object(**S3Uri.parse(uri).arguments, Body=page, ContentType="text/html; charset=utf-8")
+    base = _base_model(plan, version.registered, clients)
+    page = render(report_content(plan, version, run_url, clients.s3, base)).encode()
+    clients.s3.put_object(**S3Uri.parse(uri).arguments, Body=page, ContentType="text/html; charset=utf-8")
     log.info("The report is at %s", uri)
     return ReportResult(report_html_uri=uri, bytes=len(page))
 
 
-def report_content(plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any) -> ReportContent:
-    """Return the page's content; evaluations and comparison are read from S3."""
+def _base_model(plan: ImportPlan, registered: RegistrationResult, clients: AwsClients) -> Measured | None:
+    """Return the base model without an adapter, if a version of it was measured on the same data.
+
+    For the report only, so a registry that cannot be asked is no failure.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if plan.config.adapter is None:
+        return None
+    digest, base = stored_report(clients.s3, registered.report_uri).dataset_digest, metadata_value(plan.config.base)
+    try:
+        for version in newest_versions(clients.sagemaker, plan.config.model_name, MOST_VERSIONS):
+            is_base = version.metadata.get("base") == base and not version.metadata.get("adapter")
+            if is_base and version.dataset_digest == digest and (found := read_report(clients.s3, version.report_uri)):
+                return Measured(f"base model, version {version.number}", found, ())
+    except (BotoCoreError, ClientError) as error:
+        log.info("Whether the base model was measured is not known: %s", error)
+    return None
+
+
+def report_content(
+    plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any, base: Measured | None = None
+) -> ReportContent:
+    """Return what the page says; both evaluations and the comparison are read from S3."""
     registered, decision, answered = version
     candidate = _measured("this version", registered.report_uri, s3)
     champion = None
@@ -61,9 +91,10 @@ def report_content(plan: ImportPlan, version: ReportedVersion, run_url: str, s3:
         "compared": compared_metrics(plan.config)[0],
         "costs": tuple(filter(None, (registered.cost, candidate.report.cost_summary))),
         "clients": client_examples(registered.imported_model_arn, registered.converse),
-        "provenance": _provenance(plan, registered, candidate.report, run_url, merge_proof(plan, s3)),
+        "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),
+        "model_url": run_url.partition("/dags/")[0] + model_path(plan.config.model_name),
     }
-    return build_content(candidate, champion, comparison, decision, facts)
+    return build_content(candidate, champion, comparison, decision, facts, base)
 
 
 def _measured(name: str, uri: str, s3: Any) -> Measured:
@@ -72,8 +103,9 @@ def _measured(name: str, uri: str, s3: Any) -> Measured:
 
 
 def _provenance(
-    plan: ImportPlan, registered: RegistrationResult, report: EvaluationReport, run_url: str, proof: str
+    plan: ImportPlan, registered: RegistrationResult, candidate: Measured, run_url: str, proof: str
 ) -> tuple[tuple[str, str], ...]:
+    report, records = candidate.report, profile(candidate.records).text()
     prompt = report.prompt
     facts = {
         "Base": plan.config.base,
@@ -86,6 +118,7 @@ def _provenance(
         "Version in the registry": registered.arn,
         "DAG run": run_url,
         "Data set": f"{report.dataset_uri}, SHA-256 {report.dataset_digest}",
+        "Records asked": records,
         "Results of all records": report.records_uri,
         "Prompt": f"{prompt.prompt_template}, at most {prompt.max_tokens} tokens, temperature {prompt.temperature:g}",
         "Body format": prompt.body_format,

@@ -12,6 +12,8 @@ from include.evaluation.results import EvaluationReport
 from include.promotion.decision import PassedOver, PromotionDecision
 from include.registry.versions import ApprovalStatus
 
+#: The XCom in which a task that failed for good leaves its FailureResult.
+FAILURE = "failure"
 _CONFIG = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
@@ -194,6 +196,14 @@ class PromotionResult(_Result):
     version: int
     imported_model_arn: str
     fingerprint: str
+
+
+class FailureResult(_Result):
+    """Why a task failed for good, as text of several lines, and the next step; ``model_name`` is the run's model."""
+
+    model_name: str = ""
+    reason: str
+    next_step: str
 
 
 class Slots(_Result):

@@ -13,7 +13,7 @@ from typing import Any
 
 from bedrock_import.exceptions import ModelImportJobNameTakenError
 from bedrock_import.hooks import BedrockModelImportHook
-from bedrock_import.links import console_url
+from bedrock_import.links import console_url_for
 
 FINGERPRINT_TAG = "fingerprint"
 MAX_JOB_NAME_LENGTH = 63
@@ -88,5 +88,5 @@ def _check_ours(hook: BedrockModelImportHook, arn: str, name: str, fingerprint: 
             f"The name {name!r} belongs to other content (fingerprint {found}, expected {fingerprint})",
             resource=arn,
             hint="Use another name, or delete the imported model if it is not needed.",
-            console_url=console_url(arn),
+            console_url=console_url_for(arn, hook),
         )

@@ -19,7 +19,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, T
 
 from bedrock_import.aws_errors import AWS_ERRORS, AwsError, is_transient
 from bedrock_import.exceptions import BedrockModelImportError
-from bedrock_import.links import BedrockImportHelpLink
+from bedrock_import.links import BedrockImportHelpLink, has_console, persist_in_console
 from bedrock_import.outcomes import Ending, Event, error_for_event, event_for_refusal, event_for_timeout, format_seconds
 from bedrock_import.triggers import BedrockPollingTrigger
 
@@ -74,7 +74,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
         self._started_at = self._first_start(context)
-        self.console_link.persist(context, self, self.hook.conn_region_name, self.hook.conn_partition)
+        persist_in_console(self.console_link, context, self, self.hook)
         BedrockImportHelpLink.persist_for(context, self)
         try:
             return self._ask_then_defer(context) if self.deferrable else super().execute(context)
@@ -155,4 +155,7 @@ class BedrockImportBaseSensor(AwsBaseSensor[AwsHookType]):
         raise self._error(event)
 
     def _error(self, event: Event | None) -> BedrockModelImportError:
-        return error_for_event(event, self.endings, self.resource, self.upstream_task_ids)
+        error = error_for_event(event, self.endings, self.resource, self.upstream_task_ids)
+        if not has_console(self.hook):
+            error.console_url = None
+        return error

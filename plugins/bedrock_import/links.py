@@ -7,16 +7,18 @@ Model Registry is shown in SageMaker Studio only.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow.providers.amazon.aws.links.base_aws import BASE_AWS_CONSOLE_LINK, BaseAwsLink
 
 if TYPE_CHECKING:
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
     from airflow.sdk import Context
 
     from bedrock_import.exceptions import BedrockModelImportError
 
 IMPORT_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-import-model.html"
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _BEDROCK_IMPORTS = BASE_AWS_CONSOLE_LINK + "/bedrock/home?region={region_name}#/import-models"
 
 
@@ -70,6 +72,30 @@ class BedrockImportHelpLink(BaseAwsLink):
         """Store the page that an error points at."""
         see = error.see if error else None
         cls.persist(context, operator, region_name="", aws_partition="", see=see or IMPORT_GUIDE)
+
+
+def is_aws(endpoint_url: str) -> bool:
+    """Return whether an endpoint is AWS's own, a VPC endpoint included; what is elsewhere is not in AWS's console."""
+    return (urlsplit(endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
+
+
+def has_console(hook: AwsGenericHook[Any]) -> bool:
+    """Return whether what the hook's connection reaches is in AWS's console: it has no endpoint elsewhere."""
+    endpoint_url = hook.conn_config.get_service_endpoint_url(hook.client_type or "bedrock")
+    return not endpoint_url or is_aws(endpoint_url)
+
+
+def persist_in_console(
+    link: type[BaseAwsLink], context: Context, operator: Any, hook: AwsGenericHook[Any], **values: str
+) -> None:
+    """Store what a link to the console needs, where there is a console."""
+    if has_console(hook):
+        link.persist(context, operator, hook.conn_region_name, hook.conn_partition, **values)
+
+
+def console_url_for(resource: str, hook: AwsGenericHook[Any]) -> str | None:
+    """Return the console page for an ARN that the hook reached, where there is a console."""
+    return console_url(resource) if has_console(hook) else None
 
 
 def console_url(resource: str) -> str | None:

@@ -25,7 +25,13 @@ from bedrock_import.adoption import (
 from bedrock_import.aws_errors import AWS_ERRORS, NO_SLOT_CODES, AwsError, error_code, is_transient
 from bedrock_import.exceptions import BedrockModelImportError
 from bedrock_import.hooks import BedrockModelImportHook
-from bedrock_import.links import BedrockImportHelpLink, BedrockModelImportJobLink, S3PrefixLink
+from bedrock_import.links import (
+    BedrockImportHelpLink,
+    BedrockModelImportJobLink,
+    S3PrefixLink,
+    has_console,
+    persist_in_console,
+)
 from bedrock_import.outcomes import (
     CREATE_ENDINGS,
     JOB_ENDINGS,
@@ -108,9 +114,8 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start or adopt the job, and wait for it if asked to."""
-        place = (self.hook.conn_region_name, self.hook.conn_partition)
-        S3PrefixLink.persist(context, self, *place, s3_uri=self.s3_uri)
-        BedrockModelImportJobLink.persist(context, self, *place)
+        persist_in_console(S3PrefixLink, context, self, self.hook, s3_uri=self.s3_uri)
+        persist_in_console(BedrockModelImportJobLink, context, self, self.hook)
         BedrockImportHelpLink.persist_for(context, self)
         return self.execute_create(context, started_at=time.time())
 
@@ -252,4 +257,6 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
 
     def _with_help(self, context: Context, error: BedrockModelImportError) -> BedrockModelImportError:
         BedrockImportHelpLink.persist_for(context, self, error)
+        if not has_console(self.hook):
+            error.console_url = None
         return error

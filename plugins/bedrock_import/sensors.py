@@ -142,8 +142,9 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
         return event_for_answer(self.elapsed, response["body"].read())
 
     def result(self, event: Event) -> dict[str, Any]:
-        """Return the cold start's duration, the answer and its body format."""
-        self.log.info("Asked %s, the model answers %r (%s)", self.body, event["answer"], event["body_format"])
+        """Return how long the model took to answer, and what it answered in which form."""
+        answer = repr(event["answer"]) if event["answer"] else "without text, as it may a prompt of no template"
+        self.log.info("Asked %s, the model answers %s (%s)", self.body, answer, event["body_format"])
         return {
             "cold_start_seconds": event["seconds"],
             "answer": event["answer"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from include.config.names import import_dag_id
@@ -9,7 +10,11 @@ from include.overview.account import Account, ImportJob
 from include.run.names import model_name_of
 from include.steps.waiting import LatestRun, TaskState, belongs_to, waits_for
 from model_imports_page.access import Viewer
-from model_imports_page.runs import latest_runs, unfinished_tasks
+from model_imports_page.runs import FailedTask, failed_tasks, latest_runs, unfinished_tasks
+
+FAILURES_FOR = timedelta(days=7)
+#: DAGs that change the models' versions without importing.
+OTHER_DAGS = frozenset({"roll_back_model", "retire_imported_models"})
 
 
 class Task(NamedTuple):
@@ -37,6 +42,7 @@ class Board(NamedTuple):
     jobs: tuple[ImportJob, ...]
     running_jobs: tuple[str, ...]
     hidden_imports: int
+    failures: tuple[FailedTask, ...]
 
 
 def _task(state: TaskState, models: dict[str, str], running_jobs: tuple[str, ...]) -> Task:
@@ -50,7 +56,7 @@ def _running(account: Account, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def read_board(account: Account, viewer: Viewer) -> Board:
-    """Return the list for a viewer; two queries to Airflow's database."""
+    """Return the list for a viewer; three queries to Airflow's database."""
     names = tuple(name for name in account.model_names if viewer.may_see(name))
     models = {import_dag_id(name): name for name in names}
     dags = viewer.readable_dags & viewer.import_dags
@@ -67,4 +73,7 @@ def read_board(account: Account, viewer: Viewer) -> Board:
         for name in names
     )
     hidden = sum(model_name_of(name) not in names for name in account.occupancy.imported)
-    return Board(lines, tasks, tuple(job for job in account.jobs if job.model_name in names), running_jobs, hidden)
+    jobs = tuple(job for job in account.jobs if job.model_name in names)
+    failures = failed_tasks(dags | (viewer.readable_dags & OTHER_DAGS), datetime.now(UTC) - FAILURES_FOR)
+    failures = tuple(each._replace(model_name=each.model_name or models.get(each.dag_id, "")) for each in failures)
+    return Board(lines, tasks, jobs, running_jobs, hidden, failures)

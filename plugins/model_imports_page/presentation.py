@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink, console_url
+from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink, console_url, is_aws
+from include.registry.versions import RETIRED_AT, ModelVersion
+from model_imports_page.snippet import snippet
 
 FOLDER = Path(__file__).parent
 
@@ -26,6 +29,11 @@ def when(moment: datetime | None) -> str:
 
 def _segment(text: str) -> str:
     return quote(text, safe="")
+
+
+def seconds(value: float) -> str:
+    """Return a duration as people read it."""
+    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def s3_console_url(s3_uri: str, region_name: str) -> str:
@@ -57,12 +65,14 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"when": when, "segment": _segment}
+    environment.filters |= {"when": when, "segment": _segment, "seconds": seconds}
     environment.globals |= {
         "static_version": static_version(),
         "console_url": console_url,
         "s3_console_url": s3_console_url,
         "registry_console_url": registry_console_url,
+        "is_aws": is_aws,
+        "snippet": snippet,
     }
     return environment
 
@@ -73,3 +83,13 @@ def render(template: str, request: Request, status_code: int = 200, **values: An
     airflow = here.rpartition("/")[0]
     text = _templates().get_template(template).render(here=here, airflow=airflow, **values)
     return HTMLResponse(text, status_code)
+
+
+def with_status(version: ModelVersion, report: bytes) -> bytes:
+    """Return a report with the version's present status above it: the report says what its run decided."""
+    words = f"In the registry now: {version.status}"
+    words += f", {version.reason}" if version.reason else ""
+    words += f", imported model deleted {version.metadata[RETIRED_AT]}" if version.retired else ""
+    banner = f'<p style="padding: 0.5rem 1rem; margin: 0; border-bottom: 1px solid">{escape(words)}</p>'.encode()
+    head, body, rest = report.partition(b"<body>")
+    return head + body + banner + rest if body else banner + report

@@ -7,23 +7,26 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
-from include.overview.outlook import monthly, outlook
+from include.overview.forest import base_version, plot_forest
+from include.overview.outlook import monthly, outlook, slots
 from include.overview.reader import OverviewReader
-from include.overview.standing import deciding_metric, plot_scores, threshold
+from include.overview.standing import Standing, deciding_metric, plot_scores, threshold
 from include.registry.versions import REPORT_HTML_URI, RETIRED_AT
 from include.run.report_place import read_html_report
-from include.run.workspace import PROJECT_ROOT
-from model_imports_page.access import ViewerDep, VisibleModel
+from include.run.workspace import MODELS_FOLDER
+from include.steps.stages import StageTime, stage_times
+from model_imports_page.access import Viewer, ViewerDep, VisibleModel
 from model_imports_page.board import read_board
 from model_imports_page.connection import connect
 from model_imports_page.headers import CONTENT_SECURITY_POLICY, REPORT_POLICY
-from model_imports_page.presentation import render
+from model_imports_page.presentation import render, with_status
+from model_imports_page.runs import task_times
 
-ROW_PLOT, PAGE_PLOT = (160, 32, 4), (720, 220, 28)
+ROW_PLOT = (160, 32, 4)
 VERSIONS_PER_PAGE = 25
 
 router = APIRouter()
-reader = OverviewReader(connect, PROJECT_ROOT / "dags" / "models")
+reader = OverviewReader(connect, MODELS_FOLDER)
 
 
 @router.get("/")
@@ -52,7 +55,7 @@ def row(request: Request, model_name: VisibleModel, refresh: bool = False) -> HT
 @router.get("/outlook")
 def all_outlook(request: Request, viewer: ViewerDep, refresh: bool = False) -> HTMLResponse:
     """Return what storage costs and what retention would delete."""
-    return _outlook(request, refresh, viewer.may_see)
+    return _outlook(request, refresh, viewer.may_see, whole=True)
 
 
 @router.get("/models/{model_name}")
@@ -66,7 +69,7 @@ def model(
 @router.get("/models/{model_name}/outlook")
 def model_outlook(request: Request, model_name: VisibleModel, refresh: bool = False) -> HTMLResponse:
     """Return what one model costs and what retention would delete of it."""
-    return _outlook(request, refresh, lambda name: name == model_name)
+    return _outlook(request, refresh, lambda name: name == model_name, whole=False)
 
 
 @router.get("/models/{model_name}/standing")
@@ -80,33 +83,57 @@ def standing(
 ) -> HTMLResponse:
     """Return a model's champion, plot and versions."""
     reading, account = reader.page(model_name, refresh), reader.account().value
+    account = account.model_copy(update={"region_name": reader.clients(model_name).region_name})
     config = account.configs.get(model_name)
     shown = metric if metric in reading.value.metrics else deciding_metric(config)
-    least, region_name = threshold(config, shown), reader.clients(model_name).region_name
     first = (page - 1) * VERSIONS_PER_PAGE
+    versions = reading.value.versions[first : first + VERSIONS_PER_PAGE]
     return render(
         "standing.html", request,
         reading=reading, standing=reading.value, model_name=model_name, config=config, page=page, metric=shown,
-        plot=plot_scores(reading.value, shown, PAGE_PLOT, least), least=least, region_name=region_name,
-        versions=reading.value.versions[first : first + VERSIONS_PER_PAGE],
-        pages=-(-len(reading.value.versions) // VERSIONS_PER_PAGE),
+        forest=plot_forest(reading.value, versions, shown, threshold(config, shown)), account=account,
+        versions=versions, pages=-(-len(reading.value.versions) // VERSIONS_PER_PAGE),
+        base=base_version(reading.value, versions[0].dataset_digest) if versions else None,
+        stages=_stages(reading.value, viewer), imported=(*account.occupancy.imported, *account.elsewhere),
         dag_id=viewer.dag_of(model_name), retired_at=RETIRED_AT, report_uri=REPORT_HTML_URI,
     )  # fmt: skip
 
 
+@router.get("/models/{model_name}/categories")
+def categories(
+    request: Request, model_name: VisibleModel, refresh: bool = False, metric: str | None = None
+) -> HTMLResponse:
+    """Return the scores of a model's newest versions by category."""
+    config = reader.account().value.configs.get(model_name)
+    known = reader.page(model_name).value.metrics
+    shown = metric if metric in known else deciding_metric(config)
+    reading = reader.heat_map(model_name, shown, refresh)
+    return render("categories.html", request, reading=reading, heat_map=reading.value)
+
+
+def _stages(standing: Standing, viewer: Viewer) -> tuple[StageTime, ...]:
+    """Return where the time of the newest version's run went, if the viewer may read its DAG."""
+    metadata = standing.newest.metadata if standing.newest else {}
+    dag_id, run_id = metadata.get("dag_id", ""), metadata.get("dag_run_id", "")
+    return stage_times(task_times(dag_id, run_id)) if dag_id in viewer.readable_dags else ()
+
+
 @router.get("/reports/{model_name}/{fingerprint}")
 def report(model_name: VisibleModel, fingerprint: str) -> Response:
-    """Return a version's HTML report as stored in S3, in a sandbox."""
-    body = reader.ask(
+    """Return a version's HTML report as stored in S3, below its present status, in a sandbox."""
+    found = reader.ask(
         lambda clients: read_html_report(model_name, fingerprint, clients.sagemaker, clients.s3), model_name
     )
+    body = with_status(found.version, found.body)
     return HTMLResponse(body, headers={CONTENT_SECURITY_POLICY: REPORT_POLICY})
 
 
-def _outlook(request: Request, refresh: bool, is_visible: Any) -> HTMLResponse:
+def _outlook(request: Request, refresh: bool, is_visible: Any, *, whole: bool) -> HTMLResponse:
     reading = reader.plan(refresh)
     models = outlook(reading.value, is_visible)
     versions = [version for model in models for version in model.versions]
     total = monthly(version.verdict.model for version in versions)
     saving = monthly(version.verdict.model for version in versions if version.goes)
-    return render("outlook.html", request, reading=reading, models=models, total=total, saving=saving)
+    quota = reader.account().value.occupancy.quota
+    shown = slots(reading.value, quota, is_visible) if whole else ()
+    return render("outlook.html", request, reading=reading, models=models, total=total, saving=saving, slots=shown)

@@ -93,7 +93,7 @@ def test_a_field_that_is_emptied_is_one_that_a_file_leaves_out() -> None:
 
 
 def test_a_required_field_without_a_value_is_named() -> None:
-    with pytest.raises(ModelFileInvalidError, match=r"evaluation\.dataset: Field required"):
+    with pytest.raises(ModelFileInvalidError, match=r"evaluation\.dataset: is missing"):
         run_config_of(None, {"model_name": "capitals", "base": "base"}, NO_FILES)
 
 
@@ -138,7 +138,7 @@ FORM = {"model_name": "rivers", "base": "base", "evaluation_dataset": "x"}
         ({"Promotion": "never"}, ["Promotion (did you mean promotion?)"]),
         ({"keep": 5}, ["keep (did you mean retention_keep?)"]),
         ({"comparison": {}}, ["comparison"]),
-        ({"schedule": "@daily", "xyzzy": 1}, ["schedule", "; xyzzy."]),
+        ({"schedule": "@daily", "xyzzy": 1}, ["schedule", "; xyzzy\n"]),
     ],
 )
 def test_keys_that_are_no_parameters_are_refused_with_the_nearest_parameter(
@@ -190,7 +190,7 @@ def test_no_run_sets_what_belongs_to_the_account(
     monkeypatch.setenv("AIRFLOW_VAR_MODEL_IMPORT_BUCKET", "of-the-account")
     with pytest.raises(FixedParametersError) as refused:
         run_config(file, {**given, name: "another"})
-    assert f"found {name}" in str(refused.value)
+    assert f"Found: {name}\n" in str(refused.value)
     assert run_config(file, given).account.bucket == "of-the-account"
 
 

@@ -7,9 +7,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 #: By user: the role of Airflow's simple auth manager. The last one has logged in and may do nothing.
 USERS = {"viewer": "viewer", "nobody": ""}
@@ -39,6 +43,17 @@ class AirflowApp:
             credentials = {"username": user, "password": self._passwords[user]}
             self._tokens[user] = client.post("/auth/token", json=credentials).json()["access_token"]
         return self._tokens[user]
+
+
+def answer(app: AirflowApp, route: Route) -> None:
+    """Answer a request of the browser as a user who may read everything gets it answered."""
+    address = urlsplit(route.request.url)
+    path = f"{address.path}?{address.query}" if address.query else address.path
+    found = app.client("viewer").request(
+        route.request.method, path, headers=route.request.headers, content=route.request.post_data_buffer
+    )
+    headers = {key: value for key, value in found.headers.items() if key != "content-encoding"}
+    route.fulfill(status=found.status_code, body=found.content, headers=headers)
 
 
 @contextmanager

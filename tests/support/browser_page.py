@@ -66,7 +66,10 @@ def background(page: Page | Frame) -> Any:
     return page.evaluate("Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0])")
 
 
-def keep_picture(page: Page, name: str) -> None:
-    """Keep a screenshot in the folder that PICTURES names, if it does: so those of the docs were made."""
+def keep_picture(page: Page, name: str, *, whole: bool = False) -> None:
+    """Keep a screenshot in the folder that PICTURES names, if it does: so those of the docs were made.
+
+    ``whole`` keeps what is out of sight too.
+    """
     if folder := os.environ.get("PICTURES"):
-        page.screenshot(path=str(Path(folder) / name))
+        page.screenshot(path=str(Path(folder) / name), full_page=whole)

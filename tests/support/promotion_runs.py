@@ -102,7 +102,7 @@ class Runs:
         decision = DecisionResult.model_validate(done["decide_promotion"])
         registered = register(plan, decision, model, RUN_URL, self.clients)
         final = registered.decided_again or decision
-        write_report(plan, ReportedVersion(registered, final), RUN_URL, self.clients.s3)
+        write_report(plan, ReportedVersion(registered, final), RUN_URL, self.clients)
         dumped = {"register_version": registered, "decide_promotion": final}
         return done | {name: result.model_dump(mode="json") for name, result in dumped.items()}
 
@@ -129,7 +129,7 @@ class Runs:
         return version.number if version else None
 
     def page(self, plan: ImportPlan) -> str:
-        found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3)
+        found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3).body
         return found.decode()
 
     def roll_back(self, number: int | None, request: str = "") -> dict[str, Any]:

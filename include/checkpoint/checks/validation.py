@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def validate(
     warnings = tuple(record for record in records if record.severity == "warning")
     source = f"limits as of {limits.checkpoint.as_of}, {TRANSFORMERS}"
     summary = (
-        f"{len(errors)} errors, {len(warnings)} warnings in {len(checkpoint.files)} files: "
+        f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')} in {_counted(checkpoint.files, 'file')}: "
         f"{len(weights.tensors)} tensors, {checkpoint.size:,} bytes; {source}"
     )
     return ValidationReport(errors=errors, warnings=warnings, summary=summary)
@@ -142,3 +142,7 @@ def _record(defect: Defect) -> DefectRecord:
         found=defect.found,
         remedy=defect.remedy,
     )
+
+
+def _counted(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"

@@ -55,7 +55,7 @@ class LocalReader:
     def files(self, uri: str) -> dict[str, Pin]:
         folder = Path(uri).absolute()
         if not folder.is_dir():
-            raise SourceUnreadableError(uri, "no such folder")
+            raise SourceUnreadableError(uri, "a file, not a folder" if Path(uri).is_file() else "no such folder")
         paths = sorted(path for path in folder.rglob("*") if path.is_file())
         return {path.relative_to(folder).as_posix(): self.pin(str(path)) for path in paths}
 

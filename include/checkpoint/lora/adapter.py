@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.errors import AdapterConfigError, AdapterWeightsMissingError, PickleRefusedError
 from include.checkpoint.files.arrays import FLOAT_DTYPES, TORCH_NAMES, dtype_of, from_bytes
 from include.checkpoint.files.folder import whole
@@ -142,16 +143,16 @@ class Adapter:
 
 
 def read_adapter(adapter_dir: str | Path, reader: RangeReader = LOCAL) -> Adapter:
-    """The adapter in a folder; its tensors are read when asked for.
+    """The adapter in a folder, or under an ``s3://`` prefix with safetensors; its tensors are read when asked for.
 
     Raises AdapterConfigError, AdapterWeightsMissingError, AdapterUnreadableError, AdapterTensorsEmptyError,
     AdapterDtypeError and AdapterNamesAmbiguousError, or the weights file's first defect.
     """
-    folder = Path(adapter_dir).absolute()
-    raw = read_json(whole(CONFIG, reader.pin(str(folder / CONFIG))), reader)
-    config = _config(raw, str(folder / CONFIG))
-    weights = _open_weights(folder, reader)
-    _refuse_empty(weights, str(folder))
+    place = str(adapter_dir) if is_s3_uri(str(adapter_dir)) else str(Path(adapter_dir).absolute())
+    raw = read_json(whole(CONFIG, reader.pin(f"{place}/{CONFIG}")), reader)
+    config = _config(raw, f"{place}/{CONFIG}")
+    weights = _open_weights(place, reader)
+    _refuse_empty(weights, place)
     _refuse_other_dtypes(weights, FLOAT_DTYPES if config.peft_type == "LORA" else tuple(TORCH_NAMES))
     names = read_names(weights.names())
     modules, unknown = names.by_module()
@@ -200,17 +201,17 @@ def _refuse_other_dtypes(weights: LazyTensors, usable: tuple[str, ...]) -> None:
         raise AdapterDtypeError(first(others), ", ".join(usable), ", ".join(sorted({dtypes[name] for name in others})))
 
 
-def _open_weights(folder: Path, reader: RangeReader) -> LazyTensors:
-    if (folder / WEIGHTS).exists():
-        return _SafetensorsWeights(folder / WEIGHTS, reader)
-    if (folder / PICKLED_WEIGHTS).exists():
-        return _PickledWeights(folder / PICKLED_WEIGHTS)
-    raise AdapterWeightsMissingError(str(folder), f"{WEIGHTS} or {PICKLED_WEIGHTS}")
+def _open_weights(place: str, reader: RangeReader) -> LazyTensors:
+    if is_s3_uri(place) or Path(place, WEIGHTS).exists():
+        return _SafetensorsWeights(f"{place}/{WEIGHTS}", reader)
+    if Path(place, PICKLED_WEIGHTS).exists():
+        return _PickledWeights(Path(place, PICKLED_WEIGHTS))
+    raise AdapterWeightsMissingError(place, f"{WEIGHTS} or {PICKLED_WEIGHTS}")
 
 
 class _SafetensorsWeights:
-    def __init__(self, path: Path, reader: RangeReader) -> None:
-        file = whole(path.name, reader.pin(str(path)))
+    def __init__(self, uri: str, reader: RangeReader) -> None:
+        file = whole(WEIGHTS, reader.pin(uri))
         header = read_header(file, reader)
         self._reader = reader
         self._stored = {e.name: StoredTensor(e, file, header.data_start + e.begin) for e in header.tensors}

@@ -137,7 +137,35 @@
     document.getElementById("found").textContent = wanted ? `${shown} of ${rows.length}` : "";
   }
 
+  // The frame that Airflow shows this page in may forbid the clipboard; a selection can be copied by hand.
+  async function copy(button) {
+    const source = button.parentElement.querySelector("code") || button.closest("details").querySelector("pre");
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source);
+      button.textContent = "Selected: press Ctrl+C";
+    }
+  }
+
+  // A link to a version opens its card.
+  function openCard(event) {
+    const link = event.target.closest('a[href^="#version-"]');
+    const card = link && document.querySelector(link.getAttribute("href"));
+    if (!card) return;
+    event.preventDefault();
+    card.closest("details").open = true;
+    card.focus();
+    card.scrollIntoView({ block: "center" });
+  }
+
   followTheme();
+  document.addEventListener("click", openCard);
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+  });
   document.addEventListener("click", followOutside);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-retry]");

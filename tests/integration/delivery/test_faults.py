@@ -89,7 +89,7 @@ def test_an_object_whose_request_or_answer_is_lost_is_stored_once(
 
 def test_a_server_that_goes_on_refusing_is_named_with_what_to_do(s3: Any, proxy: FaultyProxy, folder: Path) -> None:
     proxy.rule = lambda request: "503" if request.kind == "UploadPart" else None
-    with pytest.raises(S3RequestError, match=r"SlowDown.*run again later") as caught:
+    with pytest.raises(S3RequestError, match=r"(?s)SlowDown.*run again later") as caught:
         deliver(s3, checkpoint_of(folder), settings=ONCE)
     assert caught.value.code == "SlowDown"
     assert not find_delivered(s3, BUCKET, MANIFEST)
@@ -114,7 +114,7 @@ def test_a_clock_that_is_off_by_more_than_s3_takes_is_named_as_such(
         deliver(s3, checkpoint_of(folder), settings=FEW)
         assert stored(s3) == contents(folder)
         return
-    with pytest.raises(S3RequestError, match=r"RequestTimeTooSkewed.*clock is wrong"):
+    with pytest.raises(S3RequestError, match=r"(?s)RequestTimeTooSkewed.*clock is wrong"):
         deliver(s3, checkpoint_of(folder), settings=FEW)
     monkeypatch.undo()
     assert stored(s3) == {}
@@ -124,10 +124,10 @@ def test_a_wrong_clock_is_told_from_a_missing_right_where_s3_says_403_alone(
     s3: Any, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy.rule = lambda _: "skewed"
-    with pytest.raises(S3RequestError, match=r"403.*policies"):
+    with pytest.raises(S3RequestError, match=r"(?s)403.*policies"):
         describe_source(parse_location(f"s3://{BUCKET}/model.tar.gz"), s3=s3)
     monkeypatch.setattr("include.aws.s3.MAX_SKEW_SECONDS", -1)
-    with pytest.raises(S3RequestError, match=r"RequestTimeTooSkewed.*clock is wrong"):
+    with pytest.raises(S3RequestError, match=r"(?s)RequestTimeTooSkewed.*clock is wrong"):
         describe_source(parse_location(f"s3://{BUCKET}/model.tar.gz"), s3=s3)
 
 

@@ -10,13 +10,11 @@ import pytest
 import requests
 
 from include.demo.environment import aws_client
-from include.registry.sagemaker import SageMakerRegistry
-from include.registry.versions import ApprovalStatus, Candidate
 from include.retention.occupancy import Occupancy
 from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.registered_versions import FINGERPRINT, register
 
 Visit = Callable[..., Any]
-FINGERPRINT = "ab" * 32
 REPORT = f"models/capitals/{FINGERPRINT[:12]}/evaluations/report.html"
 PATHS = [
     "",
@@ -26,24 +24,9 @@ PATHS = [
     "models/capitals",
     "models/capitals/standing",
     "models/capitals/outlook",
+    "models/capitals/categories",
     f"reports/capitals/{FINGERPRINT}",
 ]
-
-
-def register(
-    local_aws: LocalAwsProcess,
-    group: str,
-    status: ApprovalStatus = "Approved",
-    fingerprint: str = FINGERPRINT,
-    **metadata: str,
-) -> None:
-    candidate = Candidate(
-        group=group, description="", fingerprint=fingerprint, scores={"f1": 0.875}, dataset_digest="d",
-        imported_model_arn="arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl", status=status,
-        report_uri="s3://reports/report.json",
-        provenance=metadata,
-    )  # fmt: skip
-    SageMakerRegistry(aws_client(local_aws.endpoint_url, "sagemaker")).register(candidate)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,7 +36,7 @@ def registered(local_aws: LocalAwsProcess) -> None:
     s3.put_object(Bucket="reports", Key=REPORT, Body="<h1>Raport — 漢</h1><script>alert(1)</script>".encode())
     where = {"dag_id": "import_capitals", "dag_run_id": "a/run", "report_html_uri": f"s3://reports/{REPORT}"}
     register(local_aws, "capitals", **where)
-    register(local_aws, "capitals", "Rejected", "cd" * 32)
+    register(local_aws, "capitals", "Rejected", "cd" * 32, reason="f1 0.875 is below 0.900")
     register(local_aws, "secret")
 
 
@@ -105,11 +88,40 @@ def test_a_row_tells_champion_and_newest_version(visit: Visit) -> None:
     assert text.count("<circle") == 2
 
 
-def test_a_models_page_links_to_run_and_report_and_consoles(visit: Visit) -> None:
+def test_a_models_page_links_to_run_and_report(visit: Visit) -> None:
     text = visit("models/capitals/standing").text
     assert 'href="/dags/import_capitals/runs/a%2Frun"' in text
     assert f'href="/model-imports/reports/capitals/{FINGERPRINT}"' in text
+
+
+@pytest.mark.parametrize("path", ["overview", "models/capitals/standing"])
+def test_what_another_endpoint_than_awss_answers_is_not_linked_to_awss_console(visit: Visit, path: str) -> None:
+    text = visit(path).text
+    assert "console.aws" not in text
+    assert "which is not AWS: nothing here is in the AWS console" in text
+
+
+def test_what_aws_answers_is_linked_to_its_console(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bedrock_import.links._AWS_DOMAINS", ("127.0.0.1",))
+    text = visit("models/capitals/standing").text
     assert "https://console.aws.amazon.com/bedrock/home?region=us-east-1#/import-models" in text
+
+
+def test_a_version_has_a_card_with_its_arn_to_copy_code_to_call_it_scores_and_reason(
+    visit: Visit, local_aws: LocalAwsProcess
+) -> None:
+    text = visit("models/capitals/standing").text
+    card = text[text.index('<div id="version-2"') :]
+    arn = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"
+    assert f'data-copy="{arn}"' in card
+    assert "Champion (version 1)" in card
+    assert "Reason</dt><dd>f1 0.875 is below 0.900</dd>" in card
+    champion = text[: text.index('<div id="version-2"')]
+    assert f"endpoint_url=&#34;{local_aws.endpoint_url}&#34;" in champion
+
+
+def test_the_slots_of_the_quota_are_drawn(visit: Visit) -> None:
+    assert visit("outlook").text.count('<li class="free">') == 3
 
 
 def test_a_report_is_shown_as_it_lies_in_s3_and_shut_into_a_sandbox(visit: Visit) -> None:
@@ -120,6 +132,20 @@ def test_a_report_is_shown_as_it_lies_in_s3_and_shut_into_a_sandbox(visit: Visit
     assert "allow-" not in policy
     assert "script-src" not in policy
     assert "default-src 'none'" in policy
+
+
+def test_a_report_says_which_status_the_version_has_by_now(visit: Visit, local_aws: LocalAwsProcess) -> None:
+    sagemaker = aws_client(local_aws.endpoint_url, "sagemaker")
+    packages = sagemaker.list_model_packages(ModelPackageGroupName="capitals", SortOrder="Ascending")
+    arn = packages["ModelPackageSummaryList"][0]["ModelPackageArn"]
+    try:
+        sagemaker.update_model_package(
+            ModelPackageArn=arn, ModelApprovalStatus="Rejected", ApprovalDescription="rolled back by <ops>"
+        )
+        text = visit(f"reports/capitals/{FINGERPRINT}").text
+    finally:
+        sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Approved")
+    assert "In the registry now: Rejected, rolled back by &lt;ops&gt;</p>" in text
 
 
 def test_a_report_that_does_not_exist_is_not_found(visit: Visit) -> None:

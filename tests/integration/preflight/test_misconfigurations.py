@@ -339,9 +339,9 @@ def test_a_misconfiguration_is_found_and_its_remedy_works(planted: Planted, acco
     planted.plant(account)
     found = account.errors()
     assert account.seconds < SECONDS
-    assert {finding.check for finding in found} == {planted.check}, "\n".join(finding.line() for finding in found)
+    assert {finding.check for finding in found} == {planted.check}, "\n".join(finding.text() for finding in found)
     [finding] = found
-    assert planted.says in finding.line()
+    assert planted.says in finding.text()
     assert finding.remedy
     planted.cure(account, finding)
     assert account.errors() == ()

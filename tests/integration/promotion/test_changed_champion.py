@@ -74,7 +74,7 @@ def test_an_approval_is_refused_when_the_champion_has_changed_since_the_request(
     message = str(refused.value)
     assert f"{runs.group}, version 2 (" in message
     assert "f1 0.667" in message
-    assert "expected version 1 as the champion; found version 3 (" in message
+    assert "Expected: version 1 as the champion\nFound: version 3 (" in message
     assert "f1 1.000" in message
     assert "Clear the run's task evaluate_champion with all downstream tasks" in message
     assert runs.champion() == 3
@@ -109,7 +109,9 @@ def test_a_version_whose_imported_model_was_deleted_meanwhile_cannot_be_approved
     plan = runs.plan(promotion="manual")
     waiting = runs.run(plan, finished, arn)
     runs.clients.bedrock.delete_imported_model(modelIdentifier=arn)
-    with pytest.raises(VersionNotImportedError, match=r"version 2; expected .*; found it was deleted\. Run import_"):
+    with pytest.raises(
+        VersionNotImportedError, match=r"(?s)version 2\nExpected: .*\nFound: it was deleted\nWhat to do: Run import_"
+    ):
         runs.answer(plan, waiting, BY_MARIA)
     assert runs.champion() == 1
     assert newest(runs).status == "PendingManualApproval"

@@ -112,7 +112,7 @@ def test_a_persons_answer_is_recorded_and_stays(runs: Runs, approved: bool, cham
     assert runs.champion() == 1
     answer = Answer(approved=approved, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC), comment="looks right")
     answered = runs.answer(plan, done, answer)
-    write_report(plan, runs.reported({**done, "record_answer": answered}), RUN_URL, runs.clients.s3)
+    write_report(plan, runs.reported({**done, "record_answer": answered}), RUN_URL, runs.clients)
     assert runs.champion() == champion
     assert answered["promoted"] is approved
     assert "by Maria, 2026-11-22 10:00 UTC: looks right" in runs.page(plan)

@@ -68,7 +68,8 @@ def test_report_and_answer_read_the_records_once_each_and_the_comparison_from_s3
     counting.reads.clear()
     done["record_answer"] = runs.answer(plan, done, BY_MARIA)
     assert not counting.reads
-    write_report(plan, runs.reported(done), RUN_URL, counting)
+    clients = AwsClients(lambda name: counting if name == "s3" else getattr(runs.clients, name))
+    write_report(plan, runs.reported(done), RUN_URL, clients)
     assert (counting.reads["records.jsonl"], counting.reads["against"]) == (2, 1)
 
 
@@ -81,7 +82,7 @@ def test_the_report_shows_the_stored_comparison(runs: Runs) -> None:
     assert (len(comparison.fixed), comparison.broken) == (40, ())
     edited = comparison.model_copy(update={"broken": comparison.fixed[:7]})
     store_comparison(runs.clients.s3, comparison_uri(done), edited)
-    write_report(plan, runs.reported(done), RUN_URL, runs.clients.s3)
+    write_report(plan, runs.reported(done), RUN_URL, runs.clients)
     assert "Broken: 7" in runs.page(plan)
 
 
@@ -114,7 +115,7 @@ def test_a_report_is_written_when_the_stored_comparison_is_missing(runs: Runs) -
     done = runs.run(plan, finished)
     page = runs.page(plan)
     runs.clients.s3.delete_object(**S3Uri.parse(comparison_uri(done)).arguments)
-    write_report(plan, runs.reported(done), RUN_URL, runs.clients.s3)
+    write_report(plan, runs.reported(done), RUN_URL, runs.clients)
     assert runs.page(plan) == page
 
 

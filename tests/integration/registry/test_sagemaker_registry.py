@@ -99,7 +99,7 @@ def test_a_version_whose_decision_does_not_count_any_more_is_not_registered(regi
     def refuse() -> None:
         raise ChampionChangedError("refused", _candidate("refused"), 1, None)
 
-    with pytest.raises(ChampionChangedError, match="found no champion"):
+    with pytest.raises(ChampionChangedError, match="Found: no champion"):
         registry.register(_candidate("refused"), refuse)
     assert list(registry.versions("refused")) == []
 

@@ -64,7 +64,7 @@ class Runs:
             self.config,
             plan.imported_model_name,
         )
-        assert [finding.line() for finding in found if finding.severity == "error"] == []
+        assert [finding.text() for finding in found if finding.severity == "error"] == []
         left: dict[str, Any] = {"preflight": plan.model_dump(mode="json")}
         self._task("free_model_slot", label, left)
         if label not in self.imports.left():

@@ -41,7 +41,7 @@ def version_with_report(aws: Any) -> None:
 
 
 def test_a_versions_report_is_read_from_where_the_registry_says(aws: Any) -> None:
-    assert read_html_report("capitals", FINGERPRINT, aws("sagemaker"), aws("s3")) == b"<!doctype html>"
+    assert read_html_report("capitals", FINGERPRINT, aws("sagemaker"), aws("s3")).body == b"<!doctype html>"
 
 
 @pytest.mark.parametrize(

@@ -274,7 +274,7 @@ def test_what_is_fetched_is_named_by_its_sha256(s3: Any, cache: SourceCache) -> 
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
 def test_an_archived_source_is_to_be_restored_and_then_it_is_read(s3: Any, storage_class: str) -> None:
     source = put_prefix(s3, "archived", StorageClass=storage_class)
-    with pytest.raises(SourceArchivedError, match=f"storage class {storage_class}.*restore-object"):
+    with pytest.raises(SourceArchivedError, match=f"(?s)storage class {storage_class}.*restore-object"):
         describe_source(parse_location(source), s3=s3)
     for name in FILES:
         s3.restore_object(Bucket="models", Key=f"archived/{name}", RestoreRequest={"Days": 1})

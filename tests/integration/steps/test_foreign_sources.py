@@ -118,7 +118,7 @@ def test_a_source_that_its_owner_denies_is_named_with_what_to_do(cloud: Cloud, t
     errors = [finding for finding in check_inputs(config, clients) if finding.severity == "error"]
     assert [(finding.check, finding.which) for finding in errors[:1]] == [("base model", spec)]
     assert "403" in errors[0].found
-    assert "Check its name and permissions" in errors[0].found
+    assert "Check its name and permissions" in errors[0].remedy
 
 
 def _config(workspace: Path, base: str) -> Any:
@@ -194,7 +194,7 @@ def test_a_source_that_goes_on_refusing_fails_so_that_the_task_is_tried_again(
     plan = plan_in(far, tmp_path, f"s3://{BUCKET}/sources/base", None)
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
     proxy.rule = lambda request: "503" if request.kind == "GetObject" else None
-    with pytest.raises(S3RequestError, match=r"SlowDown.*run again later"):
+    with pytest.raises(S3RequestError, match=r"(?s)SlowDown.*run again later"):
         prepare_base(plan, far.s3, far.sagemaker)
     shutil.rmtree(tmp_path)
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.airflow_app import PAGE, AirflowApp, airflow_app
+from tests.support.airflow_app import PAGE, AirflowApp, airflow_app, answer
 from tests.support.browser_page import DESKTOP, chromium
 from tests.support.local_aws_process import LocalAwsCommand
 from tests.support.many_models import import_models, register_versions
@@ -33,13 +32,7 @@ class Site(NamedTuple):
 
     def answer(self, route: Route) -> None:
         """Answer a request of the browser as a user who may read everything gets it answered."""
-        address = urlsplit(route.request.url)
-        path = f"{address.path}?{address.query}" if address.query else address.path
-        found = self.app.client("viewer").request(
-            route.request.method, path, headers=route.request.headers, content=route.request.post_data_buffer
-        )
-        headers = {key: value for key, value in found.headers.items() if key != "content-encoding"}
-        route.fulfill(status=found.status_code, body=found.content, headers=headers)
+        answer(self.app, route)
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from tests.long.policies.runner import CONNECTION, Runner
 
 from artifact_events import producer
-from tests.long.policies.runner import CONNECTION, Runner
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.stacks import Aws
 

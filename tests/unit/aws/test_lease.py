@@ -58,7 +58,7 @@ def test_a_process_that_was_too_slow_does_not_write_and_leaves_the_next_ones_lea
 
     def sleep_and_write(lease: Lease) -> None:
         world.sleep(TERM_SECONDS + 20)
-        with pytest.raises(LeaseExpiringError, match=f"expected {LEAST_SECONDS} s left") as refused:
+        with pytest.raises(LeaseExpiringError, match=f"Expected: {LEAST_SECONDS} s left") as refused:
             lease.check()
         assert transient_cause(refused.value)  # so the task is tried again
 
@@ -77,7 +77,7 @@ def test_waiting_ends_with_an_error_that_names_the_holder(world: World, monkeypa
 
     def wait() -> None:
         with pytest.raises(
-            LeaseHeldError, match="found register_version of import_capitals, run 7 has held it"
+            LeaseHeldError, match="Found: register_version of import_capitals, run 7 has held it"
         ) as held:
             holding(world, "waiting", lambda lease: None, [])()
         caught.append(held.value)

@@ -104,7 +104,7 @@ def test_a_failure_that_is_not_foreseen_has_its_own_exit_code_and_no_traceback(
     printed = capsys.readouterr()
     said = json.loads(printed.out)
     assert said["error"] == "CommandFailedError"
-    assert "inspect; found ZeroDivisionError: division by zero at commands.py, line" in said["message"]
+    assert "inspect\nFound: ZeroDivisionError: division by zero at commands.py, line" in said["message"]
     assert ("Traceback" in printed.err) is traceback
 
 
@@ -119,3 +119,23 @@ def test_an_output_folder_that_exists_is_not_touched(base_dir: Path, adapter_dir
 def test_commands_that_compute_nothing_start_without_torch() -> None:
     code = "import sys, include.checkpoint.__main__; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_validating_an_adapter_says_that_it_has_to_be_merged_first(
+    adapter_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", str(adapter_dir)]) == 2
+    said = capsys.readouterr().out
+    assert "NotAModelError: This is not a model" in said
+    assert "python -m include.checkpoint merge" in said
+
+
+def test_a_file_is_not_called_a_missing_folder(base_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(base_dir / "config.json")]) == 2
+    assert "Found: a file, not a folder" in capsys.readouterr().out
+
+
+def test_one_error_is_counted_as_one(own_base: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own_base / "tokenizer.json").unlink()
+    main(["validate", str(own_base)])
+    assert "1 error, " in capsys.readouterr().out

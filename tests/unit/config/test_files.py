@@ -36,11 +36,11 @@ def test_an_editors_lock_which_is_a_link_to_nowhere_is_passed_over(tmp_path: Pat
     assert read_model_files(tmp_path) == ({}, (), frozenset())
 
 
-def test_a_model_in_a_subfolder_is_reported_with_its_place(tmp_path: Path) -> None:
+def test_a_folder_per_team_may_hold_models_and_an_error_names_the_file_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "team").mkdir()
-    write(tmp_path / "team", a=GOOD.format("a"))
-    assert "team/a.yaml" in problems(tmp_path)
-    assert "move it directly into" in problems(tmp_path)
+    write(tmp_path / "team", a=GOOD.format("a"), b=GOOD.format("B"))
+    assert set(read_model_files(tmp_path).configs) == {"a"}
+    assert "team/b.yaml" in problems(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["yaml", "yml", "YAML"])
@@ -72,11 +72,14 @@ def test_a_broken_file_still_claims_the_name_that_it_states(tmp_path: Path, text
     assert files.claimed == {"a", "good"}
 
 
-def test_of_two_files_with_one_name_the_first_counts_for_everyone(tmp_path: Path) -> None:
-    write(tmp_path, one=GOOD.format("a") + "retention: {keep: 7}\n", two=GOOD.format("a") + "retention: {keep: 1}\n")
-    assert read_model_files(tmp_path).configs["a"].retention.keep == 7
-    assert "two.yaml" in problems(tmp_path)
-    with pytest.raises(BrokenModelFilesError, match=r"two\.yaml"):
+@pytest.mark.parametrize("other", ["b", "team/a"])
+def test_of_two_files_with_the_same_name_neither_is_taken_and_both_are_named(tmp_path: Path, other: str) -> None:
+    (tmp_path / "team").mkdir()
+    write(tmp_path, a=GOOD.format("a"), c=GOOD.format("c"), **{other: GOOD.format("a")})
+    files = read_model_files(tmp_path)
+    assert (set(files.configs), files.claimed) == ({"c"}, {"a", "c"})
+    assert f"a.yaml and {other}.yaml" in problems(tmp_path)
+    with pytest.raises(BrokenModelFilesError, match=r"a\.yaml"):
         read_policies(tmp_path)
 
 
@@ -86,4 +89,4 @@ def test_a_further_check_names_the_file(tmp_path: Path) -> None:
 
     files = read_model_files(write(tmp_path, one=GOOD.format("a"), two=GOOD.format("b")), check)
     assert set(files.configs) == {"a"}
-    assert "two.yaml; found base: too far away" in str(files.errors[0])
+    assert "two.yaml\nFound: base: too far away" in str(files.errors[0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,38 @@ def test_a_file_that_is_no_model_is_refused_by_name(tmp_path: Path, text: str) -
 def test_the_error_survives_pickling() -> None:
     error = ModelFileInvalidError("x.yaml", ("base: missing",))
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model_name": "mistral-7b-v0.3"}, "must be lower-case letters and digits, with single hyphens"),
+        ({"base": None}, "base: must be text"),
+        ({"promotion": "manul"}, "must be one of 'auto', 'manual' or 'never'; did you mean manual?"),
+        ({"evaluation": "eval.jsonl"}, "evaluation: must be a section of"),
+        ({"evaluation": {}}, "evaluation.dataset: is missing"),
+        ({"evaluation": {"dataset": "x", "max_tokens": "many"}}, "must be a whole number (found 'many')"),
+        ({"evaluation": {"dataset": "x", "max_tokens": 0}}, "must be at least 1 (found 0)"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"f1": 1.5}}}, "must be at most 1"),
+        ({"retention": {"delete_checkpoint": "maybe"}}, "must be true or false"),
+        ({"schedule": {"events": {"s3": "bucket/prefix"}}}, "must be s3://bucket/prefix"),
+        ({"account": {"role_arn": "role/x"}}, "must be an IAM role's ARN"),
+        ({"run_may_change": "promotion"}, "must be a list"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(change: dict[str, object], words: str) -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({**MODEL, **change}, "capitals.yaml")
+    assert words in str(refused.value)
+    assert not re.search("Input should|Field required|pattern|Value error", str(refused.value))
+
+
+def test_an_empty_file_names_the_fields_that_are_needed() -> None:
+    with pytest.raises(ModelFileInvalidError, match=r"it is empty.*model_name, base, evaluation"):
+        parse_model_config(None, "empty.yaml")
+
+
+def test_a_huge_value_is_not_printed_whole() -> None:
+    with pytest.raises(ModelFileInvalidError) as refused:
+        parse_model_config({**MODEL, "notes": [["x" * 100] * 100] * 100}, "huge.yaml")
+    assert len(str(refused.value)) < 1000

@@ -154,7 +154,7 @@ def test_training_makes_the_same_files_again_byte_for_byte(tmp_path: Path, monke
 
 def test_models_that_score_wrongly_are_not_put_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "F1_RANGES", {"base": (0.9, 1.0)})
-    with pytest.raises(train.DemoModelScoreError, match=r"base; expected a mean F1 from 0.9 to 1.0; found 0\.0"):
+    with pytest.raises(train.DemoModelScoreError, match=r"base\nExpected: a mean F1 from 0.9 to 1.0\nFound: 0\.0"):
         train.measure_f1(DEMO)
 
 

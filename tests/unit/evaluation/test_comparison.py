@@ -18,12 +18,13 @@ pairs = st.lists(st.tuples(st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([0.
 
 
 @given(scores, st.integers(0, 5))
-def test_a_mean_lies_in_its_interval_and_the_interval_in_the_range_of_the_values(
-    values: list[float], seed: int
-) -> None:
+def test_a_mean_lies_in_its_interval_and_the_interval_between_0_and_1(values: list[float], seed: int) -> None:
     found = estimate(values, "mean", seed)
     assert found.value == pytest.approx(np.mean(values))
-    assert min(values) <= found.low <= found.high <= max(values)
+    assert 0 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 1
+    if set(values) - {0.0, 1.0}:
+        assert min(values) <= found.low <= found.high <= max(values)
     assert estimate(values, "mean", seed) == found
 
 
@@ -41,6 +42,17 @@ def test_intervals_hold_the_true_mean_about_95_times_of_100() -> None:
         found = estimate(generator.choices([0.0, 1.0], weights=[2, 3], k=100), "mean", seed)
         held += found.low <= 0.6 <= found.high
     assert 180 <= held <= 198
+
+
+@pytest.mark.parametrize(
+    ("right", "records", "interval"),
+    [(16, 16, (0.806, 1.0)), (120, 120, (0.969, 1.0)), (0, 16, (0.0, 0.194)), (8, 10, (0.490, 0.943))],
+)
+def test_a_share_has_wilsons_interval_also_when_all_records_are_right(
+    right: int, records: int, interval: tuple[float, float]
+) -> None:
+    found = estimate([1.0] * right + [0.0] * (records - right), "mean", 0)
+    assert (found.low, found.high) == (pytest.approx(interval[0], abs=0.001), pytest.approx(interval[1], abs=0.001))
 
 
 @pytest.mark.parametrize("statistic", ["p50", "p95"])

@@ -101,7 +101,11 @@ def test_a_record_that_comes_again_has_an_id_of_its_own() -> None:
         (b'{"answer": "Lima"}', "question", "nothing"),
         (b'{"question": "q"}', "answer", "nothing"),
         (b'{"question": "  ", "answer": "Lima"}', "question", "a blank text"),
-        (b'{"question": "q", "answer": []}', "answer", "list"),
+        (
+            b'{"question": "q", "answer": []}',
+            "answer",
+            "an empty list, such as that of a question without an answer",
+        ),
         (b'{"question": "q", "answer": ["Lima", ""]}', "answer", "a blank text"),
         (b'{"question": "q", "answer": null}', "answer", "nothing"),
         (b'{"question": "q \\ud800", "answer": "a"}', "question", "half of a character (a lone surrogate)"),
@@ -113,7 +117,7 @@ def test_a_wrong_field_is_reported_with_file_line_and_field(
     error = refusal(write(tmp_path, GOOD + b"\n" + line))
     assert isinstance(error, DatasetFieldError)
     assert f"{tmp_path / 'questions.jsonl'}, line 3, field '{field}'" in str(error)
-    assert f"found {found}." in str(error)
+    assert f"Found: {found}\n" in str(error)
 
 
 def test_a_wrong_field_of_csv_and_parquet_is_reported_with_its_place(tmp_path: Path) -> None:
@@ -127,13 +131,13 @@ def test_a_wrong_field_of_csv_and_parquet_is_reported_with_its_place(tmp_path: P
 def test_a_line_that_is_no_json_object_is_reported_with_file_and_line(tmp_path: Path, line: bytes) -> None:
     error = refusal(write(tmp_path, GOOD + line + b"\n"))
     assert isinstance(error, DatasetLineError)
-    assert f"{tmp_path / 'questions.jsonl'}, line 2;" in str(error)
+    assert f"{tmp_path / 'questions.jsonl'}, line 2\n" in str(error)
 
 
 @pytest.mark.parametrize(
     ("content", "place", "found"),
     [
-        (b"question,answer\na,b\nc,d,e\n", "line 3", "found more"),
+        (b"question,answer\na,b\nc,d,e\n", "line 3", "Found: more"),
         (b"question,question,answer\n", "line 1", "question, question, answer"),
         (b"question,answer\na,\xff\n", "line 2", "utf-8"),
         (b'question,answer\na,"b\n', "line 2", "unexpected end"),
@@ -142,7 +146,7 @@ def test_a_line_that_is_no_json_object_is_reported_with_file_and_line(tmp_path: 
 def test_a_broken_line_of_csv_is_reported(tmp_path: Path, content: bytes, place: str, found: str) -> None:
     error = refusal(write(tmp_path, content, "q.csv"))
     assert isinstance(error, DatasetLineError)
-    assert f"q.csv, {place};" in str(error)
+    assert f"q.csv, {place}\n" in str(error)
     assert found in str(error)
 
 

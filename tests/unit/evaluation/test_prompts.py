@@ -45,5 +45,5 @@ def test_examples_are_drawn_with_their_seed_from_questions_that_are_not_asked() 
 
 
 def test_too_few_examples_are_refused() -> None:
-    with pytest.raises(FewShotExamplesError, match=r"more\.jsonl; expected 3 .*; found 2"):
+    with pytest.raises(FewShotExamplesError, match=r"more\.jsonl\nExpected: 3 .*\nFound: 2"):
         choose_examples(DATASET, 3, DATASET.records[:8], seed=1)

@@ -145,4 +145,4 @@ def test_the_answer_is_read_from_every_known_shape(body: dict[str, Any], answer:
 def test_an_unknown_shape_is_refused_with_what_was_found(body: Any, found: str) -> None:
     with pytest.raises(ResponseSchemaError, match="no known shape") as refused:
         read_answer(body)
-    assert f"found {found}." in str(refused.value)
+    assert f"Found: {found}\n" in str(refused.value)

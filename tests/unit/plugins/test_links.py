@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -104,3 +105,26 @@ def test_links_reach_the_ui_without_an_airflow_plugin_that_registers_them() -> N
         },
         "upload": {"S3 Prefix": "_link_S3PrefixLink"},
     }
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "linked"),
+    [
+        (None, True),
+        ("https://bedrock.us-west-2.amazonaws.com", True),
+        ("https://vpce-0a1b2c.bedrock.us-west-2.vpce.amazonaws.com", True),
+        ("http://127.0.0.1:5555", False),
+        ("https://amazonaws.com.example.org", False),
+    ],
+)
+def test_a_task_links_to_the_console_unless_its_connection_leads_elsewhere(
+    endpoint_url: str | None, linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extra = {"region_name": "us-west-2"} | ({"endpoint_url": endpoint_url} if endpoint_url else {})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_LINKED", json.dumps({"conn_type": "aws", "extra": extra}))
+    sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier="j", aws_conn_id="aws_linked")
+    task_instance, arn = FakeTaskInstance(), "arn:aws:bedrock:us-west-2:123456789012:model-import-job/abcdefghijkl"
+    links.persist_in_console(links.BedrockModelImportJobLink, {"ti": task_instance}, sensor, sensor.hook)
+    assert bool(task_instance.xcoms) is linked
+    assert bool(links.console_url_for(arn, sensor.hook)) is linked
+    assert bool(sensor._error({"status": "failed", "job": {"job_arn": arn}}).console_url) is linked

@@ -24,7 +24,7 @@ def test_the_error_holds_every_error_with_its_remedy_and_survives_pickling() -> 
         raise_on_errors([ERROR, WARNING, ERROR._replace(check="region")])
     error = pickle.loads(pickle.dumps(caught.value))
     assert [finding.check for finding in error.findings] == ["bucket", "region"]
-    assert "ERROR bucket (b): there is no such bucket. Create it." in str(error)
+    assert "ERROR bucket (b): there is no such bucket\n  What to do: Create it." in str(error)
 
 
 def test_checks_that_a_passing_fault_left_open_are_done_again_when_nothing_else_is_wrong() -> None:
@@ -41,4 +41,4 @@ def test_what_is_wrong_is_told_at_once_together_with_what_could_not_be_checked()
 
 
 def test_a_note_has_no_remedy() -> None:
-    assert INFO.line() == "INFO connection (aws_default): http://127.0.0.1"
+    assert INFO.text() == "INFO connection (aws_default): http://127.0.0.1"

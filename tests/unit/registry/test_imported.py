@@ -27,7 +27,7 @@ def _version(arn: str = ARN) -> ModelVersion:
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
 def test_both_answers_of_bedrock_about_a_missing_model_mean_that_it_was_deleted(bedrock: Stubber, code: str) -> None:
     bedrock.add_client_error("get_imported_model", code)
-    with bedrock, pytest.raises(VersionNotImportedError, match=r"m, version 4; .* it was deleted"):
+    with bedrock, pytest.raises(VersionNotImportedError, match=r"(?s)m, version 4\n.* it was deleted"):
         check_imported("m", _version(), bedrock.client)
 
 

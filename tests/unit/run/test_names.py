@@ -71,7 +71,7 @@ def test_every_model_name_that_is_accepted_gives_names_the_service_accepts(
 
 @pytest.mark.parametrize("model_name", ["mistral-7b-v0.3", "Capitals", "a_b", "a--b", "", "-a", "x" * 41])
 def test_a_model_name_the_service_would_refuse_is_refused_before_any_work(model_name: str) -> None:
-    with pytest.raises(NameInvalidError, match="expected"):
+    with pytest.raises(NameInvalidError, match="Expected"):
         import_names(model_name, FIRST, "a-bucket", "models")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from include.registry.sagemaker import metadata_value
 from include.service.pricing import model_cost, storage_summary
 
 UNITS = {"customModelUnitsPerModelCopy": 2, "customModelUnitsVersion": "v1.0"}
@@ -11,7 +12,7 @@ def test_an_8b_model_costs_what_the_price_list_says() -> None:
     cost = model_cost(UNITS, "us-east-1")
     assert cost.window_dollars == pytest.approx(2 * 0.05718 * 5)
     assert cost.storage_month_dollars == pytest.approx(3.90)
-    assert "0.5718 USD per copy and 5 minutes of use, 3.90 USD storage a month" in cost.summary()
+    assert "0.5718 USD per copy and 5 minutes of use + 3.90 USD storage a month" in cost.summary()
 
 
 def test_the_price_depends_on_region_and_unit_version() -> None:
@@ -26,7 +27,7 @@ def test_the_price_depends_on_region_and_unit_version() -> None:
 def test_an_unknown_price_is_none_and_said_to_be_unknown(units: dict[str, object], region: str) -> None:
     cost = model_cost(units, region)
     assert (cost.window_dollars, cost.storage_month_dollars) == (None, None)
-    assert f"price in {region} unknown (prices of {cost.as_of})" in cost.summary()
+    assert f"price in {region} unknown. Prices of {cost.as_of}" in cost.summary()
 
 
 @pytest.mark.parametrize("units", [None, {}])
@@ -36,8 +37,14 @@ def test_a_model_without_units_has_no_price(units: dict[str, object] | None) -> 
     assert "Bedrock did not report" in cost.summary()
 
 
+@pytest.mark.parametrize("units", [UNITS, None, {**UNITS, "customModelUnitsVersion": "v9.9"}])
+def test_a_cost_is_the_same_after_the_registry_has_held_it(units: dict[str, object] | None) -> None:
+    summary = model_cost(units, "us-east-1").summary()
+    assert metadata_value(summary) == summary
+
+
 def test_the_prices_carry_their_date() -> None:
-    assert "prices of 2026-09-30" in model_cost(UNITS, "us-east-1").summary()
+    assert "Prices of 2026-09-30" in model_cost(UNITS, "us-east-1").summary()
 
 
 def test_storing_several_models_is_summed_and_unknown_prices_are_counted() -> None:

@@ -68,7 +68,7 @@ def test_the_longest_unused_source_makes_room(tmp_path: Path) -> None:
 def test_what_a_run_may_still_read_is_not_removed_for_another(tmp_path: Path) -> None:
     cache = SourceCache(tmp_path, max_bytes=1000)
     cache.get("a", writes(600))
-    with pytest.raises(CacheFullError, match=r"1 entries cannot be removed.*cache_gigabytes.*for 60 minutes"):
+    with pytest.raises(CacheFullError, match=r"(?s)1 entries cannot be removed.*cache_gigabytes.*for 60 minutes"):
         cache.get("b", writes(600))
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["a"]
 

@@ -51,7 +51,7 @@ def test_what_was_taken_and_what_was_left_is_said() -> None:
 
 @pytest.mark.parametrize("paths", [[], ["config.json"], ["model.safetensors"], ["1 other files"]])
 def test_a_source_without_a_checkpoint_is_named_with_what_it_holds(paths: list[str]) -> None:
-    with pytest.raises(SourceEmptyError, match=f"s3://b/p; .* found {paths[0] if paths else 'nothing'}"):
+    with pytest.raises(SourceEmptyError, match=f"(?s)s3://b/p\n.*Found: {paths[0] if paths else 'nothing'}"):
         find_checkpoint("s3://b/p", paths)
 
 

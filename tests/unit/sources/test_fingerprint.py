@@ -75,7 +75,7 @@ def test_a_missing_or_empty_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceFolderMissingError, match="nowhere"):
         describe_folder(tmp_path / "nowhere")
     (tmp_path / "notes.md").write_text("nothing")
-    with pytest.raises(SourceEmptyError, match="found 1 other files"):
+    with pytest.raises(SourceEmptyError, match="Found: 1 other files"):
         describe_folder(tmp_path)
 
 

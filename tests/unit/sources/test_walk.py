@@ -76,7 +76,7 @@ def test_a_folder_without_a_model_is_refused_without_naming_its_files(tmp_path: 
     (tmp_path / "salaries.csv").write_text("a")
     (tmp_path / "id_rsa").write_text("a")
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(SourceEmptyError, match=r"found config\.json, 2 other files") as refused:
+    with pytest.raises(SourceEmptyError, match=r"Found: config\.json, 2 other files") as refused:
         names(tmp_path)
     assert "salaries" not in str(refused.value)
     assert "id_rsa" not in str(refused.value)

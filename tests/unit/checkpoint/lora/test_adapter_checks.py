@@ -26,15 +26,15 @@ from tests.support.tiny_models import (
 )
 
 LOST: dict[str, tuple[dict[str, Any], str, str]] = {
-    "a layer": ({}, ".layers.1.", "4 modules; found 2, none for model.layers.1.self_attn.q_proj"),
-    "a module": ({}, "v_proj", "4 modules; found 2, none for model.layers.0.self_attn.v_proj"),
-    "a layer of a regular expression": ({"target_modules": r".*\.q_proj"}, ".layers.1.", "found 1"),
-    "a layer of those to transform": ({"layers_to_transform": [1]}, "1.self_attn.q_proj", "found 1"),
-    "all linear layers but one": ({"target_modules": "all-linear"}, "0.mlp.down_proj", "14 modules; found 13"),
+    "a layer": ({}, ".layers.1.", "4 modules\nFound: 2, none for model.layers.1.self_attn.q_proj"),
+    "a module": ({}, "v_proj", "4 modules\nFound: 2, none for model.layers.0.self_attn.v_proj"),
+    "a layer of a regular expression": ({"target_modules": r".*\.q_proj"}, ".layers.1.", "Found: 1"),
+    "a layer of those to transform": ({"layers_to_transform": [1]}, "1.self_attn.q_proj", "Found: 1"),
+    "all linear layers but one": ({"target_modules": "all-linear"}, "0.mlp.down_proj", "14 modules\nFound: 13"),
     "a module trained whole": ({"modules_to_save": ["lm_head"]}, "lm_head", "modules_to_save"),
     "a norm trained whole": ({"modules_to_save": ["norm"]}, "1.input_layernorm", "none for model.layers.1.input_lay"),
     "DoRA's magnitudes": ({"use_dora": True}, "magnitude", "use_dora"),
-    "one of DoRA's magnitudes": ({"use_dora": True}, "0.self_attn.q_proj.lora_magnitude", "4 modules; found 3"),
+    "one of DoRA's magnitudes": ({"use_dora": True}, "0.self_attn.q_proj.lora_magnitude", "4 modules\nFound: 3"),
     "its token rows": ({"trainable_token_indices": [3, 4]}, "trainable_tokens_delta", "trainable_token_indices"),
 }
 
@@ -56,7 +56,7 @@ def test_a_bias_that_was_trained_and_lost_is_refused(tmp_path: Path) -> None:
     )
     adapter = edit_adapter(adapter, without("1.self_attn.k_proj.bias"))
 
-    with pytest.raises(refusals.AdapterIncompleteError, match=r'bias = "all".*none for model\.layers\.1'):
+    with pytest.raises(refusals.AdapterIncompleteError, match=r'(?s)bias = "all".*none for model\.layers\.1'):
         merge_to_folder(base, adapter, tmp_path)
 
 
