@@ -75,7 +75,8 @@ def _first_alternative(message: Message) -> Message:
 
 def normalised(text: str) -> str:
     """Return the text without differences of case, white space and Unicode's spellings."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    composed = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(composed.casefold().split())
 
 
 def words(text: str) -> list[str]:

@@ -26,6 +26,7 @@ from include.run.evaluation_set import read_evaluation_set
 from include.sources.fingerprint import describe_folder, fingerprint
 from include.training.conversations import Conversation
 from include.training.data_report import DataReport, InputFile, Side
+from include.training.encoding import Encoder
 from include.training.errors import TrainingSectionMissingError
 from include.training.example_files import ExampleFile
 from include.training.gathering import Gathered, gather
@@ -40,6 +41,7 @@ from include.training.tokenizers import write_tokenizer
 
 log = logging.getLogger(__name__)
 TOKENIZER, REPORT, PAGE, SETTINGS = "tokenizer", "data_report.json", "data_report.html", "settings.json"
+TRIED_RECORDS = 16
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,11 @@ def _prepare(job: Preparation, training: TrainingConfig, work: Path) -> DataRepo
 
 
 def _check(job: Preparation, tokenizer: Any, first: Sequence[Conversation]) -> None:
-    """Compare the prompts of training and evaluation, with the system prompt that the first records share, if any."""
+    """Refuse a template that the first records, or the evaluation, are not made for, before the others are read.
+
+    A system prompt that all of the first records have may be in the evaluation's prompt.
+    """
+    Encoder(tokenizer, job.training.data, job.training.max_sequence_length).encode(first[:TRIED_RECORDS])
     system_prompts = {conversation.system_prompt for conversation in first}
     shared = system_prompts.pop() if len(system_prompts) == 1 else None
     check_prompt_template(tokenizer, job.config.evaluation, shared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def shingles(texts: Sequence[str]) -> Shingles:
     """Return the hashes of every run of ``SHINGLE_WORDS`` words; a text of fewer words has none."""
     split = [words(text) for text in texts]
     lengths = np.array([len(text) for text in split], np.int64)
-    hashed = np.fromiter((_WORD_HASHES[word] for text in split for word in text), np.uint64, int(lengths.sum()))
+    hashed = np.fromiter(map(_WORD_HASHES.__getitem__, chain.from_iterable(split)), np.uint64, int(lengths.sum()))
     counts = np.maximum(lengths - SHINGLE_WORDS + 1, 0)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     return Shingles(_rolled(hashed)[_whole_runs(lengths)], starts)
@@ -58,9 +59,9 @@ def shingles(texts: Sequence[str]) -> Shingles:
 
 def _rolled(hashed: Hashes) -> Hashes:
     """Return for each word the hash of it and the words after it."""
-    rolled = np.zeros_like(hashed)
+    rolled, padded = np.zeros_like(hashed), np.pad(hashed, (0, SHINGLE_WORDS))
     for place in range(SHINGLE_WORDS):
-        rolled[: len(hashed) - place] = rolled[: len(hashed) - place] * _FACTOR + hashed[place:]
+        rolled = rolled * _FACTOR + padded[place : place + len(hashed)]
     return (rolled ^ (rolled >> np.uint64(31))) * _MIX
 
 
