@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from include.evaluation.errors import DatasetFormatError, DatasetTooLargeError
 
-BUFFER_BYTES = 2**20
+BUFFER_BYTES = 128 * 2**10
 
 
 def unpacked(uri: str, file: BinaryIO, max_bytes: int) -> BinaryIO:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from include.aws.s3_uri import is_s3_uri
+from include.aws.transient import error_code
 from include.checkpoint.errors import SourceUnreadableError
 from include.checkpoint.files.reading import UriReader
 from include.config.account import AccountConfig
 from include.config.training import Format
 from include.evaluation.dataset_formats import Row, read_rows
+from include.evaluation.dataset_source import ABSENT_CODES
 from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError
 from include.run.local_paths import local_path
 from include.sources.errors import ClientMissingError, SourceFileChangedError
@@ -43,7 +45,7 @@ def open_training_file(data: str, account: AccountConfig, s3: Any, folder: Path)
 
     Raises:
         LocalPathOutsideError: it is a file that may not be read.
-        DatasetNotFoundError: there is no such file.
+        DatasetNotFoundError: there is no such file or object.
         DatasetUnreadableError: it cannot be read; S3RequestError and SourceChangedError for an object.
         SourceFileChangedError: the file was written to meanwhile.
     """
@@ -119,6 +121,8 @@ def _fetched(uri: str, account: AccountConfig, s3: Any, path: Path) -> Path:
         pin = PatientReader(UriReader(s3)).pin(uri)
         ObjectStream(s3, pin, RateLimit(account.bytes_per_second)).download(path)
     except SourceUnreadableError as error:
+        if error_code(error.__cause__ or error) in ABSENT_CODES:
+            raise DatasetNotFoundError(uri) from error
         raise DatasetUnreadableError(uri, error.found) from error
     return path
 

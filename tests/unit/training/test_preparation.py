@@ -18,6 +18,7 @@ from include.checkpoint.errors import OutputExistsError
 from include.errors import ModelImportError
 from include.evaluation.errors import DatasetNotFoundError
 from include.run.local_paths import LocalPathOutsideError
+from include.run.workspace import PROJECT_ROOT
 from include.training import __main__ as command
 from include.training import errors
 from include.training.data_report import DataReport
@@ -236,11 +237,14 @@ def run_command(folder: Path, training: dict[str, Any], *options: str) -> int:
     return command.main(["prepare", *map(str, places), *options])
 
 
-def test_the_command_prepares_the_demos_training_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    training = {"data": "include/demo/capitals_train.jsonl", "format": "prompt_completion", "held_out": 0.05}
-    assert run_command(tmp_path, training) == 0
+def test_the_command_prepares_the_demos_training_set_as_its_page_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = PROJECT_ROOT / "dags" / "models" / "capitals.yaml"
+    places = ["--config", model, "--base", BASE, "--out", tmp_path / "out"]
+    assert command.main(["prepare", *map(str, places)]) == 0
     said = capsys.readouterr()
-    assert "420 rows, 420 used" in said.out
+    assert f"```text\n{said.out}```" in (PROJECT_ROOT / "docs" / "fine-tuning.md").read_text("utf-8")
     assert "data_report.html" in said.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("data_report.html", "data_report.json", "held_out.safetensors"),
