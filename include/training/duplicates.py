@@ -20,7 +20,8 @@ NEAR = 0.8
 BANDS, ROWS = 8, 3
 #: Of the records with one band in common, each is compared with the last so many, so that no group takes long.
 MOST_COMPARED = 8
-_KEPT_TEXTS = 4096
+#: Those that the next record of a group is compared with.
+_KEPT_TEXTS = 4 * MOST_COMPARED
 _RANDOM = np.random.Generator(np.random.PCG64(20_000))  # fixed: the same records are compared every time
 _FACTORS = _RANDOM.integers(1, 2**63, BANDS * ROWS, np.uint64) * np.uint64(2) + np.uint64(1)
 _BAND_FACTOR = np.uint64(0x9E3779B97F4A7C15)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ def asked(question: str, answer: str, place: str = "line 1", system: str | None 
     return Conversation(place, (*before, Message("user", question), Message("assistant", answer)))
 
 
-def write_jsonl(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
     """Write the rows as JSON Lines."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
     return path
 
 

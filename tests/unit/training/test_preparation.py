@@ -168,6 +168,15 @@ def test_examples_that_are_too_long_are_left_out_and_counted(tmp_path: Path) -> 
     assert report.examples.too_long == 1
     assert report.train.examples + report.held_out.examples == 100
     assert report.lengths.longest > 64
+    assert "limit: 64" in (tmp_path / "out" / "data_report.html").read_text("utf-8")
+
+
+def test_the_page_shows_what_is_in_the_data_and_runs_nothing_of_it(tmp_path: Path) -> None:
+    prepare(preparation(tmp_path, [{"prompt": "<script>alert(1)</script>", "completion": "<b>x</b>"}, *ROWS]))
+    page = (tmp_path / "out" / "data_report.html").read_text("utf-8")
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
+    assert "<b>x</b>" not in page
 
 
 def test_questions_of_the_evaluation_are_refused_with_where_they_are(tmp_path: Path) -> None:
