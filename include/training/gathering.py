@@ -86,7 +86,23 @@ def gather(
         LeakageError: the evaluation's questions are among them, and ``training.leakage`` is refuse.
         NothingSelectedError: no record is left; also what iterating ``records`` raises.
     """
-    notes, progress = _Notes(training, evaluation), StageProgress(report, "Reading", "rows")
+    notes = _Notes(training, evaluation)
+    _read(records, spool, notes, check, StageProgress(report, "Reading", "rows"))
+    if not len(spool):
+        found = f"{records.rows:,} rows, {records.not_selected:,} not selected, {records.blank:,} blank"
+        raise NothingSelectedError(training.data, found)
+    if notes.leaked and training.leakage == "refuse":
+        raise LeakageError(training.data, evaluation.uri, len(notes.leaked), tuple(notes.leaks))
+    return _chosen(records, spool, training, notes)
+
+
+def _read(
+    records: RecordReader,
+    spool: Spool,
+    notes: _Notes,
+    check: Callable[[Sequence[Conversation]], None],
+    progress: StageProgress,
+) -> None:
     for batch in batches(records, BATCH_RECORDS):
         if not len(spool):
             check(batch)
@@ -94,12 +110,6 @@ def gather(
         spool.add(batch)
         progress.update(records.rows)
     progress.finish(records.rows)
-    if not len(spool):
-        found = f"{records.rows:,} rows, {records.not_selected:,} not selected, {records.blank:,} blank"
-        raise NothingSelectedError(training.data, found)
-    if notes.leaked and training.leakage == "refuse":
-        raise LeakageError(training.data, evaluation.uri, len(notes.leaked), tuple(notes.leaks))
-    return _chosen(records, spool, training, notes)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
