@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 _ENVIRONMENT = (
     *("PATH", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "LD_LIBRARY_PATH"),
@@ -33,16 +32,21 @@ class Limits(NamedTuple):
         return self.seconds * 3 + 30
 
 
-def run_limited(script: str, job: bytes, output: IO[bytes], limits: Limits) -> str | None:
+def run_limited(script: str, job: bytes | IO[bytes], output: IO[bytes], limits: Limits) -> str | None:
     """Run a Python file, which reads ``job`` from its standard input and writes to ``output``, a file.
+
+    A ``job`` that is a file on the disk is the process's standard input itself, from its start, and is never in memory.
 
     Returns None when it ended well, else why it did not: the last line it said, or how it was ended.
     """
     command = [sys.executable, "-P", __file__, script, *map(str, limits)]
+    given: dict[str, Any] = {"input": job} if isinstance(job, bytes) else {"stdin": job}
+    if not isinstance(job, bytes):
+        os.lseek(job.fileno(), 0, os.SEEK_SET)
     try:
         done = subprocess.run(
             command,
-            input=job,
+            **given,
             stdout=output,
             stderr=subprocess.PIPE,
             env=process_environment(),

@@ -33,8 +33,9 @@ _FORM_KEYS = (
     "propertyNames", "additionalProperties", "items", "maxItems",
 )  # fmt: skip
 _BOUNDS = ("minimum", "maximum")
-#: Not parameters of a run: Airflow reads the schedule with the DAG file, and the rest is not a run's to set.
-_NOT_IN_FORM = {"schedule", "run_may_change", "account"}
+#: Not parameters of a run: Airflow reads the schedule with the DAG file, an import does not train, and the rest is not
+#: a run's to set.
+_NOT_IN_FORM = {"schedule", "run_may_change", "account", "training"}
 
 
 class Field(NamedTuple):

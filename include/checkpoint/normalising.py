@@ -49,7 +49,7 @@ def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeRead
     stale = _unindexed_shards(checkpoint, reader)
     headers = sound_headers(checkpoint, stale, reader)
     weights = header_changes(headers, separate_tensors(read_json_if_any(checkpoint, CONFIG, reader)))
-    template = _template(checkpoint, reader) if {TOKENIZER_CONFIG, TEKKEN} & set(checkpoint.names()) else None
+    template = separate_template(checkpoint, reader) if {TOKENIZER_CONFIG, TEKKEN} & set(checkpoint.names()) else None
     changed, notes = _metadata(checkpoint, headers, template, reader)
     changed |= _renamed_index(checkpoint, weights, reader)
     made, made_notes = _made_index(checkpoint, headers, weights)
@@ -252,7 +252,7 @@ def normalise_tokenizer(config: Mapping[str, Any], template: str | None) -> tupl
     return result, notes
 
 
-def _template(checkpoint: Checkpoint, reader: RangeReader) -> str | None:
+def separate_template(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> str | None:
     """Return the chat template of a separate file, which takes precedence over the one in tokenizer_config.json."""
     if TEMPLATE in checkpoint.names():
         return read_text(checkpoint.file(TEMPLATE), reader)

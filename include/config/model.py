@@ -12,6 +12,7 @@ from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, why_
 from include.config.parsing import nearest, parse
 from include.config.part import Part, Score, Text, field_paths
 from include.config.schedule import Schedule
+from include.config.training import TrainingConfig
 
 
 class ComparisonConfig(Part):
@@ -111,6 +112,9 @@ class ModelConfig(Part):
     approval: ApprovalConfig = ApprovalConfig()
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
+    training: TrainingConfig | None = Field(
+        default=None, description="On what, and how, the adapter is trained; read by `python -m include.training`."
+    )
     schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
     run_may_change: tuple[str, ...] = Field(
         default=(),
@@ -139,7 +143,7 @@ class ModelConfig(Part):
 
 def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample``."""
-    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account"}
+    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "training"}
     sections = {path.partition(".")[0] for path in field_paths(ModelConfig) if "." in path}
     return tuple(
         path for path in field_paths(ModelConfig) if path.partition(".")[0] not in fixed and path not in sections

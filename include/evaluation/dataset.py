@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import logging
 import random
@@ -92,7 +93,8 @@ def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any 
     uri = str(place)
     content = read_bytes(uri, s3)
     finders = [_Finder(uri, location) for location in (locations.question, locations.answer, locations.category)]
-    records = tuple(_record(uri, index, row, *finders) for index, row in enumerate(read_rows(uri, content)))
+    rows = read_rows(uri, io.BytesIO(content))
+    records = tuple(_record(uri, index, row, *finders) for index, row in enumerate(rows))
     if not records:
         raise DatasetEmptyError(uri)
     _refuse_large_categories(uri, {record.category for record in records if record.category})
@@ -182,7 +184,7 @@ def _text(uri: str, row: Row, location: str, value: Any) -> str:
     if isinstance(value, int | float):  # such as a ClassLabel, or an answer that is a number
         return json.dumps(value)
     if isinstance(value, str) and value.strip():
-        if _has_surrogates(value):
+        if has_surrogates(value):
             raise DatasetFieldError(uri, row.place, location, "half of a character (a lone surrogate)")
         return value
     raise DatasetFieldError(uri, row.place, location, _describe(value))
@@ -201,6 +203,10 @@ def _describe(value: Any) -> str:
     return type(value).__name__
 
 
-def _has_surrogates(text: str) -> bool:
-    """Return whether the text holds lone surrogates, which JSON can escape but UTF-8 cannot encode."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+def has_surrogates(text: str) -> bool:
+    """Return whether the text holds what JSON can escape and UTF-8 cannot encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

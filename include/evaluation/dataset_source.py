@@ -14,7 +14,7 @@ from include.evaluation.errors import DatasetNotFoundError, DatasetTooLargeError
 #: A data set is held in memory. A million questions with their answers stay below this.
 MAX_BYTES = 256_000_000
 
-_ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+ABSENT_CODES = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
 
 
 def read_bytes(uri: str, s3: Any) -> bytes:
@@ -45,7 +45,7 @@ def _from_s3(uri: str, s3: Any) -> bytes:
         _check_size(uri, answer["ContentLength"])
         content: bytes = answer["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
+        if error.response["Error"]["Code"] in ABSENT_CODES:
             raise DatasetNotFoundError(uri) from error
         raise DatasetUnreadableError(uri, str(error)) from error
     except NO_ANSWER as error:

@@ -12,7 +12,7 @@ class DatasetNotFoundError(ModelImportError):
 
     def __init__(self, uri: str) -> None:
         super().__init__(
-            "The evaluation data set does not exist", uri, remedy="Give a path or s3:// URI that this worker can read."
+            "The data set does not exist", uri, remedy="Give a path or s3:// URI that this worker can read."
         )
 
 
@@ -21,7 +21,7 @@ class DatasetUnreadableError(ModelImportError):
 
     def __init__(self, uri: str, found: str) -> None:
         remedy = "Check the permissions of the AWS connection, or of the folder."
-        super().__init__("The evaluation data set cannot be read", uri, found=found, remedy=remedy)
+        super().__init__("The data set cannot be read", uri, found=found, remedy=remedy)
 
 
 class DatasetTooLargeError(ModelImportError):
@@ -29,7 +29,7 @@ class DatasetTooLargeError(ModelImportError):
 
     def __init__(self, uri: str, limit: int, found: int) -> None:
         super().__init__(
-            "The evaluation data set is too large",
+            "The data set is too large",
             uri,
             f"at most {limit:,} bytes",
             f"{found:,} bytes",
@@ -42,7 +42,7 @@ class DatasetFormatError(ModelImportError):
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         remedy = "Write it as JSON Lines, CSV or Parquet."
-        super().__init__("The evaluation data set has no known format", uri, expected, found, remedy)
+        super().__init__("The data set has no known format", uri, expected, found, remedy)
 
 
 class DatasetLocationError(ModelImportError):
@@ -50,7 +50,7 @@ class DatasetLocationError(ModelImportError):
 
     def __init__(self, uri: str, location: str, found: str) -> None:
         super().__init__(
-            "A location in the evaluation data set cannot be read",
+            "A location in the data set cannot be read",
             f"{uri}, location {location!r}",
             "the name of a column or a JMESPath expression",
             found,
@@ -62,7 +62,7 @@ class DatasetEmptyError(ModelImportError):
     """The data set has no records."""
 
     def __init__(self, uri: str) -> None:
-        super().__init__("The evaluation data set holds no record", uri, "at least one", "none")
+        super().__init__("The data set holds no record", uri, "at least one", "none")
 
 
 class DatasetLineError(ModelImportError):
@@ -70,7 +70,7 @@ class DatasetLineError(ModelImportError):
 
     def __init__(self, uri: str, place: str, expected: str, found: str) -> None:
         super().__init__(
-            "A line of the evaluation data set is not a valid record",
+            "A line of the data set is not a valid record",
             f"{uri}, {place}",
             expected,
             found,
@@ -83,7 +83,7 @@ class DatasetFieldError(ModelImportError):
 
     def __init__(self, uri: str, place: str, field: str, found: str) -> None:
         super().__init__(
-            "A field of the evaluation data set is wrong",
+            "A field of the data set is wrong",
             f"{uri}, {place}, field {field!r}",
             "a text that is not blank or a number, or for answers a list of such",
             found,
@@ -98,7 +98,7 @@ class DatasetCategoriesError(ModelImportError):
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         super().__init__(
-            "The categories of the evaluation data set are too many or too long",
+            "The categories of the data set are too many or too long",
             uri,
             expected,
             found,

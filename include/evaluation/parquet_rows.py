@@ -1,11 +1,12 @@
 """Read Parquet from standard input and write each row as a line of JSON; ``dataset_formats`` runs it within limits.
 
+Standard input is a file: of a data set that is larger than the memory, only some rows are read at a time.
+
 A Parquet file of a kilobyte can say it holds little and unpack to a gigabyte: only a limit of the process holds.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from typing import Any
@@ -21,7 +22,7 @@ def main() -> None:
 
     pyarrow.set_cpu_count(1)
     try:
-        file = parquet.ParquetFile(io.BytesIO(sys.stdin.buffer.read()), pre_buffer=False)
+        file = parquet.ParquetFile(sys.stdin.buffer, pre_buffer=False)
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             for values in _without_nanoseconds(batch).to_pylist():
                 sys.stdout.write(json.dumps(values, default=_other) + "\n")

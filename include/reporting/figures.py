@@ -72,6 +72,22 @@ def latency_figure(name: str, latencies: tuple[Sequence[float], Sequence[float]]
         return _svg(figure, name, title)
 
 
+def lengths_figure(name: str, edges: Sequence[int], counts: Sequence[int], limit: int, title: str) -> str:
+    """Return a histogram of lengths in tokens, with a line at the limit, as SVG."""
+    import matplotlib as mpl
+
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure, axes = _axes(2.8)
+        axes.stairs(counts, edges, fill=True, color=COLOURS["candidate"])
+        if limit <= edges[-1]:
+            axes.axvline(limit, color=COLOURS["champion"], linestyle="--", linewidth=2, label=f"limit: {limit:,}")
+            axes.legend()
+        axes.set_xlim(left=0)
+        axes.set_xlabel("tokens")
+        axes.set_ylabel("examples")
+        return _svg(figure, name, title)
+
+
 def _axes(height: float) -> tuple[Figure, Axes]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -97,6 +97,13 @@ def test_a_required_field_without_a_value_is_named() -> None:
         run_config_of(None, {"model_name": "capitals", "base": "base"}, NO_FILES)
 
 
+def test_an_imports_form_has_no_field_of_the_training() -> None:
+    file = model(training={"data": "train.jsonl", "format": "messages"})
+    for params in (form_params(None), form_params(file)):
+        assert [name for name in params if name.startswith("training")] == []
+    assert run_config(file, {}).training == file.training
+
+
 def test_prompts_are_fields_of_several_lines() -> None:
     params = build_import_dag("import_model", None).params
     several = {name for name in params if params.get_param(name).schema.get("format") == "multiline"}
