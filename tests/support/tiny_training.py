@@ -29,6 +29,8 @@ SETTINGS: dict[str, Any] = {
     "base_name": "tiny",
 }
 
+NO_DROPOUT = {"lora": {**SETTINGS["lora"], "dropout": 0.0}}
+
 Example = tuple[Sequence[int], Sequence[int]]
 """The tokens of an example, and 1 for each that counts in the loss."""
 

@@ -18,6 +18,8 @@ from include.training.container.folders import Folders
 
 POLL_SECONDS = 0.005
 
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # or tokenizers warns of every fork
+
 
 class ForkedJob:
     """One run of the training script in as many processes as asked for; its log is job.log in the job's folder."""
