@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 import signal
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,8 +46,8 @@ def test_interrupted_at_a_random_moment_a_training_ends_with_the_same_adapter(
             _check_next_run(job, undisturbed, world)
         else:
             ended += 1
-    print(
-        f"\n{method}, {world} processes, {number.name}: {count} of {count} resumed bit-identical, after steps {moments}"
+    sys.stdout.write(
+        f"\n{method}, {world} processes, {number.name}: {count} of {count} resumed bit-identical, after steps {moments}\n"
     )
 
 
