@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import torch
 import torch.distributed as dist
 
 from include.training.container.errors import DeviceUnsuitableError
+
+KIB = 1024
+"""The unit of ru_maxrss on Linux."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class Processes:
     def is_first(self) -> bool:
         """Whether this process writes files and prints losses."""
         return self.rank == 0
+
+    def peak_memory(self) -> int:
+        """Return the most bytes that this process has held at once: on its GPU, or in memory without one."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
 
     def total(self, *values: float) -> list[float]:
         """Return the sum of each value over all processes."""

@@ -89,6 +89,7 @@ def train(folders: Folders, inputs: Inputs, processes: Processes) -> bool:
     if processes.is_first:
         card = training_card(history, **_facts(inputs, processes))
         write_results(folders.model, model, adapter, folders.tokenizer, card)
+        print(f"Peak memory of the first process: {card['peak_memory_gib']} GiB")
         print(f"Wrote the adapter to {folders.model}", flush=True)
     return True
 
@@ -116,6 +117,7 @@ def _facts(inputs: Inputs, processes: Processes) -> dict[str, Any]:
         "settings": inputs.settings.as_json(),
         "processes": processes.world,
         "device": torch.cuda.get_device_name(processes.device) if cuda else "cpu",
+        "peak_memory_gib": round(processes.peak_memory() / 2**30, 3),
     }
 
 

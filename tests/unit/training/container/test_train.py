@@ -88,6 +88,7 @@ def test_the_card_says_what_the_adapter_was_made_of(finished: ForkedJob) -> None
     assert [loss for _, loss in card["losses"]["held_out"]] == pytest.approx(finished.losses("held_out_loss"), abs=1e-7)
     assert card["steps"] == len(finished.losses())
     assert card["seconds"] > 0
+    assert 0 < card["peak_memory_gib"] < 100
 
 
 def test_sagemakers_metrics_are_found_in_the_log(finished: ForkedJob) -> None:
