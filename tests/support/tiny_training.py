@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from include.training.container import bootstrap
 from include.training.container.folders import Folders
 from tests.support.tiny_mistral import save_tiny_mistral
 
@@ -78,3 +80,11 @@ def change_settings(folders: Folders, settings: dict[str, Any]) -> None:
     folders.settings.parent.mkdir(parents=True, exist_ok=True)
     values = {name: value for name, value in (SETTINGS | settings).items() if value is not None}
     folders.settings.write_text(json.dumps(values), "utf-8")
+
+
+def ship(folders: Folders, requirements: str = "") -> Path:
+    """Put the script into the job's code channel, and return its entrypoint."""
+    code = folders.channel("code")
+    shutil.copytree(bootstrap.HERE, code, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    (code / "requirements.txt").write_text(requirements, "utf-8")
+    return code / "bootstrap.py"

@@ -97,7 +97,7 @@ def _mapped(path: Path, header: dict[str, Any], start: int, name: str) -> Intege
         raise ExamplesFileError(str(path), f"{name}: {stored} with one dimension, not empty", json.dumps(entry))
     try:
         return np.memmap(path, dtype, "r", start + entry["data_offsets"][0], (entry["shape"][0],))
-    except ValueError as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise ExamplesFileError(str(path), f"{entry['shape'][0]} elements of {name}", str(error)) from None
 
 
@@ -106,7 +106,7 @@ def _digest(arrays: dict[str, Integers]) -> str:
     for array in arrays.values():
         flat = array.view("u1")
         for begin in range(0, len(flat), _BLOCK):
-            digest.update(memoryview(flat[begin : begin + _BLOCK]))
+            digest.update(flat[begin : begin + _BLOCK].data)
     return digest.hexdigest()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,20 +13,11 @@ import pytest
 
 from include.training.container import bootstrap
 from include.training.container.folders import Folders
-from tests.support.tiny_training import make_job
+from tests.support.tiny_training import make_job, ship
 from tests.support.training_processes import steps_done
 
-SOURCES = Path(bootstrap.__file__).parent
 ONE_HOST = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "eth0"}
 TWO_HOSTS = {"current_host": "algo-2", "hosts": ["algo-2", "algo-1"], "network_interface_name": "eth0"}
-
-
-def ship(folders: Folders, requirements: str = "") -> Path:
-    """Put the script into the job's code channel, and return its entrypoint."""
-    code = folders.channel("code")
-    shutil.copytree(SOURCES, code, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    (code / "requirements.txt").write_text(requirements, "utf-8")
-    return code / "bootstrap.py"
 
 
 def run_entrypoint(script: Path, folders: Folders, **environment: str) -> subprocess.CompletedProcess[str]:
