@@ -50,11 +50,10 @@ def test_interrupted_at_a_random_moment_a_training_ends_with_the_same_adapter(
         if _interrupt(ForkedJob(job, world), rng.randrange(steps), rng.uniform(0, step_seconds), number):
             moments.append(steps_done(job))
             _check_next_run(job, undisturbed, world)
+            sys.stdout.write(f"\nbit-identical after an interruption behind step {moments[-1]} of {steps}")
         else:
             ended += 1
-    sys.stdout.write(
-        f"\n{method}, {world} processes, {number.name}: {count} resumed bit-identical, after steps {moments}\n"
-    )
+    sys.stdout.write(f"\n{method}, {world} processes, {number.name}: {count} of {count} bit-identical, {moments}\n")
 
 
 def _copy_of(job: Folders, folder: Path) -> Folders:
