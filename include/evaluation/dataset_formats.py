@@ -57,8 +57,11 @@ def read_rows(uri: str, file: BinaryIO, max_bytes: int | None = None) -> Iterato
     """
     max_bytes = max_bytes or MAX_UNPACKED_BYTES
     path = PurePosixPath(uri)
-    if path.suffix.lower() == GZIP:
+    while path.suffix.lower() == GZIP:
         path, file = path.with_suffix(""), unpacked(uri, file, max_bytes)
+    file = file if hasattr(file, "peek") else io.BufferedReader(file)  # type: ignore[type-var]
+    if file.peek(len(_GZIP_MARK)).startswith(_GZIP_MARK):  # without the ending, as with Content-Encoding gzip in S3
+        file = unpacked(uri, file, max_bytes)
     ending = path.suffix.lower()
     if ending not in _READERS:
         expected = f"an ending of {', '.join(_READERS)}, with {GZIP} behind it or not"
@@ -99,6 +102,14 @@ def _json_lines(uri: str, file: BinaryIO, _: int) -> Iterator[Row]:
         if not isinstance(values, dict):
             raise DatasetLineError(uri, place, "a JSON object", type(values).__name__)
         yield Row(place, values)
+
+
+def _expected(line: bytes) -> str:
+    if line.strip().endswith(b"},"):
+        return "a JSON object without a comma after it"
+    if line.strip() == b"[":
+        return "a JSON object; a file that is one array of them ends in .json"
+    return "a JSON object"
 
 
 def _lines(uri: str, file: BinaryIO) -> Iterator[bytes]:

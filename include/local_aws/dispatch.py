@@ -20,6 +20,7 @@ from include.local_aws.http_handler import KeepAliveRequestHandler
 from include.local_aws.s3.guard import S3Guard
 from include.local_aws.s3.stored_bytes import ByteStore
 from include.local_aws.settings import Settings
+from include.local_aws.training.jobs import TrainingJobs
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -31,10 +32,11 @@ BEDROCK_SERVICES = ("bedrock", "bedrockruntime", "bedrockagent")
 class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
     """moto's dispatcher by signature, with the stand-in's own paths and apps."""
 
-    def __init__(self, settings: Settings, byte_store: ByteStore) -> None:
+    def __init__(self, settings: Settings, byte_store: ByteStore, training: TrainingJobs) -> None:
         super().__init__(self._create_app)
         self._byte_store = byte_store
-        self._bedrock = _bedrock_app(settings)
+        self._bedrock = _bedrock_app(settings, training)
+        self.close = training.end_all
 
     def get_application(self, environ: WSGIEnvironment) -> Any:
         """Return the app for a request."""
@@ -63,8 +65,14 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
         return S3Guard(app, self._byte_store) if service == "s3" else app
 
 
-def _bedrock_app(settings: Settings) -> Flask:
+def _bedrock_app(settings: Settings, training: TrainingJobs) -> Flask:
     app = create_bedrock_app(settings)
+
+    def script_training(fault: str) -> tuple[dict[str, Any], int]:
+        known = training.faults.script(fault, request.get_json(silent=True) or {})
+        return ({}, 200) if known else ({"message": f"There is no such fault of training jobs: {fault}"}, 400)
+
+    app.add_url_rule(f"{OWN_PATH}training/<fault>", "training", script_training, methods=["POST"])
     app.add_url_rule(HEALTH_PATH, "health", lambda: {"status": "ok"})
     app.add_url_rule(f"{OWN_PATH}access", "access", lambda: {"decisions": LEDGER.of(request.args["caller"])})
     return app
@@ -75,10 +83,13 @@ def create_server(settings: Settings, listener: socket.socket, folder: Path) -> 
     byte_store = ByteStore(folder)
     moto_patches.apply(byte_store, settings)
     address, port = listener.getsockname()[:2]
+    host = f"[{address}]" if ":" in address else address
+    training = TrainingJobs(settings, folder, f"http://{host}:{port}")
+    training.install()
     return make_server(
         address,
         port,
-        Dispatcher(settings, byte_store),
+        Dispatcher(settings, byte_store, training),
         threaded=True,
         request_handler=KeepAliveRequestHandler,
         fd=listener.fileno(),

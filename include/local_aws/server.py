@@ -71,6 +71,7 @@ def serve(settings: Settings) -> None:
         sys.stdout.flush()
         stopping.wait()
         server.shutdown()
+        server.app.close()  # type: ignore[attr-defined]  # our Dispatcher
 
 
 @contextmanager

@@ -22,4 +22,7 @@ class Settings:
     max_running_jobs: int = _setting(1, "model import jobs that may run at a time")
     max_imported_models: int = _setting(3, "imported models that may exist")
     cold_start_seconds: float = _setting(2.0, "time a cold imported model answers ModelNotReadyException for")
+    max_training_instances: int = _setting(2, "instances of a type that training jobs may use at a time")
+    training_stop_seconds: float = _setting(120.0, "time between SIGTERM and SIGKILL when a training job has to stop")
+    training_memory_gb: float = _setting(32.0, "address space of each process of a training job")
     idle_seconds: float = _setting(300.0, "time without a call after which an imported model is cold again")

@@ -55,12 +55,20 @@ def demands_of(service: str, operation: str, params: Params, place: Place) -> li
     resource = RESOURCES.get((service, operation))
     context = CONTEXTS.get((service, operation))
     return [
+        *_passed_roles(service, operation, params),
         Demand(
             f"{PREFIXES.get(service, service)}:{operation.removesuffix(BATCH) if service == 'sqs' else operation}",
             resource(place, params) if resource else "*",
             context(place, params) if context else {},
-        )
+        ),
     ]
+
+
+def _passed_roles(service: str, operation: str, params: Params) -> list[Demand]:
+    """Return what is needed to hand a role to a service."""
+    if (service, operation) != ("sagemaker", "CreateTrainingJob"):
+        return []
+    return [Demand("iam:PassRole", str(params["RoleArn"]), {"iam:PassedToService": "sagemaker.amazonaws.com"})]
 
 
 def _named(service: str, kind: str, member: str, rest: str = "") -> Resource:
@@ -132,6 +140,8 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     ("sagemaker", "DescribeModelPackageGroup"): _named("sagemaker", "model-package-group/", "ModelPackageGroupName"),
     ("sagemaker", "DeleteModelPackage"): _named("sagemaker", "model-package/", "ModelPackageName"),
     ("sagemaker", "DescribeModel"): _named("sagemaker", "model/", "ModelName"),
+    ("sagemaker", "CreateTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
+    ("sagemaker", "StopTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
     ("sagemaker", "DescribeTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
     ("sagemaker", "ListModelPackages"): _named("sagemaker", "model-package/", "ModelPackageGroupName", "/*"),
     ("sagemaker", "UpdateModelPackage"): _named("sagemaker", "model-package/", "ModelPackageArn"),

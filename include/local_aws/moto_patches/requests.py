@@ -56,7 +56,7 @@ def _checked(call_action: Callable[[BaseResponse], TYPE_RESPONSE]) -> Callable[[
 
 def _violations(response: BaseResponse, operation: str) -> list[str]:
     try:
-        return validate_input(response.boto3_service_name, operation, _params(response, operation))
+        return validate_input(response.boto3_service_name, operation, parameters(response, operation))
     except (UnknownServiceError, OperationNotFoundError):
         return []
     except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -69,7 +69,7 @@ def _denial(response: BaseResponse, operation: str) -> str | None:
     if caller is None:
         return None
     place = Place(response.region, response.current_account)
-    return refusal(caller, demands_of(response.boto3_service_name, operation, _params(response, operation), place))
+    return refusal(caller, demands_of(response.boto3_service_name, operation, parameters(response, operation), place))
 
 
 def _denial_code(response: BaseResponse) -> str:
@@ -77,7 +77,8 @@ def _denial_code(response: BaseResponse) -> str:
     return DENIAL_CODES.get(service, "AccessDeniedException")
 
 
-def _params(response: BaseResponse, operation: str) -> dict[str, Any]:
+def parameters(response: BaseResponse, operation: str) -> dict[str, Any]:
+    """Return the members of a request."""
     request = response.normalized_request
     service_model = get_service_model(response.boto3_service_name)
     protocol = determine_request_protocol(service_model, request.content_type)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from moto.core.utils import unix_time
@@ -18,20 +19,22 @@ DETAIL_TYPE = "SageMaker Training Job State Change"
 
 
 def install() -> None:
-    """Send the state that a training job has when it was made: in this stand-in it is complete at once."""
+    """Send the state of a training job without an entrypoint when it is made: it is complete at once."""
     SageMakerModelBackend.create_training_job = _telling(SageMakerModelBackend.create_training_job)
 
 
 def _telling(create: Callable[..., Any]) -> Callable[..., Any]:
     def create_and_tell(self: SageMakerModelBackend, *args: Any, **options: Any) -> Any:
         job = create(self, *args, **options)
-        _notify(self.account_id, self.region_name, job)
+        if not options["algorithm_specification"].get("ContainerEntrypoint"):
+            notify(self.account_id, self.region_name, job)
         return job
 
     return create_and_tell
 
 
-def _notify(account_id: str, region_name: str, job: Any) -> None:
+def notify(account_id: str, region_name: str, job: Any) -> None:
+    """Send the state of a training job to the rules that match it."""
     event: Any = copy.deepcopy(_BASE_EVENT_MESSAGE)
     event |= {
         "detail-type": DETAIL_TYPE,
@@ -45,10 +48,15 @@ def _notify(account_id: str, region_name: str, job: Any) -> None:
             "TrainingJobArn": job.arn,
             "TrainingJobStatus": job.training_job_status,
             "SecondaryStatus": job.secondary_status,
-            "ModelArtifacts": job.model_artifacts,
-            "CreationTime": round(unix_time(job.creation_time) * 1000),
-            "TrainingEndTime": round(unix_time(job.training_end_time) * 1000),
+            "CreationTime": _milliseconds(job.creation_time),
+            **({"ModelArtifacts": job.model_artifacts} if job.model_artifacts else {}),
+            **({"TrainingEndTime": _milliseconds(job.training_end_time)} if job.training_end_time else {}),
+            **({"FailureReason": job.failure_reason} if getattr(job, "failure_reason", None) else {}),
         },
     }
     for rule in list(events_backends[account_id][region_name].event_buses["default"].rules.values()):
         rule.send_to_targets(copy.deepcopy(event), transform_input=False)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(unix_time(moment) * 1000)

@@ -1,0 +1,1 @@
+"""SageMaker training jobs that run their entrypoint as a process of this machine."""

@@ -1,0 +1,114 @@
+"""A stand-in whose training jobs get one second to stop, and jobs whose entrypoint is a small Python program."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+import requests
+
+from tests.integration.local_aws.conftest import ONCE
+from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
+
+ACCOUNT = "123456789012"
+INSTANCE = "ml.g5.xlarge"
+SECONDS = 100.0
+
+
+class Training:
+    """Training jobs in a bucket of their own, with a role that may read and write it."""
+
+    def __init__(self, process: LocalAwsProcess) -> None:
+        self._process = process
+        self.s3, self.iam, self.sagemaker = (self.client(name) for name in ("s3", "iam", "sagemaker"))
+        unique = uuid.uuid4().hex[:12]
+        self.bucket, self.role = f"bucket-{unique}", f"role-{unique}"
+        self.s3.create_bucket(Bucket=self.bucket)
+        self.role_arn = self.make_role(self.role)
+        bucket_arn = f"arn:aws:s3:::{self.bucket}"
+        self.allow(self.role, ["s3:ListBucket", "s3:GetObject", "s3:PutObject"], [bucket_arn, f"{bucket_arn}/*"])
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=self._process.endpoint_url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=ONCE,
+        )
+
+    def make_role(self, name: str, principal: str = "sagemaker.amazonaws.com") -> str:
+        statement = {"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return str(self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+
+    def allow(self, role: str, actions: list[str], resources: list[str]) -> None:
+        statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.iam.put_role_policy(RoleName=role, PolicyName="job", PolicyDocument=policy)
+
+    def start(self, program: str, name: str = "", **changes: Any) -> str:
+        """Create a job that runs a program, and return its name."""
+        name = name or f"job-{uuid.uuid4().hex[:12]}"
+        self.s3.put_object(Bucket=self.bucket, Key=f"{name}/code/job.py", Body=program.encode())
+        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{self.bucket}/{name}/code"}
+        request: dict[str, Any] = {
+            "TrainingJobName": name,
+            "AlgorithmSpecification": {
+                "TrainingImage": "image",
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["/bin/bash", "-c"],
+                "ContainerArguments": ['exec python "${ML_ROOT:-/opt/ml}/input/data/code/job.py"'],
+                "MetricDefinitions": [{"Name": "train:loss", "Regex": "loss=([0-9.]+)"}],
+            },
+            "RoleArn": self.role_arn,
+            "InputDataConfig": [{"ChannelName": "code", "DataSource": {"S3DataSource": source}}],
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/output/"},
+            "CheckpointConfig": {"S3Uri": f"s3://{self.bucket}/checkpoints/{name}"},
+            "ResourceConfig": {"InstanceType": INSTANCE, "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        }
+        self.sagemaker.create_training_job(**request | changes)
+        return name
+
+    def wait(self, name: str, secondary: str = "") -> dict[str, Any]:
+        """Wait for a secondary status, or for the end; return the job's description."""
+        end = time.monotonic() + SECONDS
+        while True:
+            job: dict[str, Any] = self.sagemaker.describe_training_job(TrainingJobName=name)
+            ended = job["TrainingJobStatus"] not in ("InProgress", "Stopping")
+            if (secondary and job["SecondaryStatus"] == secondary) or (ended and not secondary):
+                return job
+            assert not ended, job
+            assert time.monotonic() < end, job
+            time.sleep(0.05)
+
+    def wait_for_object(self, key: str) -> None:
+        end = time.monotonic() + SECONDS
+        while "Contents" not in self.s3.list_objects_v2(Bucket=self.bucket, Prefix=key):
+            assert time.monotonic() < end, key
+            time.sleep(0.05)
+
+    def text(self, key: str) -> str:
+        return str(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
+
+    def script(self, fault: str, **body: Any) -> None:
+        url = f"{self._process.endpoint_url}/_local_aws/training/{fault}"
+        requests.post(url, json=body, headers=OWN_HEADERS, timeout=30).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def training_process() -> Iterator[LocalAwsProcess]:
+    with LocalAwsProcess(["--training-stop-seconds", "1"]) as process:
+        yield process
+
+
+@pytest.fixture
+def training(training_process: LocalAwsProcess) -> Training:
+    return Training(training_process)
