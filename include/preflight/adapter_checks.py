@@ -29,7 +29,7 @@ def check_fit(base: Source, adapter: Source, spec: str, s3: Any) -> Check[None]:
         s3: an S3 client.
     """
     from include.checkpoint.files.reading import UriReader
-    from include.checkpoint.inspection import kind_of
+    from include.checkpoint.layouts import kind_of
     from include.checkpoint.lora.adapter import read_adapter
 
     reader = UriReader(s3)
