@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,7 +139,7 @@ def _compared(comparing: Future[LogitsProof], said: dict[str, Any], lines: list[
         said |= {"error": type(error).__name__, "message": str(error)}
         lines.append(f"error: {type(error).__name__}: {error}")
         return True
-    said["proof"] |= {"logits": asdict(proof)}
+    said["proof"] |= {"logits": proof.record()}
     lines.append(proof.summary())
     return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
@@ -144,7 +144,7 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
         prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
     ledger.save(plan.workspace_file(READ))
     logits = prove_logits(base, folder, prepared, overlay, reader=_reader(plan, s3))
-    proof = {**result.proof, "logits": asdict(logits)}
+    proof = {**result.proof, "logits": logits.record()}
     plan.workspace_file(PROOF).write_text(json.dumps(proof))
     prepared = replace(prepared, notes=(*prepared.notes, logits.summary(), *fetched.notes))
     prepared.save(plan.workspace_file(MERGED))

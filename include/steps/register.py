@@ -99,10 +99,15 @@ def merge_proof(plan: ImportPlan, s3: Any) -> str:
     manifest = read_manifest(s3, plan.bucket, plan.manifest_key)
     if manifest is None or not manifest.proof:
         return ""
-    proof = manifest.proof
+    proof, logits = manifest.proof, manifest.proof.get("logits", {})
+    compared = (
+        f"logits {logits['difference']:.2g} from those of peft's model, rounding allows {logits['allowed']:.2g}, "
+        if logits and not logits["skipped"]
+        else ""
+    )
     return (
         f"{proof['changed_tensors']} tensors changed, largest deviation {proof['largest_deviation']:.3f} of the "
-        f"allowed rounding, SHA-256 {proof['overlay_sha256']}"
+        f"allowed rounding, {compared}SHA-256 {proof['overlay_sha256']}"
     )
 
 

@@ -44,7 +44,7 @@ _LLAMA_LIKE = {
     "outputs": ("q_proj", "v_proj"),
     "norms": ("input_layernorm",),
 }
-_QWEN3_MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "head_dim": 16}
+_QWEN3_MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "head_dim": 16}
 FAMILIES = {
     "Mistral": Family(_causal("Mistral", sliding_window=None), **_LLAMA_LIKE),
     "Mixtral": Family(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,23 @@ class LogitsProof:
     adapter_effect: float = 0.0
     skipped: str = ""
 
+    @property
+    def allowed(self) -> float:
+        """How far the logits may be from peft's."""
+        return ALLOWED * self.rounding
+
+    def record(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {**asdict(self), "allowed": self.allowed}
+
     def summary(self) -> str:
         """One line for a log or a note."""
         if self.skipped:
             return f"The merged model's logits were not compared with peft's: {self.skipped}."
         return (
             f"The merged model's logits are those of peft's own model on {self.sequences} random sequences of "
-            f"{self.tokens} tokens: they differ by {self.difference:.2g}, rounding the merged tensors changes them by "
-            f"{self.rounding:.2g}, the adapter by {self.adapter_effect:.2g}."
+            f"{self.tokens} tokens: they differ by {self.difference:.2g}; rounding allows {self.allowed:.2g}, and the "
+            f"adapter changes them by {self.adapter_effect:.2g}."
         )
 
 
@@ -93,8 +102,8 @@ def prove_logits(
         if sequences is not None:
             raise
         return LogitsProof(skipped=str(error))
-    if not proof.difference <= ALLOWED * proof.rounding:  # NaN is no agreement
-        raise MergedLogitsDifferError(proof.sequences, proof.difference, ALLOWED * proof.rounding, proof.adapter_effect)
+    if not proof.difference <= proof.allowed:  # NaN is no agreement
+        raise MergedLogitsDifferError(proof.sequences, proof.difference, proof.allowed, proof.adapter_effect)
     return proof
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +13,12 @@ import torch
 from safetensors.torch import load
 from transformers import AutoModelForCausalLM
 
+from include.checkpoint.lora.adapter import AdapterConfig
+from include.checkpoint.lora.errors import MergedLogitsDifferError
 from include.run.plan import ImportPlan
 from include.steps.deliver import deliver
-from include.steps.prepare import InputsChangedError, prepare_base, validate, why_no_preparation
+from include.steps.prepare import MERGED, InputsChangedError, merge, prepare_base, validate, why_no_preparation
+from include.steps.register import merge_proof
 from tests.support.cloud_sources import BUCKET, DEMO, Cloud, objects_of, plan_in, prepare_and_deliver
 from tests.support.raw_mistral import save_raw
 
@@ -31,6 +35,29 @@ def test_base_and_adapter_in_s3_give_the_same_fingerprint_and_the_same_checkpoin
     plan = plan_in(cloud, tmp_path, f"s3://{BUCKET}/sources/base", f"s3://{BUCKET}/sources/adapter")
     assert plan.fingerprint == from_folders[0].fingerprint
     assert prepare_and_deliver(cloud, plan)[1] == from_folders[1]
+
+
+def test_a_merge_is_delivered_with_the_comparison_of_its_logits(
+    cloud: Cloud, from_folders: tuple[ImportPlan, dict[str, bytes]]
+) -> None:
+    said = merge_proof(from_folders[0], cloud.s3)
+    found = re.search(r"logits (\S+) from those of peft's model, rounding allows (\S+),", said)
+    assert found
+    assert float(found[1]) <= float(found[2])
+
+
+@pytest.mark.usefixtures("with_logits")
+def test_a_merge_that_is_not_the_trained_model_leaves_nothing_to_deliver(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_in(cloud, tmp_path, f"s3://{BUCKET}/sources/base", f"s3://{BUCKET}/sources/adapter", "bfloat16")
+    prepare_base(plan, cloud.s3, cloud.sagemaker)
+    monkeypatch.setattr(AdapterConfig, "scaling", lambda config, module: 0.5)  # it is 2
+
+    with pytest.raises(MergedLogitsDifferError):
+        merge(plan, cloud.s3, cloud.sagemaker)
+
+    assert not plan.workspace_file(MERGED).exists()
 
 
 def test_what_a_cleared_workspace_no_longer_holds_is_made_again(
