@@ -35,9 +35,9 @@ def without_end_token(
     name = end.get("content") if isinstance(end, dict) else end
     if not isinstance(name, str) or _has_encoder(config):
         return None
-    result = deepcopy(dict(tokenizer))
-    changed = [_shorten(processor, name) for processor in _processors(result.get("post_processor"))]
-    return result if any(changed) else None
+    post_processor = deepcopy(tokenizer.get("post_processor"))
+    changed = [_shorten(processor, name) for processor in _processors(post_processor)]
+    return {**tokenizer, "post_processor": post_processor} if any(changed) else None
 
 
 def _has_encoder(config: Mapping[str, Any]) -> bool:

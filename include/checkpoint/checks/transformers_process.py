@@ -17,7 +17,7 @@ from include.limited_process import Limits
 from include.prepared_process import Answer, PreparedProcess
 
 #: For a question about a small file. The largest vocabularies take seconds and several hundred megabytes.
-SMALL = Limits(seconds=60, memory_bytes=4 * 2**30, output_bytes=64 * 2**20)
+SMALL = Limits(seconds=180, memory_bytes=4 * 2**30, output_bytes=64 * 2**20)
 TRANSFORMERS_PROCESS = PreparedProcess(
     "include.checkpoint.checks.loading",
     {
