@@ -55,25 +55,25 @@ def service_client(aws_conn_id: str, region_name: str | None, client_type: str) 
     ).get_conn()
 
 
-def aws_clients(account: AccountConfig) -> AwsClients:
-    """Return the clients of the account's connection; without a region, in the connection's.
+def aws_clients(aws_conn_id: str, region_name: str | None, kms_key_id: str | None = None) -> AwsClients:
+    """Return the clients of a connection; without a region, in the connection's.
 
     Raises:
         AwsConnectionMissingError: Airflow has no connection of this name.
     """
-    _check_connection(account.aws_conn_id)
-    return AwsClients(partial(service_client, account.aws_conn_id, account.region_name), account.kms_key_id)
+    _check_connection(aws_conn_id)
+    return AwsClients(partial(service_client, aws_conn_id, region_name), kms_key_id)
 
 
 def clients_of(plan: ImportPlan) -> AwsClients:
     """Return the clients of the plan's connection, in its region."""
-    used = {"aws_conn_id": plan.aws_conn_id, "region_name": plan.region_name}
-    return aws_clients(plan.config.account.model_copy(update=used))
+    return aws_clients(plan.aws_conn_id, plan.region_name, plan.config.account.kms_key_id)
 
 
 def account_clients() -> AwsClients:
     """Return the clients of the account's connection and region, as Airflow's Variables name them."""
-    return aws_clients(account_of(None, *CONNECTION_FIELDS, "kms_key_id"))
+    account = account_of(None, *CONNECTION_FIELDS, "kms_key_id")
+    return aws_clients(account.aws_conn_id, account.region_name, account.kms_key_id)
 
 
 def _check_connection(aws_conn_id: str) -> None:

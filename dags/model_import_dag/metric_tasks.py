@@ -29,7 +29,7 @@ def put_metrics(**context: Any) -> dict[str, Any]:
     account = account_of(file_of(context))
     if not (account.metrics_namespace or account.topic_arn):
         raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
-    clients = aws_clients(account)
+    clients = aws_clients(account.aws_conn_id, account.region_name)
     return _put(context, account.metrics_namespace, clients).model_dump(mode="json")
 
 
