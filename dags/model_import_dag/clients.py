@@ -57,18 +57,24 @@ def service_client(aws_conn_id: str, region_name: str | None, client_type: str) 
     ).get_conn()
 
 
+<<<<<<< HEAD
 def aws_clients(account: AccountConfig | ConnectionSettings) -> AwsClients:
     """Return the clients of an account's connection; without a region, in the connection's.
+=======
+def aws_clients(aws_conn_id: str, region_name: str | None, kms_key_id: str | None = None) -> AwsClients:
+    """Return the clients of a connection; without a region, in the connection's.
+>>>>>>> s7-calls
 
     Raises:
         AwsConnectionMissingError: Airflow has no connection of this name.
     """
-    _check_connection(account.aws_conn_id)
-    return AwsClients(partial(service_client, account.aws_conn_id, account.region_name), account.kms_key_id)
+    _check_connection(aws_conn_id)
+    return AwsClients(partial(service_client, aws_conn_id, region_name), kms_key_id)
 
 
 def clients_of(plan: ImportPlan) -> AwsClients:
     """Return the clients of the plan's connection, in its region."""
+<<<<<<< HEAD
     return aws_clients(ConnectionSettings(plan.aws_conn_id, plan.region_name, plan.config.account.kms_key_id))
 
 
@@ -82,6 +88,15 @@ def clients_of_model(model_name: str, models_folder: Path) -> AwsClients:
     if model_name in files.claimed - files.configs.keys():
         files.raise_on_errors()
     return aws_clients(connection_of(files.configs.get(model_name)))
+=======
+    return aws_clients(plan.aws_conn_id, plan.region_name, plan.config.account.kms_key_id)
+
+
+def account_clients() -> AwsClients:
+    """Return the clients of the account's connection and region, as Airflow's Variables name them."""
+    account = account_of(None, *CONNECTION_FIELDS, "kms_key_id")
+    return aws_clients(account.aws_conn_id, account.region_name, account.kms_key_id)
+>>>>>>> s7-calls
 
 
 def _check_connection(aws_conn_id: str) -> None:

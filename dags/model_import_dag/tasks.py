@@ -37,7 +37,7 @@ def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: An
     landed = landed_fine_tune(context, fine_tunes) if fine_tunes else None
     params = {**context["params"], **({replaces: landed.artifact} if landed else {})}
     config = run_config(file_of(context), params, read_model_files(MODELS_FOLDER))
-    clients = aws_clients(config.account)
+    clients = aws_clients(config.account.aws_conn_id, config.account.region_name)
     workspace = run_workspace(config.account.workspace, context["dag"].dag_id, context["run_id"])
     landed_at = landed.landed_at if landed else None
     return make_plan(config, clients, workspace, provenance(context), landed_at).model_dump(mode="json")

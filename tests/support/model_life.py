@@ -173,7 +173,7 @@ class ModelLife:
         async for landing, _ in reader.open_stream():
             events += [event.payload async for event in trigger.filter_shared_stream(_only(landing))]
             await reader.advance([AdvanceItem(landing, AdvanceOutcome(acked=1, failed=0))])
-            if _is_empty(sqs, url) or time.monotonic() > deadline:
+            if events or time.monotonic() > deadline:  # what was not deleted comes again, and does no harm
                 break
         await reader.aclose()
         return events
@@ -216,9 +216,3 @@ def _notification(uri: str) -> str:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     written = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}
     return json.dumps({"Records": [written]})
-
-
-def _is_empty(sqs: Any, url: str) -> bool:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    left = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return not sum(map(int, left.values()))

@@ -66,8 +66,13 @@ class OpenAiCompletion(Body):
     _identity: OpenAiIdentity = PrivateAttr(default_factory=lambda: OpenAiIdentity("cmpl"))
 
     def request(self) -> InferenceRequest:
-        asked = {"logprobs": self.logprobs, "prompt_logprobs": self.prompt_logprobs}
-        return InferenceRequest(prompt=self.prompt, max_tokens=self.max_tokens, **asked, **self._sampling())
+        return InferenceRequest(
+            prompt=self.prompt,
+            max_tokens=self.max_tokens,
+            logprobs=self.logprobs,
+            prompt_logprobs=self.prompt_logprobs,
+            **self._sampling(),
+        )
 
     def answer(self, inference: Inference, model: str) -> dict[str, Any]:
         choice = {
@@ -130,7 +135,7 @@ class OpenAiChatCompletion(Body):
         )
 
     def answer(self, inference: Inference, model: str) -> dict[str, Any]:
-        choice = {
+        choice: dict[str, Any] = {
             "message": {"role": "assistant", "content": inference.text, "refusal": None, "tool_calls": []},
             "logprobs": chat_logprobs(inference.tokens),
             "finish_reason": STOP_REASONS[inference.finish],

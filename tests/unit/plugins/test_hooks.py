@@ -8,7 +8,6 @@ import pytest
 from botocore.config import Config
 
 from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
-from include.config.account import AccountConfig
 from model_import_dag.clients import AwsConnectionMissingError, aws_clients, service_client
 
 PROXIES = {"https": "http://proxy.example:3128"}
@@ -49,8 +48,8 @@ def test_services_that_a_run_can_do_without_are_not_waited_for_long_unless_the_c
 
 def test_a_connection_that_is_missing_is_not_replaced_by_the_workers_own_credentials() -> None:
     with pytest.raises(AwsConnectionMissingError, match="no such Airflow connection: abroad"):
-        aws_clients(AccountConfig(aws_conn_id="abroad"))
-    aws_clients(AccountConfig())
+        aws_clients("abroad", None)
+    aws_clients("aws_default", None)
 
 
 @pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime", "s3", "sagemaker", "service-quotas", "iam"])
