@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from include.aws.clients import AwsClients
-from include.config.account import AccountConfig, ConnectionSettings
+from include.config.account import AccountConfig
 from include.config.files import read_model_files
 from include.errors import ModelImportError
 from include.run.plan import ImportPlan
@@ -57,13 +57,8 @@ def service_client(aws_conn_id: str, region_name: str | None, client_type: str) 
     ).get_conn()
 
 
-<<<<<<< HEAD
-def aws_clients(account: AccountConfig | ConnectionSettings) -> AwsClients:
-    """Return the clients of an account's connection; without a region, in the connection's.
-=======
 def aws_clients(aws_conn_id: str, region_name: str | None, kms_key_id: str | None = None) -> AwsClients:
     """Return the clients of a connection; without a region, in the connection's.
->>>>>>> s7-calls
 
     Raises:
         AwsConnectionMissingError: Airflow has no connection of this name.
@@ -74,8 +69,7 @@ def aws_clients(aws_conn_id: str, region_name: str | None, kms_key_id: str | Non
 
 def clients_of(plan: ImportPlan) -> AwsClients:
     """Return the clients of the plan's connection, in its region."""
-<<<<<<< HEAD
-    return aws_clients(ConnectionSettings(plan.aws_conn_id, plan.region_name, plan.config.account.kms_key_id))
+    return aws_clients(plan.aws_conn_id, plan.region_name, plan.config.account.kms_key_id)
 
 
 def clients_of_model(model_name: str, models_folder: Path) -> AwsClients:
@@ -87,16 +81,7 @@ def clients_of_model(model_name: str, models_folder: Path) -> AwsClients:
     files = read_model_files(models_folder)
     if model_name in files.claimed - files.configs.keys():
         files.raise_on_errors()
-    return aws_clients(connection_of(files.configs.get(model_name)))
-=======
-    return aws_clients(plan.aws_conn_id, plan.region_name, plan.config.account.kms_key_id)
-
-
-def account_clients() -> AwsClients:
-    """Return the clients of the account's connection and region, as Airflow's Variables name them."""
-    account = account_of(None, *CONNECTION_FIELDS, "kms_key_id")
-    return aws_clients(account.aws_conn_id, account.region_name, account.kms_key_id)
->>>>>>> s7-calls
+    return aws_clients(*connection_of(files.configs.get(model_name)))
 
 
 def _check_connection(aws_conn_id: str) -> None:

@@ -28,13 +28,8 @@ def put_metrics(**context: Any) -> dict[str, Any]:
     """Put the run's metrics, and return the use of the quota of imported models."""
     account = account_of(file_of(context))
     if not (account.metrics_namespace or account.topic_arn):
-<<<<<<< HEAD
         skip("neither a namespace for metrics nor a topic is set")
-    clients = aws_clients(account)
-=======
-        raise AirflowSkipException("neither a namespace for metrics nor a topic is set")
     clients = aws_clients(account.aws_conn_id, account.region_name)
->>>>>>> s7-calls
     return _put(context, account.metrics_namespace, clients).model_dump(mode="json")
 
 

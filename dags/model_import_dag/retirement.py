@@ -87,7 +87,7 @@ def _connections() -> tuple[ConnectionSettings, ...]:
 
 
 def _clients(connection: ConnectionSettings) -> AwsClients:
-    return aws_clients(connection)
+    return aws_clients(*connection)
 
 
 @task

@@ -1,1 +1,1 @@
-"""Checkpoints as lists of byte ranges: inspect, convert, merge, normalise, validate, materialise."""
+"""Represent checkpoints as lists of byte ranges: inspect, convert, merge, normalise, validate, materialise."""

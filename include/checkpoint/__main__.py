@@ -1,4 +1,4 @@
-"""``python -m include.checkpoint``: look at, convert, merge, normalise and check models, without any DAG.
+"""``python -m include.checkpoint``: inspect, convert, merge, normalise and validate models without a DAG.
 
 Exit codes: 0 good, 1 defects were found, 2 the input cannot be used, 3 the command itself failed.
 """
@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parent
 
 
 class CommandFailedError(ModelImportError):
-    """A failure that the command does not foresee: a mistake in this project, or in the machine's set-up."""
+    """An unexpected failure: a defect of this project or of the machine's set-up."""
 
     def __init__(self, command: str, error: Exception) -> None:
         reason = str(error).strip().partition("\n")[0]
@@ -38,7 +38,7 @@ class CommandFailedError(ModelImportError):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return the exit code."""
     parsed = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:

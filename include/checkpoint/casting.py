@@ -1,4 +1,4 @@
-"""The weights in another float format."""
+"""Cast the weights to another float format."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def cast(
     reader: RangeReader = LOCAL,
     durable: bool = True,
 ) -> Checkpoint:
-    """The checkpoint with every float tensor rounded once to ``dtype``; the same one if all are of it.
+    """Return the checkpoint with every float tensor rounded once to ``dtype``; unchanged if all have it.
 
     Writes ``cast.overlay`` in ``overlay_dir``, synced if ``durable``. Raises NonFiniteError for a value that
     float16 cannot hold, SourceChangedError, DiskFullError, or the first defect of a weights file.

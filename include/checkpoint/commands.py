@@ -1,4 +1,4 @@
-"""The commands of ``python -m include.checkpoint``: what each does, and what it has to say."""
+"""The commands of ``python -m include.checkpoint`` and their output."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ Compare = Callable[..., "LogitsProof"]
 
 
 def run_inspect(arguments: argparse.Namespace) -> Outcome:
-    """Say what is at a location."""
+    """Print what is at a location."""
     report = inspect(arguments.location, _reader(arguments.location)).model_dump(mode="json")
     lines = [f"{name}: {_plain(value)}" for name, value in report.items() if value not in (None, {}, ())]
     return GOOD, report, lines
 
 
 def run_validate(arguments: argparse.Namespace) -> Outcome:
-    """Say every defect of a checkpoint."""
+    """Print every defect of a checkpoint."""
     reader = _reader(arguments.location)
     refuse_other_layouts(arguments.location, reader)
     checkpoint = checkpoint_of_folder(arguments.location, reader)
@@ -146,7 +146,7 @@ def _compared(comparing: Future[LogitsProof], said: dict[str, Any], lines: list[
 
 @contextmanager
 def _work_dir(out: Path) -> Iterator[Path]:
-    """Where the work for ``out`` is done; refuses an ``out`` that is there before anything is computed for it."""
+    """Yield the working directory for ``out``; an ``out`` that exists is refused before any work."""
     work = out.absolute().with_name(out.name + WORK_SUFFIX)
     if out.exists():
         shutil.rmtree(work, ignore_errors=True)  # of a run that was killed when its folder was whole

@@ -33,7 +33,7 @@ def convert(
 ) -> Checkpoint:
     """Return the model in ``source_dir`` in the Hugging Face layout: Mistral's own layout, or pickled weights.
 
-    What changes is written to an overlay in ``overlay_dir``, synced if ``durable``; all else stays in the source.
+    Changes are written to an overlay in ``overlay_dir``, synced if ``durable``; everything else stays in the source.
     Raises LayoutMismatchError for another layout, and what ``mistral.conversion.convert`` and ``convert_pickled``
     raise.
     """

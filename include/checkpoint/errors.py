@@ -6,7 +6,7 @@ from include.errors import ModelImportError
 
 
 class SourceChangedError(ModelImportError):
-    """A pinned file is not the one that was read before."""
+    """A file has changed since it was pinned."""
 
     def __init__(self, uri: str, expected: str, found: str) -> None:
         super().__init__("A source changed after it was read", uri, expected, found, "Start the run again.")
@@ -40,7 +40,7 @@ class S3ClientMissingError(ModelImportError):
 
 
 class FileNotInCheckpointError(ModelImportError):
-    """A file was asked for that the checkpoint does not hold."""
+    """The checkpoint does not have the requested file."""
 
     def __init__(self, name: str, found: str) -> None:
         super().__init__("The checkpoint has no such file", name, found=found)
@@ -54,7 +54,7 @@ class SourceEmptyError(ModelImportError):
 
 
 class DiskFullError(ModelImportError):
-    """There is not enough room for what is about to be written."""
+    """The disk has too little space for what is about to be written."""
 
     def __init__(self, folder: str, wanted: int, free: int) -> None:
         super().__init__(
@@ -87,21 +87,21 @@ class OverlayInUseError(ModelImportError):
 
 
 class OutputExistsError(ModelImportError):
-    """The folder to write is there already."""
+    """The output folder exists already."""
 
     def __init__(self, path: str) -> None:
         super().__init__("The output folder exists already", path, remedy="Name a new folder, or remove this one.")
 
 
 class OutputDamagedError(ModelImportError):
-    """What was written is not what should have been."""
+    """The written data is not what was computed."""
 
     def __init__(self, path: str, expected: str, found: str) -> None:
         super().__init__("The copy is not complete", path, expected, found, "Check the disk and run again.")
 
 
 class AdapterConfigError(ModelImportError):
-    """adapter_config.json does not hold what it must."""
+    """adapter_config.json is invalid or lacks a required field."""
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(
@@ -117,7 +117,7 @@ class AdapterWeightsMissingError(ModelImportError):
 
 
 class AdapterRefusedError(ModelImportError):
-    """An adapter of a kind that has no merged form, or none that would be right."""
+    """An adapter of a kind that cannot be merged, or not exactly."""
 
     def __init__(self, which: str, found: str, remedy: str) -> None:
         super().__init__("This adapter cannot be merged", which, found=found, remedy=remedy)
@@ -159,7 +159,7 @@ class QuantizedBaseError(ModelImportError):
 
 
 class MergeUnprovenError(ModelImportError):
-    """What was written is not base + delta."""
+    """The written tensors are not base + delta."""
 
     def __init__(self, tensor: str, expected: str, found: str) -> None:
         super().__init__("The merged tensor is not right", tensor, expected, found, "Check the machine, merge again.")
@@ -186,14 +186,14 @@ class RawParamsError(ModelImportError):
 
 
 class RawVariantError(ModelImportError):
-    """A raw Mistral model of a kind that has no counterpart among what Bedrock imports."""
+    """A raw Mistral model of a kind that Bedrock does not import."""
 
     def __init__(self, which: str, found: str) -> None:
         super().__init__("This kind of Mistral model cannot be converted", which, "a plain Mistral or Mixtral", found)
 
 
 class RawTensorError(ModelImportError):
-    """A tensor of a raw checkpoint is not what params.json says."""
+    """A tensor of a raw checkpoint contradicts params.json."""
 
     def __init__(self, which: str, expected: str, found: str) -> None:
         super().__init__("A tensor does not fit Mistral's layout", which, expected, found, "Fetch the weights again.")
@@ -207,7 +207,7 @@ class RawFilesMissingError(ModelImportError):
 
 
 class PickleRefusedError(ModelImportError):
-    """A pickled file that is not a plain set of tensors laid out one after the other."""
+    """A pickled file that is not a plain set of contiguous tensors."""
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(
@@ -227,7 +227,7 @@ class RawTokenizerError(ModelImportError):
 
 
 class SourceUnrecognisedError(ModelImportError):
-    """A folder that holds none of the layouts this project reads."""
+    """A folder in none of the layouts that this project reads."""
 
     def __init__(self, location: str, found: str, remedy: str = "") -> None:
         super().__init__(
@@ -247,14 +247,14 @@ class LayoutMismatchError(ModelImportError):
 
 
 class CheckpointInvalidError(ModelImportError):
-    """A checkpoint with defects that Bedrock would refuse or misread."""
+    """A checkpoint with defects that Bedrock would reject or misread."""
 
     def __init__(self, summary: str, defects: str) -> None:
         super().__init__("The checkpoint has defects", summary, found=defects)
 
 
 class MemoryShortError(ModelImportError):
-    """There is not enough memory for what is about to be loaded."""
+    """There is too little memory for what is about to be loaded."""
 
     def __init__(self, doing: str, wanted: int, free: int) -> None:
         super().__init__("Not enough memory", doing, f"{wanted:,} bytes free", f"{free:,}", "Use a larger machine.")

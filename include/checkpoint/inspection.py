@@ -1,4 +1,4 @@
-"""What a folder or an ``s3://`` prefix holds, from names, headers and JSON files alone."""
+"""Inspect a folder or an ``s3://`` prefix by names, headers and JSON files alone."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LEFTOVERS = (
 
 
 class SourceReport(BaseModel, frozen=True):
-    """What was found; ``left`` maps a file that is not used to the reason."""
+    """The result of an inspection; ``left`` maps unused files to the reason."""
 
     location: str
     kind: SourceKind
@@ -76,7 +76,7 @@ class SourceReport(BaseModel, frozen=True):
 
 
 def inspect(location: str | Path, reader: RangeReader = LOCAL) -> SourceReport:
-    """Return what is at ``location``; raises SourceUnreadableError, SourceEmptyError and SourceUnrecognisedError."""
+    """Inspect ``location``; raises SourceUnreadableError, SourceEmptyError and SourceUnrecognisedError."""
     found = list_files(location, reader)
     layouts = layouts_at(location, found)
     kind = layouts[0]
@@ -134,7 +134,7 @@ def _why_left(name: str) -> str:
 def _weights(
     kind: SourceKind, chosen: Mapping[str, Pin], reader: RangeReader, notes: list[str]
 ) -> tuple[list[tuple[int, ...]], dict[str, int]]:
-    """The shapes of all tensors, and how many parameters have which dtype."""
+    """Return the shapes of all tensors, and the number of parameters per dtype."""
     shapes: list[tuple[int, ...]] = []
     dtypes: Counter[str] = Counter()
     for name, pin in chosen.items():
@@ -161,7 +161,7 @@ def _entries(name: str, pin: Pin, reader: RangeReader, notes: list[str]) -> list
 
 
 class _Metadata:
-    """The JSON files of a source, read as far as they can be."""
+    """The readable JSON files of a source."""
 
     def __init__(self, found: Mapping[str, Pin], reader: RangeReader, notes: list[str]) -> None:
         self._found, self._reader, self._notes = found, reader, notes
@@ -201,7 +201,7 @@ class _Metadata:
         return next((name for name in files if name in self._found), None)
 
     def template(self) -> str | None:
-        """Where the chat template is."""
+        """Return where the chat template is."""
         files = ("chat_template.jinja", "chat_template.json")
         inside = ("tokenizer_config.json",) if self._tokenizer.get("chat_template") else ()
         return next((name for name in (*files, *inside) if name in self._found), None)

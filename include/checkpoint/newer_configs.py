@@ -1,4 +1,4 @@
-"""Configurations as transformers 5 writes them, in the words of Bedrock's transformers, architecture by architecture.
+"""Convert configurations of transformers 5 to the fields of Bedrock's transformers, by architecture.
 
 Each function changes ``config`` in place and returns a note on each change. Sources: ``configuration_*.py`` of
 transformers 4.51.3 and 5.24.0.
@@ -15,7 +15,7 @@ _OF_ONE_MACHINE = ("_attn_implementation", "_attn_implementation_internal", "att
 
 
 def fit_architecture(config: dict[str, Any]) -> list[str]:
-    """Rename and move what the architecture's configuration class of Bedrock's transformers does not read."""
+    """Rename and move fields that the architecture's configuration class of Bedrock's transformers does not read."""
     notes = []
     for name in _OF_ONE_MACHINE:
         if name in config:

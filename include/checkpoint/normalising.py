@@ -1,4 +1,4 @@
-"""Metadata that Bedrock's transformers reads, made from such as it misreads or refuses.
+"""Rewrite metadata that Bedrock's transformers misreads or refuses.
 
 Bedrock's transformers reads a configuration of transformers 5 without an error, and uses defaults for what it does not
 find: a worse model. Transformers 5 reads what is written here as well.
@@ -40,7 +40,7 @@ _NEW_TOKENIZER_FIELDS = ("backend", "is_local", "local_files_only")
 
 
 def normalise(checkpoint: Checkpoint, overlay_dir: str | Path, reader: RangeReader = LOCAL) -> Checkpoint:
-    """Return the checkpoint with metadata that both transformers read alike; the same one if nothing has to change.
+    """Return the checkpoint with metadata that both versions of transformers read alike; unchanged if possible.
 
     Changed files, and new headers of weights files, are written to ``normalise.overlay`` in ``overlay_dir``; a note
     describes each change. Raises JsonInvalidError and TextInvalidError for a file that is no JSON object or no text,
@@ -79,7 +79,7 @@ def _written(
 def _metadata(
     checkpoint: Checkpoint, headers: Mapping[str, Header], template: str | None, reader: RangeReader
 ) -> tuple[dict[str, bytes], list[str]]:
-    """The text files that change, and a note on each change."""
+    """Return the text files that change, and a note on each change."""
     changed, notes = _in_utf8(checkpoint, reader)
     config, config_notes = _config(checkpoint, headers, reader)
     changed |= {CONFIG: format_json(config)} if config_notes else {}
@@ -121,7 +121,7 @@ def _made_tokenizer(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[s
 
 
 def _in_utf8(checkpoint: Checkpoint, reader: RangeReader) -> tuple[dict[str, bytes], list[str]]:
-    """Text files that Bedrock's transformers does not decode, as it decodes them, and a note on each."""
+    """Return the text files that Bedrock's transformers cannot decode, in UTF-8, and a note on each."""
     others = other_encodings(checkpoint, reader)
     texts = {name: read_text(checkpoint.file(name), reader).encode() for name in others}
     return texts, [f"{name}: in UTF-8, which was in {encoding}." for name, encoding in others.items()]
@@ -186,7 +186,7 @@ def _made_index(
 
 
 def normalise_config(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The configuration in the words of Bedrock's transformers, nested ones too, and a note on each change."""
+    """Return the configuration with the fields of Bedrock's transformers, and a note on each change."""
     result = deepcopy(dict(config))
     notes = fit_architecture(result)
     for name, value in list(result.items()):

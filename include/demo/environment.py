@@ -44,7 +44,7 @@ class Environment(NamedTuple):
 
     @property
     def airflow(self) -> AirflowApi:
-        """Return a client of Airflow's REST API."""
+        """Return a client of Return a client of Airflow's REST API."""
         return AirflowApi(self.ui_url, self.password)
 
 

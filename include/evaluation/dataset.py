@@ -204,7 +204,7 @@ def _describe(value: Any) -> str:
 
 
 def has_surrogates(text: str) -> bool:
-    """Return whether the text holds what JSON can escape and UTF-8 cannot encode."""
+    """Return whether the text holds lone surrogates, which JSON can escape but UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -70,7 +70,7 @@ def read_rows(uri: str, file: BinaryIO, max_bytes: int | None = None) -> Iterato
 
 
 def _json_array(uri: str, file: BinaryIO, _: int) -> Iterator[Row]:
-    """One array of objects, as ``json.dump`` of a list writes it."""
+    """Yield the objects of one JSON array, as ``json.dump`` of a list writes it."""
     content = file.read(MAX_LINE_BYTES + 1)
     if len(content) > MAX_LINE_BYTES:
         raise DatasetTooLargeError(uri, MAX_LINE_BYTES, len(content))
@@ -89,7 +89,7 @@ def _json_array(uri: str, file: BinaryIO, _: int) -> Iterator[Row]:
 
 
 def _json_lines(uri: str, file: BinaryIO, _: int) -> Iterator[Row]:
-    """A blank line is not a record."""
+    """Yield the rows of a JSON Lines file; blank lines are skipped."""
     lines = (line for piece in _lines(uri, file) for line in piece.splitlines())
     for number, line in enumerate(lines, start=1):
         if not line.strip():

@@ -30,7 +30,7 @@ SIGNED_AT_A_WRONG_TIME = frozenset({"SignatureDoesNotMatch", "InvalidSignatureEx
 def guarded(check: str, which: str, right: str, findings: Check[T]) -> Check[T | None]:
     """Yield the findings of a check; a refusal of AWS becomes a finding that replaces the rest.
 
-    A transient error is noted in the finding, so that preflight is tried again unless something is wrong as well.
+    The finding holds a transient error as its cause, so that preflight is retried if nothing else is wrong.
     That IAM or KMS cannot be reached is a warning, as if the caller might not ask.
 
     Args:

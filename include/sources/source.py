@@ -80,8 +80,8 @@ def describe_source(
     Raises:
         SourceFolderMissingError, SourceIsFileError: the path is not a folder.
         SourceEmptyError, SourceAmbiguousError: there is no checkpoint, or more than one.
-        SourceTooManyFilesError, SourceLinkError: a source holds too much, or is not all in one place.
-        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has nothing to offer there.
+        SourceTooManyFilesError, SourceLinkError: a source has too many files, or a link that leaves it.
+        SageMakerSourceError, SageMakerRegionError, S3RequestError: AWS has no such source, or refuses access.
         ClientMissingError: a client is missing for this location.
     """
     if isinstance(location, FolderLocation):

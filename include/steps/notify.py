@@ -64,7 +64,7 @@ def describe_failure(place: Place, error: str, hint: str | None, *, in_preflight
 
 
 def failure_notice(place: Place, failure: FailureResult) -> Notice:
-    """Return the notice of a task that failed for good."""
+    """Return the notification of a task that failed without retries left."""
     model = f" for {place.model_name}" if place.model_name and place.dag_id == FORM_DAG_ID else ""
     return _notice(f"{place.dag_id}{model} failed in {place.task_id}", failure.reason, place, failure.next_step)
 

@@ -75,7 +75,7 @@ def _base_model(plan: ImportPlan, registered: RegistrationResult, clients: AwsCl
 def report_content(
     plan: ImportPlan, version: ReportedVersion, run_url: str, s3: Any, base: Measured | None = None
 ) -> ReportContent:
-    """Return what the page says; both evaluations and the comparison are read from S3."""
+    """Return the page's content; evaluations and comparison are read from S3."""
     registered, decision, answered = version
     candidate = _measured("this version", registered.report_uri, s3)
     champion = None

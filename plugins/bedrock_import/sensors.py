@@ -142,7 +142,7 @@ class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntim
         return event_for_answer(self.elapsed, response["body"].read())
 
     def result(self, event: Event) -> dict[str, Any]:
-        """Return how long the model took to answer, and what it answered in which form."""
+        """Return the cold start's duration, the answer and its body format."""
         answer = repr(event["answer"]) if event["answer"] else "without text, as it may a prompt of no template"
         self.log.info("Asked %s, the model answers %s (%s)", self.body, answer, event["body_format"])
         return {

@@ -1,4 +1,4 @@
-"""Whether config.json describes a model that Bedrock imports, in words that Bedrock's transformers reads."""
+"""Check that config.json describes a model that Bedrock imports, in fields that its transformers reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIG = "config.json"
 
 
 def config_defects(config: Mapping[str, Any], weights: Weights, limits: Limits) -> Iterator[Defect]:
-    """Defects of config.json by itself and against the weights' dtype and size."""
+    """Yield defects of config.json by itself and against the weights' dtype and size."""
     supported = limits.architectures.supported
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
@@ -116,7 +116,7 @@ def _listed(values: Mapping[str, Any]) -> str:
 
 
 class YarnFactor(NamedTuple):
-    """A factor by which YaRN is to stretch the context, and the length in tokens that the context has then."""
+    """The factor by which YaRN extends the context, and the resulting length in tokens."""
 
     factor: float
     context: int

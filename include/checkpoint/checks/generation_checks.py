@@ -1,4 +1,4 @@
-"""Whether the generation settings are what Bedrock's transformers loads, and end where the tokenizer does."""
+"""Check that Bedrock's transformers loads the generation settings, and that their end token is the tokenizer's."""
 
 from __future__ import annotations
 

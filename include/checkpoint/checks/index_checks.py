@@ -1,4 +1,4 @@
-"""Whether the shards and their index are of one saving."""
+"""Check that the shards and their index were saved together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from include.checkpoint.writing.weights_headers import is_format_loaded
 
 
 def file_defects(checkpoint: Checkpoint, weights: Weights, reader: RangeReader) -> Iterator[defects.Defect]:
-    """Defects of shards and index against each other."""
+    """Yield contradictions between shards and index."""
     if not weights.shards:
         yield defects.WeightsMissingError("*.safetensors", "at least one file", "none")
     elif INDEX not in checkpoint.names():

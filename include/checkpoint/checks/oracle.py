@@ -32,7 +32,7 @@ class ExpectedTensors:
 
 
 def excessive_counts(config: Mapping[str, Any], tensors: int) -> Iterator[tuple[str, int]]:
-    """The fields that ask for more layers or experts than there are tensors; such a model is not worth building."""
+    """Return the fields that ask for more layers or experts than there are tensors; such a model is not built."""
     for name, value in config.items():
         if isinstance(value, dict):
             yield from excessive_counts(value, tensors)

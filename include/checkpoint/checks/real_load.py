@@ -1,4 +1,4 @@
-"""Whether Bedrock's transformers really loads a checkpoint and computes with it; the other checks read headers only."""
+"""Load a checkpoint with Bedrock's transformers and compute with it; the other checks read headers only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_OUTPUT = 2**20
 
 
 def load_defects(folder: Path, size: int) -> Iterator[Defect]:
-    """Load the folder in a process of its own with limits on time and memory; yield what it cannot do.
+    """Load the folder in a separate process with limits on time and memory; yield what fails.
 
     Args:
         folder: an ordinary Hugging Face folder.

@@ -1,4 +1,4 @@
-"""Whether Bedrock's transformers renders chats with the chat template."""
+"""Check that Bedrock's transformers renders chats with the chat template."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Rendering:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the prompt, or None."""
+        """Return what is wrong with the prompt, or None."""
         return self.error or (None if self.shown else "the message is not in the prompt")
 
 
 def template_defects(checkpoint: Checkpoint, tokens: Mapping[str, Any], reader: RangeReader) -> Iterator[Defect]:
-    """Defects of the chat templates; ``tokens`` are the tokenizer's special tokens by name."""
+    """Yield defects of the chat templates; ``tokens`` are the tokenizer's special tokens by name."""
     outside = [name for name in (TEMPLATE, TEMPLATE_JSON) if name in checkpoint.names()]
     templates: dict[str, Any] = {}
     for name in (CONFIG, *outside):

@@ -1,4 +1,4 @@
-"""Whether the tensors are those of the model that config.json describes."""
+"""Check that the tensors are those of the model that config.json describes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_LISTED = 8
 def tensor_defects(
     checkpoint: Checkpoint, config: Mapping[str, Any], weights: Weights, reader: RangeReader, limits: Limits
 ) -> Iterator[Defect]:
-    """Defects of names, shapes, ties, dtypes and sampled values."""
+    """Yield defects of names, shapes, ties, dtypes and sampled values."""
     architecture = limits.architectures.supported.get(str(config.get("model_type")))
     if not (architecture and architecture.quantized):
         yield from _dtype_defects(weights, limits.checkpoint.dtypes)

@@ -1,4 +1,4 @@
-"""Whether the tokenizer is what Bedrock and its transformers load, with ids that the model has rows for."""
+"""Check that Bedrock's transformers loads the tokenizer, and that the embedding has a row for every id."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOKEN_FILES = ("added_tokens.json", "tokenizer.json", "special_tokens_map.json"
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """What Bedrock's transformers made of the tokenizer's files; empty where it could not load them.
+    """The tokenizer as Bedrock's transformers loaded it; empty if it could not.
 
     ``beyond`` are the tokens that the embedding has no row for; ``ends_prompts``: each prompt ends with the end token.
     """
@@ -97,6 +97,6 @@ def _config_defects(config: Mapping[str, Any], classes: tuple[str, ...]) -> Iter
 
 
 def _file_of(token: str, checkpoint: Checkpoint, reader: RangeReader) -> str:
-    """The file that the token is from."""
+    """Return the file that defines the token."""
     files = (name for name in _TOKEN_FILES if name in checkpoint.names())
     return next((name for name in files if token in read_text(checkpoint.file(name), reader)), CONFIG)

@@ -1,4 +1,4 @@
-"""Every defect of a checkpoint at once, before Bedrock finds the first of them."""
+"""Find every defect of a checkpoint before the import job fails at the first."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DefectRecord(BaseModel, frozen=True):
 
 
 class ValidationReport(BaseModel, frozen=True):
-    """All defects; a checkpoint without errors is one that Bedrock reads as far as can be known here."""
+    """All defects of a checkpoint. Without errors, Bedrock can read it, as far as can be known here."""
 
     errors: tuple[DefectRecord, ...]
     warnings: tuple[DefectRecord, ...]
@@ -60,8 +60,8 @@ def validate(
 ) -> ValidationReport:
     """Check files, headers, configuration, tensors and tokenizer against what Bedrock imports.
 
-    What is right is what Bedrock's transformers loads: names, shapes and ties of the tensors, the tokenizer with its
-    ids, the generation settings, and the chats that it renders. Of the weights only headers and samples are read.
+    Correct is what Bedrock's transformers loads: names, shapes and ties of the tensors, the tokenizer with its ids, the
+    generation settings, and the chats that it renders. Of the weights only headers and samples are read.
 
     Args:
         checkpoint: what to check.
@@ -118,7 +118,7 @@ def _defects(checkpoint: Checkpoint, weights: Weights, limits: Limits, reader: R
 
 
 def _vocabulary_size(config: Mapping[str, object], weights: Weights) -> int | None:
-    """The rows of the embedding, or what config.json says of them where no file holds it."""
+    """Return the number of rows of the embedding, or config.json's vocab_size if no file holds it."""
     said = config.get("vocab_size")
     return weights.embedding_rows or (said if isinstance(said, int) else None)
 

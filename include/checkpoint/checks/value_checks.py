@@ -1,4 +1,4 @@
-"""Samples of the tensors' values: enough to see a broken training, a fraction of the bytes."""
+"""Sample the tensors' values: enough to detect a broken training, with a fraction of the bytes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def value_defects(weights: Weights, reader: RangeReader) -> Iterator[Defect]:
 
 
 def same_samples(tensors: Sequence[StoredTensor], reader: RangeReader) -> bool:
-    """Whether the tensors hold the same bytes where they are sampled."""
+    """Return whether the tensors' sampled bytes are the same."""
     return len({tuple(stored.read(*part, reader) for part in _samples(stored)) for stored in tensors}) == 1
 
 

@@ -1,4 +1,4 @@
-"""The weights of a checkpoint as far as their headers can be read, with every defect on the way."""
+"""Read the headers of a checkpoint's weights, and collect their defects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "shared.weight")
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name, metadata by shard; ``sound`` is whether every header could be read whole."""
+    """Tensors by name and metadata by shard; ``sound`` says whether every header could be read."""
 
     tensors: dict[str, StoredTensor]
     shards: tuple[str, ...]
@@ -25,28 +25,28 @@ class Weights:
 
     @property
     def sound(self) -> bool:
-        """Whether the headers hold no defect, so that a missing tensor is really missing."""
+        """Return whether the headers have no defect, so that a missing tensor is really missing."""
         return not self.defects
 
     @property
     def size(self) -> int:
-        """The bytes of all tensors."""
+        """Return the total size of the tensors in bytes."""
         return sum(stored.entry.size for stored in self.tensors.values())
 
     @property
     def dtypes(self) -> set[str]:
-        """The dtypes of all tensors, as safetensors names them."""
+        """Return the dtypes of all tensors, by their safetensors names."""
         return {stored.entry.dtype for stored in self.tensors.values()}
 
     @property
     def embedding_rows(self) -> int | None:
-        """The rows of the token embedding, or None where no tensor is one."""
+        """Return the number of rows of the token embedding, or None without one."""
         named = (stored.entry for name, stored in self.tensors.items() if name.endswith(EMBEDDINGS))
         return min((entry.shape[0] for entry in named if len(entry.shape) == 2), default=None)
 
 
 def read_weights(checkpoint: Checkpoint, reader: RangeReader) -> Weights:
-    """What the headers of all shards say."""
+    """Read the headers of all shards."""
     tensors: dict[str, StoredTensor] = {}
     defects: list[Defect] = []
     metadata: dict[str, dict[str, str] | None] = {}

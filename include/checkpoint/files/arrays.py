@@ -1,4 +1,4 @@
-"""Between the bytes of a safetensors file and torch's tensors."""
+"""Convert between the bytes of a safetensors file and torch tensors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def from_bytes(data: bytes, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def to_bytes(tensor: torch.Tensor) -> memoryview:
-    """Return the values as they stand in a file, without a copy where they are contiguous."""
+    """Return the values as bytes of a file, without a copy if they are contiguous."""
     import torch
 
     # A tensor of no dimension cannot be seen as another dtype.

@@ -1,4 +1,4 @@
-"""Writing files so that a final name never holds half a file."""
+"""Write files atomically: the final name never holds a partial file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PARTIAL_SUFFIX = ".partial"
 
 
 def partial_of(path: Path) -> Path:
-    """The name of what becomes ``path`` when it is whole."""
+    """Return the temporary name of a file that becomes ``path`` when it is complete."""
     return path.with_name(path.name + PARTIAL_SUFFIX)
 
 
@@ -36,7 +36,7 @@ def partial_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, all of it or nothing."""
+    """Write ``data`` to ``path`` atomically."""
     with partial_file(path) as partial:
         partial.write_bytes(data)
 

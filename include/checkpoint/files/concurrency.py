@@ -1,4 +1,4 @@
-"""Results of threads, in the order in which they were asked for."""
+"""Collect results of threads in the order of submission."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def in_order(futures: Iterable[Future[Result]], ahead: int) -> Iterator[Result]:
-    """The results in order; ``ahead`` more are asked for before each is waited for."""
+    """Yield the results in order; up to ``ahead`` calls are submitted in advance."""
     pending: deque[Future[Result]] = deque()
     for future in futures:
         pending.append(future)

@@ -1,4 +1,4 @@
-"""One class per defect of a checkpoint's files: which file, what was expected and found, what to do about it."""
+"""One class per defect of a checkpoint's files: the file, expected and found, and the remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WRITE_AGAIN = "Save or copy this file again; it was cut short, edited or damaged
 
 
 class Defect(ModelImportError):
-    """A defect of one file. Validation collects defects; readers that cannot go on raise them."""
+    """A defect of one file. Validation collects defects; readers that cannot continue raise them."""
 
     severity: ClassVar[Severity] = "error"
     summary: ClassVar[str] = "The checkpoint is damaged"

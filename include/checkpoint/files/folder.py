@@ -1,4 +1,4 @@
-"""A Hugging Face folder or prefix as a Checkpoint: the files that Bedrock reads, and no others."""
+"""Read a Hugging Face folder or prefix as a Checkpoint: the files that Bedrock reads, and no others."""
 
 from __future__ import annotations
 
@@ -50,17 +50,17 @@ OTHER_WEIGHTS = ("consolidated*.safetensors", "adapter*.safetensors", "optimizer
 
 
 def is_hf_weights(name: str) -> bool:
-    """Whether this is a top-level safetensors file in the Hugging Face layout."""
+    """Return whether this is a top-level safetensors file in the Hugging Face layout."""
     return fnmatch(name, WEIGHTS) and "/" not in name and not any(fnmatch(name, other) for other in OTHER_WEIGHTS)
 
 
 def is_read_by_bedrock(name: str) -> bool:
-    """Whether Bedrock reads a file of this name."""
+    """Return whether Bedrock reads a file of this name."""
     return name in METADATA_FILES or is_hf_weights(name)
 
 
 def checkpoint_of_folder(location: str | Path, reader: RangeReader = LOCAL) -> Checkpoint:
-    """The Hugging Face checkpoint in a folder or under an ``s3://`` prefix, as it is.
+    """Return the Hugging Face checkpoint in a folder or under an ``s3://`` prefix, unchanged.
 
     ``tekken.json`` is part of it only where there is no other tokenizer; ``normalise`` makes one of it.
 
@@ -74,13 +74,13 @@ def checkpoint_of_folder(location: str | Path, reader: RangeReader = LOCAL) -> C
 
 
 def checkpoint_of_files(found: dict[str, Pin], reader: RangeReader = LOCAL) -> Checkpoint:
-    """A Checkpoint of these whole files, weights cut by tensors."""
+    """Return a Checkpoint of these whole files, weights cut by tensors."""
     files = tuple(_cut(name, pin, reader) for name, pin in found.items())
     return Checkpoint(files=files, pins=tuple(found.values()))
 
 
 def list_files(location: str | Path, reader: RangeReader = LOCAL) -> dict[str, Pin]:
-    """The files in a folder or under a prefix; raises SourceEmptyError when there is none."""
+    """Return the files in a folder or under a prefix; raises SourceEmptyError if there are none."""
     uri = str(location)
     found = reader.files(uri if is_s3_uri(uri) else str(Path(uri).absolute()))
     if not found:
@@ -89,7 +89,7 @@ def list_files(location: str | Path, reader: RangeReader = LOCAL) -> dict[str, P
 
 
 def whole(name: str, pin: Pin) -> CheckpointFile:
-    """A file that is its source as it is."""
+    """Return a file that consists of one whole source."""
     return CheckpointFile(name=name, segments=(Segment(uri=pin.uri, offset=0, length=pin.size),))
 
 

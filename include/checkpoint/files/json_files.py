@@ -1,4 +1,4 @@
-"""Reading the text and JSON files of a checkpoint, and putting them together as one model's metadata."""
+"""Read the text and JSON files of a checkpoint."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_json(file: CheckpointFile, reader: RangeReader = LOCAL) -> dict[str, An
 
 
 def read_json_if_any(checkpoint: Checkpoint, name: str, reader: RangeReader = LOCAL) -> dict[str, Any]:
-    """The JSON object in the checkpoint's file of this name, empty when there is no such file."""
+    """Return the JSON object in the checkpoint's file of this name; empty if there is no such file."""
     return read_json(checkpoint.file(name), reader) if name in checkpoint.names() else {}
 
 
@@ -62,7 +62,7 @@ def other_encodings(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> dict
 
 
 def format_json(value: Any) -> bytes:
-    """The bytes of a JSON file as transformers writes them."""
+    """Return the bytes of a JSON file in the format of transformers."""
     # Half of a surrogate pair, which UTF-8 cannot hold, becomes its JSON escape.
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
 

@@ -1,4 +1,4 @@
-"""Range reads from local files and S3 objects, and the pins that show whether a source has changed."""
+"""Read ranges of local files and S3 objects, and pin sources to detect changes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ CHUNK_SIZE = 8 * 2**20
 
 
 class RangeReader(Protocol):
-    """Reads byte ranges and says what a source is now."""
+    """Reads byte ranges and pins sources."""
 
     def read(self, uri: str, offset: int, length: int) -> bytes:
-        """Exactly ``length`` bytes; raises SourceTruncatedError when there are fewer."""
+        """Return exactly ``length`` bytes; raises SourceTruncatedError if there are fewer."""
         ...
 
     def pin(self, uri: str) -> Pin:
-        """The source as it is now."""
+        """Return a pin of the source in its current state."""
         ...
 
     def files(self, uri: str) -> dict[str, Pin]:
-        """The files in a folder or under a prefix, by relative name with ``/``."""
+        """Return the files in a folder or under a prefix, by relative name with ``/``."""
         ...
 
 
@@ -131,21 +131,21 @@ LOCAL = UriReader()
 
 
 def read(file: CheckpointFile, offset: int, length: int, reader: RangeReader = LOCAL) -> bytes:
-    """``length`` bytes of the file from ``offset``, fewer only at its end."""
+    """Return ``length`` bytes of the file from ``offset``, fewer only at its end."""
     return b"".join(
         reader.read(segment.uri, segment.offset, segment.length) for segment in slice_segments(file, offset, length)
     )
 
 
 def chunks(file: CheckpointFile, reader: RangeReader = LOCAL, chunk_size: int = CHUNK_SIZE) -> Iterator[bytes]:
-    """The file's bytes in order, at most ``chunk_size`` at a time; memory stays at one chunk."""
+    """Yield the file's bytes in order, at most ``chunk_size`` at a time."""
     for segment in file.segments:
         for done in range(0, segment.length, chunk_size):
             yield reader.read(segment.uri, segment.offset + done, min(chunk_size, segment.length - done))
 
 
 def verify_pins(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> None:
-    """Raise SourceChangedError where a source is no longer the one that was read."""
+    """Raise SourceChangedError if a source has changed since it was pinned."""
     for pin in checkpoint.pins:
         now = reader.pin(pin.uri)
         if now != pin:

@@ -1,4 +1,4 @@
-"""The header of a safetensors file: read, checked, and written for a new layout.
+"""Read, check and write the header of a safetensors file.
 
 Format: 8 bytes of header length (little-endian), a JSON object of name → {dtype, shape, data_offsets}, and the
 tensors' bytes without holes between them.
@@ -44,7 +44,7 @@ class TensorEntry:
 
     @property
     def size(self) -> int:
-        """The tensor's length in bytes."""
+        """Return the tensor's length in bytes."""
         return self.end - self.begin
 
 
@@ -58,7 +58,7 @@ class Header:
 
 
 def read_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> Header:
-    """The file's header; raises the first defect found in it."""
+    """Return the file's header; raises the first defect found in it."""
     header, found = examine_header(file, reader)
     if found:
         raise found[0]
@@ -66,7 +66,7 @@ def read_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> Header:
 
 
 def examine_header(file: CheckpointFile, reader: RangeReader = LOCAL) -> tuple[Header, list[defects.Defect]]:
-    """What can be read of the file's header, and every defect in it."""
+    """Return what can be read of the file's header, and every defect in it."""
     try:
         raw, data_start = _read_raw(file, reader)
         items = _parse(file.name, raw)
@@ -163,7 +163,7 @@ def _invalid(file: str, name: str, item: Any) -> defects.Defect:
 
 
 def format_header(tensors: Iterable[tuple[str, str, tuple[int, ...]]], metadata: dict[str, str]) -> bytes:
-    """The first bytes of a file that holds these (name, dtype, shape) one after the other, padded to 8 bytes."""
+    """Return the header of a file with these contiguous (name, dtype, shape), padded to 8 bytes."""
     items: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
     position = 0
     for name, dtype, shape in tensors:

@@ -14,7 +14,7 @@ from include.checkpoint.files.atomic import write_file
 
 @dataclass(frozen=True)
 class Pin:
-    """A source as it was when it was read; ``version`` is the mtime in ns of a local file, the ETag of an object."""
+    """The state of a source when it was read; ``version`` is the mtime in ns of a local file, the ETag of an object."""
 
     uri: str
     size: int
@@ -33,7 +33,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class PlacedTensor:
-    """A tensor and where its bytes are, in row order; ``dtype`` is safetensors' name of it."""
+    """A tensor and the segments of its bytes, in row order; ``dtype`` is its safetensors name."""
 
     name: str
     dtype: str
@@ -48,19 +48,19 @@ class PlacedTensor:
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """A file made of its segments, one after the other."""
+    """A file as the concatenation of its segments."""
 
     name: str
     segments: tuple[Segment, ...]
 
     @property
     def size(self) -> int:
-        """The file's length in bytes."""
+        """Return the file's length in bytes."""
         return sum(segment.length for segment in self.segments)
 
     @property
     def crc64nvme(self) -> int | None:
-        """The CRC64NVME of the whole file, combined from its segments', or None where one of them is not known."""
+        """Return the file's CRC64NVME, combined from its segments', or None if one of them is not known."""
         from awscrt.checksums import combine_crc64nvme
 
         total = 0
@@ -73,7 +73,7 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Files, their sources as they were when read, and a note on each thing that was changed or assumed."""
+    """Files, the pins of their sources, and a note on each change or assumption."""
 
     files: tuple[CheckpointFile, ...]
     pins: tuple[Pin, ...] = ()
@@ -81,27 +81,27 @@ class Checkpoint:
 
     @property
     def size(self) -> int:
-        """The bytes of all files."""
+        """Return the total size of the files in bytes."""
         return sum(file.size for file in self.files)
 
     def file(self, name: str) -> CheckpointFile:
-        """The file of this name; raises FileNotInCheckpointError."""
+        """Return the file of this name; raises FileNotInCheckpointError."""
         for file in self.files:
             if file.name == name:
                 return file
         raise FileNotInCheckpointError(name, ", ".join(self.names()))
 
     def names(self) -> tuple[str, ...]:
-        """The names of all files."""
+        """Return the names of all files."""
         return tuple(file.name for file in self.files)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the JSON form, under its final name only when it is whole and on the disk."""
+        """Write the JSON form atomically and sync it to disk."""
         write_file(Path(path), json.dumps(asdict(self)).encode())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
-        """The Checkpoint that ``save`` wrote."""
+        """Return the Checkpoint that ``save`` wrote."""
         saved = json.loads(Path(path).read_bytes())
         files = tuple(_file(file) for file in saved["files"])
         return cls(files=files, pins=tuple(Pin(**pin) for pin in saved["pins"]), notes=tuple(saved["notes"]))
@@ -112,7 +112,7 @@ def _file(saved: dict[str, Any]) -> CheckpointFile:
 
 
 def slice_segments(file: CheckpointFile, offset: int, length: int) -> tuple[Segment, ...]:
-    """The segments that make up this range of the file; a cut segment loses its CRC."""
+    """Return the segments of this range of the file; a cut segment loses its CRC."""
     found: list[Segment] = []
     start = 0
     for segment in file.segments:

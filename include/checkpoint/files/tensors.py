@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint: what is where, whatever file it is in."""
+"""Locate the tensors of a checkpoint across its files."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segmen
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor with the file it is in; ``offset`` counts from the file's start."""
+    """A tensor and its file; ``offset`` is relative to the file's start."""
 
     entry: TensorEntry
     file: CheckpointFile
     offset: int
 
     def segments(self) -> tuple[Segment, ...]:
-        """Where the tensor's bytes are."""
+        """Return the segments of the tensor's bytes."""
         return slice_segments(self.file, self.offset, self.entry.size)
 
     def read(self, start: int, length: int, reader: RangeReader = LOCAL) -> bytes:
-        """``length`` bytes of the tensor from ``start``."""
+        """Return ``length`` bytes of the tensor from ``start``."""
         return read(self.file, self.offset + start, length, reader)
 
 
 def headers(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> dict[str, Header]:
-    """The headers of the checkpoint's weights files; raises the first defect."""
+    """Return the headers of the checkpoint's weights files; raises the first defect."""
     return {file.name: read_header(file, reader) for file in checkpoint.files if is_hf_weights(file.name)}
 
 
 def stored_tensors(checkpoint: Checkpoint, reader: RangeReader = LOCAL) -> dict[str, StoredTensor]:
-    """Every tensor of the checkpoint by name; raises the first defect."""
+    """Return every tensor of the checkpoint by name; raises the first defect."""
     found: dict[str, StoredTensor] = {}
     for name, header in headers(checkpoint, reader).items():
         for entry in header.tensors:

@@ -34,7 +34,7 @@ _OPCODES = _REMEMBERED | _PUTS | _GETS | _NUMBERS | _CHANGES | {"PROTO", "MARK",
 
 
 class TorchArchive(NamedTuple):
-    """The members of the zip by name, what their names begin with, and the pickle."""
+    """The members of the zip by name, their common prefix, and the pickle."""
 
     members: dict[str, zipfile.ZipInfo]
     root: str
@@ -67,7 +67,7 @@ def open_torch_archive(path: Path) -> TorchArchive:
 
 
 class _DirectoryFile(io.FileIO):
-    """A file of which zipfile reads no large part at once: its directory, which it keeps in memory, is such a part."""
+    """A file that refuses large reads: zipfile reads the whole directory into memory."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "rb")
@@ -88,7 +88,8 @@ def _refuse_compressed(path: Path, members: dict[str, zipfile.ZipInfo]) -> None:
 
 
 def _refuse_opcodes(path: Path, pickled: bytes) -> None:
-    """Refuse what a pickle of weights does not hold, and what takes more time or memory than the pickle's size says.
+    """Refuse opcodes that a pickle of weights does not need, and those that take more time or memory than its size
+    suggests.
 
     An entry of the unpickler's memo with a high number makes it a table of that length. A tuple that is used twice, by
     others that are used twice, takes exponential time to hash; torch writes each tuple once.

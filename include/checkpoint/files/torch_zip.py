@@ -45,7 +45,7 @@ class _PickledTensor(NamedTuple):
 
 
 class _StateDict(OrderedDict[str, Any]):
-    """A state dictionary without what torch keeps beside the tensors."""
+    """A state dictionary without torch's additional attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _StateDict(OrderedDict[str, Any]):
 
 
 def pth_tensors(path: Path) -> list[PlacedTensor]:
-    """The tensors of a ``.pth`` file in the order of their bytes; raises PickleRefusedError."""
+    """Return the tensors of a ``.pth`` file in the order of their bytes; raises PickleRefusedError."""
     archive = open_torch_archive(path)
     try:
         state = _Unpickler(io.BytesIO(archive.pickled)).load()
@@ -86,7 +86,7 @@ def _locate(path: Path, file: BinaryIO, name: str, tensor: Any, archive: TorchAr
 
 
 def _data_offset(path: Path, file: BinaryIO, info: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin, behind its local header."""
+    """Return the offset of a member's bytes, after its local header."""
     try:
         file.seek(info.header_offset)
         name_length, extra_length = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))

@@ -1,4 +1,4 @@
-"""What wrappers of a module add to the names of its tensors. None of them changes what the module computes."""
+"""Prefixes that module wrappers add to tensor names. No wrapper changes what the module computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PEFT adapter: its configuration, and which of its tensors belongs to which module."""
+"""A PEFT adapter: its configuration, and its tensors by module."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _NAMES = ("modules_to_save", "target_modules", "exclude_modules", "layers_patter
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """The fields of adapter_config.json that a merge depends on."""
+    """Fields of adapter_config.json that a merge depends on."""
 
     peft_type: str
     base_model_name_or_path: str | None = None
@@ -83,11 +83,11 @@ class AdapterConfig:
     lora_bias: bool = False
 
     def rank(self, module: str) -> int:
-        """The rank of A and B for this module."""
+        """Return the rank of A and B for this module."""
         return int(_by_pattern(self.rank_pattern, module, self.r))
 
     def scaling(self, module: str) -> float:
-        """What B @ A is multiplied by for this module."""
+        """Return the factor of B @ A for this module."""
         rank = self.rank(module)
         alpha = _by_pattern(self.alpha_pattern, module, self.lora_alpha)
         return alpha / math.sqrt(rank) if self.use_rslora else alpha / rank
@@ -99,22 +99,22 @@ def _by_pattern(patterns: Mapping[str, float], module: str, default: float) -> f
 
 
 class LazyTensors(Protocol):
-    """Tensors by name, read when asked for."""
+    """Tensors by name, read lazily."""
 
     def names(self) -> tuple[str, ...]:
-        """All names."""
+        """Return all names."""
         ...
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape, without reading the tensor."""
+        """Return the shape, without reading the tensor."""
         ...
 
     def dtype(self, name: str) -> str:
-        """The dtype by safetensors' name, without reading the tensor."""
+        """Return the dtype by its safetensors name, without reading the tensor."""
         ...
 
     def tensor(self, name: str) -> torch.Tensor:
-        """The tensor in memory."""
+        """Read the tensor."""
         ...
 
 
@@ -134,11 +134,11 @@ class Adapter:
     notes: tuple[str, ...] = ()
 
     def shape(self, module: str, part: str) -> tuple[int, ...]:
-        """The shape of one part of a module's change."""
+        """Return the shape of one part of a module's change."""
         return self.weights.shape(self.modules[module][part])
 
     def tensor(self, module: str, part: str) -> torch.Tensor:
-        """One part of a module's change, in memory."""
+        """Read one part of a module's change."""
         return self.weights.tensor(self.modules[module][part])
 
 
@@ -276,7 +276,7 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _refuse_inflated(path: Path, state: Mapping[str, torch.Tensor]) -> None:
-    """Refuse tensors whose strides repeat what is in the file; two may share a storage, as embedding and head do."""
+    """Refuse tensors whose strides repeat stored bytes; two tensors may share a storage, as embedding and head do."""
     size, limit = sum(tensor.nbytes for tensor in state.values()), 2 * path.stat().st_size
     if size > limit:
         raise AdapterUnreadableError(str(path), f"tensors of {size} bytes, more than twice the file's")

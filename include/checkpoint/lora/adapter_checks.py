@@ -1,4 +1,4 @@
-"""An adapter's tensors against its configuration and the base: nothing is missing, and nothing is left over."""
+"""Check an adapter's tensors against its configuration and the base: nothing is missing or left over."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def refuse_missing_parameters(adapter: Adapter, tensors: Tensors) -> None:
 
 
 def refuse_wrong_tensors(adapter: Adapter, tensors: Tensors) -> None:
-    """Raise where the adapter's tensors are not of the kinds and ranks that its configuration names.
+    """Raise if the adapter's tensors do not have the kinds and ranks of its configuration.
 
     Raises AdapterTensorUnusedError, AdapterRankMismatchError, AdapterTensorShapeError, AdapterIncompleteError and
     AdapterBiasUnplacedError.
@@ -138,7 +138,7 @@ def _refuse_other_pair(adapter: Adapter, module: str, left: str, right: str) -> 
 
 
 def _refuse_missing_parts(adapter: Adapter) -> None:
-    """Each pair has a DoRA magnitude if and only if the configuration says so, and so for its bias."""
+    """Check that each pair has a DoRA magnitude and a bias if and only if the configuration says so."""
     pairs = {module: parts for module, parts in adapter.modules.items() if _has_pair(parts)}
     for setting, part, wanted in (
         ("use_dora", "magnitude", adapter.config.use_dora),
@@ -163,7 +163,7 @@ def _refuse_unplaced_bias(adapter: Adapter, tensors: Tensors) -> None:
 
 
 def _refuse_missing(setting: str, wanted: Iterable[tuple[str, str]], adapter: Adapter) -> None:
-    """Raise unless the adapter holds each of these (module, part)."""
+    """Check that the adapter holds each of these (module, part)."""
     wanted = list(wanted)
     missing = [module for module, part in wanted if part not in adapter.modules.get(module, {})]
     if missing:

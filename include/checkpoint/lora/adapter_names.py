@@ -1,4 +1,4 @@
-"""The names of an adapter's tensors as peft saves them: without what wrappers and trainers put into them."""
+"""Map an adapter's tensor names to peft's own: without the prefixes of wrappers and trainers."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class TensorNames:
-    """``stored`` maps a name as peft saves it to the one in the file; ``notes`` say what was left out of names."""
+    """``stored`` maps peft's name to the one in the file; ``notes`` name the removed prefixes."""
 
     stored: dict[str, str]
     notes: tuple[str, ...] = ()
 
     def by_module(self) -> tuple[dict[str, dict[str, str]], tuple[str, ...]]:
-        """Return module of the base → part → name in the file, and the names that are no part of a LoRA."""
+        """Return module of the base → part → name in the file, and the names that are not part of a LoRA."""
         modules: dict[str, dict[str, str]] = {}
         unknown = []
         for name, stored in self.stored.items():
@@ -60,7 +60,7 @@ class TensorNames:
 
 
 def read_names(names: Iterable[str]) -> TensorNames:
-    """Return the names as peft saves them; raises AdapterNamesAmbiguousError where two tensors get one name."""
+    """Return peft's names of the tensors; raises AdapterNamesAmbiguousError if two tensors get one name."""
     stored: dict[str, str] = {}
     wrappers: Counter[str] = Counter()
     copies = 0

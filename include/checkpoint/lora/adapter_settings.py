@@ -1,4 +1,4 @@
-"""What the settings of an adapter's configuration mean for its merge; what cannot be merged right is refused here."""
+"""Interpret the settings of an adapter's configuration; adapters that cannot be merged exactly are refused."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def has_plain_tensors(adapter: Adapter) -> bool:
 
 
 def is_plain_lora(adapter: Adapter) -> bool:
-    """Whether the merged weights follow from the adapter's tensors by the rules of ``lora_math``."""
+    """Return whether the merged weights can be computed by ``lora_math``."""
     dora_embedding = any("magnitude" in parts and "lora_embedding_A" in parts for parts in adapter.modules.values())
     return has_plain_tensors(adapter) and _start(adapter) in _PLAIN_STARTS and not dora_embedding
 
 
 def refuse_unmergeable(adapter: Adapter, base_config: Mapping[str, Any]) -> None:
-    """Raise for adapters that no merge can make right, and for quantized bases."""
+    """Raise for adapters that cannot be merged exactly, and for quantized bases."""
     raw = adapter.raw_config
     _refuse_kind(adapter.config.peft_type)
     for name, reason in _HAS_NO_MERGED_FORM.items():

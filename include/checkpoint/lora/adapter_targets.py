@@ -1,4 +1,4 @@
-"""Which modules of a base model an adapter's configuration names, by peft's rules."""
+"""Find the modules of a base model that an adapter's configuration targets, by peft's rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors about adapters whose tensors and configuration do not make up the trained model."""
+"""Errors of adapters whose tensors and configuration are inconsistent or incomplete."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _SAVE_AGAIN = "Save the adapter again from the training run, with save_pretraine
 
 
 def first(names: Sequence[str], count: int = 3) -> str:
-    """Return the first names, and a sign that there are more."""
+    """Return the first names, with an ellipsis if there are more."""
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 class AdapterUnreadableError(ModelImportError):
-    """A pickled adapter that is not a plain set of tensors."""
+    """A pickled adapter is not a plain set of tensors."""
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ class AdapterUnreadableError(ModelImportError):
 
 
 class AdapterTensorsEmptyError(ModelImportError):
-    """An adapter without tensors, or with tensors that hold no element."""
+    """An adapter has no tensors, or tensors without elements."""
 
     def __init__(self, path: str, found: str) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class AdapterTensorsEmptyError(ModelImportError):
 
 
 class AdapterDtypeError(ModelImportError):
-    """Tensors of an adapter that are no floating-point numbers that can be merged."""
+    """Tensors of an adapter do not have a floating-point dtype that can be merged."""
 
     def __init__(self, which: str, expected: str, found: str) -> None:
         super().__init__(
@@ -56,7 +56,7 @@ class AdapterDtypeError(ModelImportError):
 
 
 class AdapterNamesAmbiguousError(ModelImportError):
-    """Two tensors of an adapter with one meaning."""
+    """Two tensors of an adapter have the same name without wrapper prefixes."""
 
     def __init__(self, which: str, found: str) -> None:
         super().__init__(
@@ -69,14 +69,14 @@ class AdapterNamesAmbiguousError(ModelImportError):
 
 
 class AdapterTensorShapeError(ModelImportError):
-    """A tensor of an adapter that cannot be what its name says."""
+    """The shape of an adapter's tensor does not fit its name."""
 
     def __init__(self, tensor: str, expected: str, found: str) -> None:
         super().__init__("A tensor of the adapter has the wrong shape", tensor, expected, found, _SAVE_AGAIN)
 
 
 class AdapterRankMismatchError(ModelImportError):
-    """A rank in the tensors that is not the configuration's, so that the scaling would be wrong."""
+    """The rank of the tensors differs from the configuration, so that the scaling would be wrong."""
 
     def __init__(self, tensor: str, expected: int, found: int) -> None:
         super().__init__(
@@ -89,14 +89,14 @@ class AdapterRankMismatchError(ModelImportError):
 
 
 class AdapterIncompleteError(ModelImportError):
-    """An adapter that lacks tensors which its configuration names."""
+    """An adapter lacks tensors that its configuration names."""
 
     def __init__(self, which: str, expected: str, found: str) -> None:
         super().__init__("The adapter lacks tensors that its configuration names", which, expected, found, _SAVE_AGAIN)
 
 
 class AdapterTensorUnusedError(ModelImportError):
-    """Tensors of an adapter for which its configuration has no use."""
+    """The adapter's configuration does not use some of its tensors."""
 
     def __init__(self, which: str, expected: str, found: str) -> None:
         super().__init__(
@@ -109,7 +109,7 @@ class AdapterTensorUnusedError(ModelImportError):
 
 
 class AdapterNotPlacedError(ModelImportError):
-    """Tensors of an adapter that peft could not place in the base model, or places it could not fill."""
+    """peft could not load some tensors of an adapter, or found none for some modules."""
 
     def __init__(self, which: str, found: str) -> None:
         super().__init__(
@@ -122,7 +122,7 @@ class AdapterNotPlacedError(ModelImportError):
 
 
 class AdapterTargetMissingError(ModelImportError):
-    """A trained parameter that the base does not have as one tensor."""
+    """The base does not have a trained parameter as one tensor."""
 
     def __init__(self, which: str, found: str) -> None:
         super().__init__(
@@ -136,7 +136,7 @@ class AdapterTargetMissingError(ModelImportError):
 
 
 class AdapterStartError(ModelImportError):
-    """An adapter whose training began from a changed base that cannot be made again."""
+    """The adapter's training started from a modified base that cannot be reproduced."""
 
     def __init__(self, start: str, found: str, remedy: str) -> None:
         super().__init__(
@@ -162,7 +162,7 @@ class AdapterSettingUnknownError(ModelImportError):
 
 
 class AdapterPatternError(ModelImportError):
-    """A regular expression of an adapter's configuration that is not one, or takes too long."""
+    """A regular expression of an adapter's configuration is invalid or takes too long."""
 
     def __init__(self, which: str, expected: str, found: str) -> None:
         super().__init__(
@@ -175,7 +175,7 @@ class AdapterPatternError(ModelImportError):
 
 
 class AdapterBiasUnplacedError(ModelImportError):
-    """A trained bias for a layer that has none."""
+    """The adapter has a trained bias for a layer without one."""
 
     def __init__(self, which: str, found: str) -> None:
         super().__init__(

@@ -36,7 +36,7 @@ class LinearDelta:
         return merged
 
     def float32(self, base: torch.Tensor, start: int, columns: slice = slice(None)) -> torch.Tensor:
-        """Base + delta of these columns, before they are rounded."""
+        """Return base + delta of these columns in float32, before rounding."""
         delta = self.lora_b[start : start + len(base)] @ self.lora_a[:, columns]
         return delta.mul_(self.scaling).add_(base)
 
@@ -90,7 +90,7 @@ class Replacement:
 
 @dataclass(frozen=True)
 class TokenRows:
-    """Single rows that were trained; the others stay as they are."""
+    """Trained rows; the other rows stay unchanged."""
 
     indices: tuple[int, ...]
     trained: torch.Tensor

@@ -1,4 +1,4 @@
-"""What a merge does to each tensor, decided from names, shapes and configurations alone."""
+"""Plan a merge's changes of each tensor, from names, shapes and configurations alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLOATS = ("F32", "F16", "BF16")
 
 @dataclass(frozen=True)
 class TensorChange:
-    """How one tensor of the merged model comes about.
+    """How one tensor of the merged model is computed.
 
     ``source`` is the base tensor it starts from; with ``own_base`` it starts from the adapter's ``base_layer.weight``,
     the embedding or head of a model whose vocabulary was resized before the training.
@@ -46,7 +46,7 @@ class TensorChange:
 
     @property
     def patches_rows(self) -> bool:
-        """Whether single rows are written into the base's own tensor."""
+        """Return whether only some rows of the base's tensor are replaced."""
         return self.kind == "rows" and not self.own_base
 
 
@@ -64,7 +64,7 @@ class MergePlan:
 
 
 def plan_merge(adapter: Adapter, tensors: Mapping[str, TensorEntry], base_config: Mapping[str, Any]) -> MergePlan:
-    """The changes of a plain LoRA, once every tensor of it has its place and every place its tensor.
+    """Return the changes of a plain LoRA, after checking that tensors and targets match.
 
     Raises AdapterBaseMismatchError, AdapterRefusedError, AdapterEmptyError, QuantizedBaseError and what the checks in
     ``adapter_checks`` raise.
@@ -150,7 +150,7 @@ def _merged_shape(adapter: Adapter, module: str, name: str, kind: ChangeKind, ba
 
 
 def replaced_part(adapter: Adapter, module: str, name: str) -> str:
-    """Return the part of the adapter that takes the place of this tensor of the module."""
+    """Return the part of the adapter that replaces this tensor of the module."""
     if WHOLE in adapter.modules[module]:
         return WHOLE
     return "bias" if name.endswith(".bias") else "weight"
@@ -159,7 +159,7 @@ def replaced_part(adapter: Adapter, module: str, name: str) -> str:
 def _head_to_add(
     adapter: Adapter, changes: Mapping[str, TensorChange], tensors: Mapping[str, TensorEntry]
 ) -> TensorChange | None:
-    """The output head that a tied model needs once the two matrices differ, or None while they stay one."""
+    """Return the output head that a tied model needs once the two matrices differ, or None."""
     embedding, head = changes.get(f"{EMBEDDING}.weight"), changes.get(f"{HEAD}.weight")
     if head is not None:
         if head.kind == "rows" or (embedding is not None and embedding.kind == "rows"):

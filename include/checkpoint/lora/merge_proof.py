@@ -1,4 +1,4 @@
-"""The proof of a merge: each changed tensor, read back from what was written, is base + delta within rounding."""
+"""Prove a merge: each changed tensor, read back from the output, is base + delta within rounding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SMALLEST = {"F32": 2.0**-149, "F16": 2.0**-24, "BF16": 2.0**-133}
 
 @dataclass(frozen=True)
 class TensorProof:
-    """One changed tensor; ``largest_deviation`` is in parts of what rounding allows, so at most 1."""
+    """One changed tensor; ``largest_deviation`` is relative to the allowed rounding error, so at most 1."""
 
     name: str
     kind: ChangeKind
@@ -32,7 +32,7 @@ class TensorProof:
 
 @dataclass(frozen=True)
 class MergeProof:
-    """What was checked of a merge, small enough to travel with the model.
+    """The proof of a merge, small enough to be stored with the model.
 
     ``by_peft``: peft merged the model in memory, and what was written was compared with its result.
     """
@@ -48,7 +48,7 @@ class MergeProof:
     tensors: tuple[TensorProof, ...]
 
     def summary(self) -> str:
-        """One line for a log or a note."""
+        """Return one line for a log or a note."""
         if self.by_peft:
             found = f"what peft merged; peft placed all {self.adapter_tensors} tensors of the adapter"
         else:
@@ -62,7 +62,7 @@ class MergeProof:
 
 @dataclass(frozen=True)
 class Counts:
-    """How much a merge read and wrote."""
+    """The amounts that a merge read and wrote."""
 
     tensors: int
     bytes: int
@@ -71,7 +71,7 @@ class Counts:
 
 
 def prove_tensor(adapter: Adapter, tensor: ChangedTensor, merged: RowReader) -> TensorProof:
-    """The proof that the rows written are the rows wanted, on sampled rows; raises MergeUnprovenError."""
+    """Prove on sampled rows that the written rows are the expected ones; raises MergeUnprovenError."""
     change = tensor.change
     last = change.shape[0] - 1
     sampled = sorted({last * step // max(SAMPLED_ROWS - 1, 1) for step in range(SAMPLED_ROWS)})
@@ -99,7 +99,7 @@ def _rows(rows_of: RowReader, rows: list[int]) -> torch.Tensor:
 def _expected(
     adapter: Adapter, tensor: ChangedTensor, base: torch.Tensor, rows: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The merged rows in float64 by numpy, and how far rounding may take the stored ones from them."""
+    """Return the merged rows in float64 by numpy, and the allowed rounding error."""
     change = tensor.change
     if change.kind in ("replace", "bias", "rows", "copy"):
         wanted = [tensor.apply(base[index : index + 1], row) for index, row in enumerate(rows)]
@@ -143,7 +143,7 @@ def _rounding(dtype: str, value: np.ndarray) -> np.ndarray:
 
 
 def prove_merge(proofs: list[TensorProof], counts: Counts, sha256: str, *, by_peft: bool) -> MergeProof:
-    """The proof of the whole; raises AdapterEmptyError when not one element changed."""
+    """Return the proof of the whole merge; raises AdapterEmptyError if no element changed."""
     if not any(proof.changed_elements for proof in proofs):
         names = ", ".join(proof.name for proof in proofs[:3])
         raise AdapterEmptyError(names, f"the base's own values in all {len(proofs)} tensors")

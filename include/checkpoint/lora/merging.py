@@ -1,4 +1,4 @@
-"""LoRA into base: only the tensors that change are written, everything else stays where it is."""
+"""Merge a LoRA into its base: only changed tensors are written, everything else stays in the source."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def merge(
     reader: RangeReader = LOCAL,
     durable: bool = True,
 ) -> MergeResult:
-    """The base with the adapter merged in: within one rounding of peft's ``merge_and_unload()``, where peft is right.
+    """Merge the adapter into the base: within one rounding of peft's ``merge_and_unload()``.
 
     Writes ``merge.overlay`` in ``overlay_dir``, synced if ``durable``. Memory stays at a few blocks of a tensor and one
     pair of LoRA matrices.
@@ -88,7 +88,7 @@ def merge(
 
 
 class _MergedFiles:
-    """The base's files with the changed tensors in their places."""
+    """The base's files with the changed tensors substituted."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class _MergedFiles:
         self._tensors, self._plan, self._written, self._reader = tensors, plan, written, reader
 
     def file(self, file: CheckpointFile, out: Overlay) -> CheckpointFile:
-        """The merged model's form of a file of the base."""
+        """Return a file of the base with the changed tensors substituted."""
         if is_hf_weights(file.name):
             return self._weights_file(file, read_header(file, self._reader), out)
         if file.name == "config.json" and self._plan.config_edits:

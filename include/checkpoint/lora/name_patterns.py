@@ -1,8 +1,8 @@
-"""The regular expressions that an adapter's configuration holds, as peft uses them.
+"""Compile the regular expressions of an adapter's configuration as peft does.
 
-Whoever made the adapter wrote them, and some take exponential time. Trainers write all kinds (Unsloth's and
-LLaMA-Factory's have lookaheads), so that they are not restricted: they are tried in a process with limits, on the names
-that they will meet. What ended there ends here and in peft, which match in the same way.
+They are untrusted, and some take exponential time. Trainers write many kinds (those of Unsloth and LLaMA-Factory have
+lookaheads), so they are not restricted: they are tried in a limited process on the names that they will be matched
+with. An expression that ends there ends here and in peft too.
 """
 
 from __future__ import annotations

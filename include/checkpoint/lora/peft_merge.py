@@ -1,4 +1,4 @@
-"""Adapters whose merged form is peft's own business: peft merges the whole model in memory, we keep what changed."""
+"""Merge other kinds of adapters with peft: peft merges the whole model in memory, and the changes are kept."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MEMORY_BASE = 10**9
 
 
 def merged_by_peft(base: Checkpoint, adapter: Adapter, work_dir: Path, reader: RangeReader) -> Adapter:
-    """The adapter as whole replacements of the tensors that peft's ``merge_and_unload()`` changes.
+    """Return the tensors that peft's ``merge_and_unload()`` changes, as whole replacements.
 
     Raises AdapterSettingUnknownError and MemoryShortError before anything is loaded, AdapterNotPlacedError when peft
     did not take all of it, AdapterRefusedError when peft cannot merge it or would merge it into a matrix that
@@ -184,7 +184,7 @@ def _refuse_shared_matrix(merged: Any, changed: dict[str, torch.Tensor]) -> None
 
 
 class _State:
-    """Tensors that are in memory already."""
+    """Tensors that are already in memory."""
 
     def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
         self._tensors = tensors

@@ -1,4 +1,4 @@
-"""From a planned change to the rows it starts from and the arithmetic it takes."""
+"""Turn a planned change into its base rows and its arithmetic."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ RowReader = Callable[[int, int], torch.Tensor]
 
 
 class ChangedTensor:
-    """How to compute the blocks of a tensor, and how many of its elements are others than the base's so far."""
+    """Compute the blocks of a tensor and count its changed elements."""
 
     def __init__(self, change: TensorChange, apply: BlockChange, base: RowReader) -> None:
         self.change, self.apply, self.base = change, apply, base
         self.elements, self.changed = math.prod(change.shape), 0
 
     def merge(self, start: int, rows: int) -> tuple[torch.Tensor, int]:
-        """These rows merged, and how many of their elements changed; raises NonFiniteError."""
+        """Return these rows merged, and the number of changed elements; raises NonFiniteError."""
         before = self.base(start, rows)
         merged = self.apply(before, start).to(before.dtype)
         if not is_finite(merged):
@@ -48,7 +48,7 @@ class ChangedTensor:
 
 
 def block_change(adapter: Adapter, change: TensorChange) -> BlockChange:
-    """What is done to each block of rows; the adapter's part is in memory from here on."""
+    """Return the change of each block of rows, with the adapter's tensors in memory."""
     module = change.module
     if change.kind == "rows":
         return TokenRows(*trained_rows(adapter, change))

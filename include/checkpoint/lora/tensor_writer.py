@@ -1,4 +1,4 @@
-"""The changed tensors of a merge: written to the overlay, read back and proven."""
+"""Write the changed tensors of a merge to the overlay, read them back and prove them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BLOCKS_AT_ONCE = 2
 
 
 class TensorWriter:
-    """Writes changed tensors; ``written`` says where each is, ``proofs`` what was found when it was read back."""
+    """Writes changed tensors; ``written`` holds the location of each, ``proofs`` the result of reading it back."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ def _blocks(tensor: ChangedTensor, pool: ThreadPoolExecutor) -> Iterator[memoryv
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Let torch compute in the thread that calls it, as blocks are computed side by side."""
+    """Limit torch to the calling thread, since blocks are computed in parallel."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -108,5 +108,5 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def size_of(change: TensorChange) -> int:
-    """The tensor's bytes after the change."""
+    """Return the tensor's size in bytes after the change."""
     return math.prod(change.shape) * DTYPE_BYTES[change.dtype]

@@ -1,4 +1,4 @@
-"""Single trained rows of an embedding: only they are written, the rows between them stay where they are."""
+"""Write only the trained rows of an embedding; the other rows stay in the source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from include.checkpoint.writing.overlay import Overlay
 def write_token_rows(
     adapter: Adapter, change: TensorChange, source: StoredTensor, out: Overlay, reader: RangeReader
 ) -> tuple[tuple[Segment, ...], TensorProof]:
-    """Replace the rows of the trained tokens; the tensor's segments, and the proof read back from them."""
+    """Replace the rows of the trained tokens; return the tensor's segments, and the proof read back from them."""
     indices, trained = trained_rows(adapter, change)
     row_bytes = source.entry.size // source.entry.shape[0]
     rows_of = stored_rows(change.dtype, change.shape, lambda at, length: source.read(at, length, reader))

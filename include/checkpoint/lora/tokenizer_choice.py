@@ -1,4 +1,4 @@
-"""Which tokenizer a merged model gets: the one it was trained with."""
+"""Choose the tokenizer of a merged model: the one that it was trained with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from include.checkpoint.files.segments import Checkpoint
 
 
 def with_tokenizer_of(adapter_dir: Path, checkpoint: Checkpoint, reader: RangeReader) -> Checkpoint:
-    """Return the checkpoint with the adapter's tokenizer, where the adapter has a complete one."""
+    """Return the checkpoint with the adapter's tokenizer, if the adapter has a complete one."""
     folder = adapter_dir.absolute()
     own = {name: reader.pin(str(folder / name)) for name in TOKENIZER_FILES if (folder / name).is_file()}
     if not own.keys() & set(VOCABULARIES) or "tokenizer_config.json" not in own:

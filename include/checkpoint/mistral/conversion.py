@@ -1,4 +1,4 @@
-"""Raw Mistral and Mixtral → the Hugging Face layout, without copying a weight that stays as it is."""
+"""Convert raw Mistral and Mixtral models to the Hugging Face layout without copying unchanged weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAX_SHARD_BYTES = 5 * 10**9
 def convert(
     source_dir: str | Path, overlay_dir: str | Path, *, progress: Progress = no_progress, durable: bool = True
 ) -> Checkpoint:
-    """The raw model in ``source_dir`` in the Hugging Face layout, in files of at most 5 GB.
+    """Return the raw model in ``source_dir`` in the Hugging Face layout, in files of at most 5 GB.
 
     Writes ``convert.overlay`` in ``overlay_dir``, synced if ``durable``: headers, JSON files, and the tensors whose
     bytes move, which are q and k (their rows are permuted inside each head) and what was split by columns. All else

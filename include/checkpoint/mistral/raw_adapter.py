@@ -1,4 +1,4 @@
-"""The LoRA that Mistral's own mistral-finetune saves, as a PEFT adapter.
+"""Convert the LoRA that mistral-finetune saves to a PEFT adapter.
 
 It is a folder of ``lora.safetensors`` and ``params.json``:
 https://github.com/mistralai/mistral-finetune/blob/main/finetune/checkpointing.py

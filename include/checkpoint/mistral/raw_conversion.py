@@ -1,4 +1,4 @@
-"""One raw tensor, in one piece or in several, as tensors of the Hugging Face layout.
+"""Convert one raw tensor, in one or several pieces, to tensors of the Hugging Face layout.
 
 Everything here moves bytes and computes nothing, so it holds for any dtype.
 """
@@ -24,7 +24,7 @@ _MOVED: tuple[Treatment, ...] = ("rope_q", "rope_k", "experts_t")
 
 
 def convert_tensor(pieces: list[PlacedTensor], params: RawParams, out: Overlay) -> Iterator[PlacedTensor]:
-    """The tensors that ``pieces`` become; only bytes that move are written to ``out``. Raises RawTensorError."""
+    """Return the tensors made of ``pieces``; only bytes that move are written to ``out``. Raises RawTensorError."""
     target, treatment = place(pieces[0].name)
     if treatment in ("rope_q", "rope_k"):
         tensor = _permuted(pieces, params, out)
@@ -39,7 +39,7 @@ def convert_tensor(pieces: list[PlacedTensor], params: RawParams, out: Overlay) 
 
 
 def written_bytes(pieces: list[PlacedTensor]) -> int:
-    """How many bytes ``convert_tensor`` writes."""
+    """Return the number of bytes that ``convert_tensor`` writes."""
     _, treatment = place(pieces[0].name)
     moved = treatment in _MOVED or (len(pieces) > 1 and split_axis(pieces[0].name) == 1)
     return sum(segment.length for piece in pieces for segment in piece.segments) if moved else 0
@@ -114,7 +114,7 @@ def _row_slice(tensor: PlacedTensor, start: int, rows: int) -> PlacedTensor:
 
 
 def _rows(tensor: PlacedTensor, start: int, rows: int) -> NDArray[np.uint8]:
-    """These rows as a (rows, bytes of a row) array."""
+    """Return these rows as a (rows, bytes of a row) array."""
     width = _row_bytes(tensor)
     return np.frombuffer(read(_file(tensor), start * width, rows * width), np.uint8).reshape(rows, width)
 

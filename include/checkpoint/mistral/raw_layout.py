@@ -1,4 +1,4 @@
-"""Where each tensor of Mistral's own layout goes in the Hugging Face layout, and what is done to its rows."""
+"""Map each tensor of Mistral's own layout to the Hugging Face layout."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _NOT_SPLIT = re.compile(r"(.*\.)?(attention_norm|ffn_norm|norm|gate)\.weight")
 
 
 def place(name: str) -> tuple[str, Treatment]:
-    """The Hugging Face name (``{}`` for the expert's number) and the treatment; raises RawTensorError."""
+    """Return the Hugging Face name (``{}`` for the expert's number) and the treatment; raises RawTensorError."""
     for pattern, target, treatment in _RULES:
         if match := re.fullmatch(pattern, name):
             return match.expand(target), treatment
@@ -50,7 +50,7 @@ def place(name: str) -> tuple[str, Treatment]:
 
 
 def split_axis(name: str) -> Literal[0, 1] | None:
-    """Along which axis the pieces of a split tensor follow each other; None when each file holds it whole."""
+    """Return the axis along which a tensor is split between files; None if each file holds it whole."""
     if _NOT_SPLIT.fullmatch(name):
         return None
     return 1 if _BY_COLUMNS.fullmatch(name) else 0

@@ -1,4 +1,4 @@
-"""Mistral's ``params.json`` as a transformers configuration."""
+"""Convert Mistral's ``params.json`` to a transformers configuration."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ class RawParams(BaseModel):
 
     @property
     def kv_heads(self) -> int:
-        """Key and value heads; as many as query heads unless said."""
+        """Return the number of key and value heads; by default that of query heads."""
         return self.n_kv_heads or self.n_heads
 
     @property
     def head_size(self) -> int:
-        """The dimension of one head."""
+        """Return the dimension of one head."""
         return self.head_dim or self.dim // self.n_heads
 
 
 def parse_params(raw: Mapping[str, Any]) -> RawParams:
-    """The fields of params.json; raises RawParamsError and RawVariantError."""
+    """Return the fields of params.json; raises RawParamsError and RawVariantError."""
     for name, reason in _OTHER_MODELS.items():
         if raw.get(name):
             raise RawVariantError(f"params.json: {name}", f"{name} = {raw[name]}: {reason}")
@@ -89,7 +89,7 @@ def parse_params(raw: Mapping[str, Any]) -> RawParams:
 
 
 def hf_config(params: RawParams, torch_dtype: str) -> tuple[dict[str, Any], list[str]]:
-    """config.json's content, and a note on each value that params.json does not say."""
+    """Return config.json's content, and a note on each value that params.json lacks."""
     notes: list[str] = []
     config = {
         "architectures": ["MixtralForCausalLM" if params.moe else "MistralForCausalLM"],

@@ -1,4 +1,4 @@
-"""The tokenizer of a raw Mistral model as files that Bedrock's transformers loads, with Mistral's chat template."""
+"""Convert the tokenizer of a raw Mistral model to files that Bedrock's transformers loads, with a chat template."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SPECIALS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
 
 def tokenizer_files(folder: Path) -> tuple[dict[str, bytes], list[str]]:
-    """The tokenizer's files by name, and notes on where they come from.
+    """Return the tokenizer's files by name, and notes on their origin.
 
     A Hugging Face tokenizer in the folder is used as it is; else ``tekken.json`` or ``tokenizer.model*`` is
     converted. Raises RawFilesMissingError and RawTokenizerError.

@@ -1,4 +1,4 @@
-"""The tensors of Mistral's consolidated files, whichever format and split they have."""
+"""Read the tensors of Mistral's consolidated files, in any format and split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PATTERNS = ("consolidated*.safetensors", "consolidated*.pth", "consolidated*.pt"
 
 
 def weights_files(folder: Path) -> list[Path]:
-    """The consolidated files that hold the weights; raises RawFilesMissingError."""
+    """Return the consolidated files that hold the weights; raises RawFilesMissingError."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     for pattern in PATTERNS:
         if found := [folder / name for name in names if fnmatch(name, pattern)]:
@@ -26,7 +26,7 @@ def weights_files(folder: Path) -> list[Path]:
 
 
 def raw_tensors(files: list[Path]) -> dict[str, list[PlacedTensor]]:
-    """The pieces of each tensor by name: one, unless the files split every tensor between them.
+    """Return the pieces of each tensor by name: one, unless the files split every tensor.
 
     Raises RawTensorError when some tensors are in every file and others in some only, and each file's own errors.
     """

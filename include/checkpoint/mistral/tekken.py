@@ -1,4 +1,4 @@
-"""Mistral's ``tekken.json`` as a ``tokenizers`` tokenizer.
+"""Convert Mistral's ``tekken.json`` to a ``tokenizers`` tokenizer.
 
 The file holds byte sequences by rank; special tokens take the first ids, a sequence's id is its rank behind them.
 """
@@ -26,7 +26,7 @@ MAX_SPECIALS, MAX_TOKEN_BYTES = 100_000, 512
 
 
 def tekken_tokenizer(raw: Mapping[str, Any]) -> tuple[Tokenizer, list[str]]:
-    """The tokenizer and its special tokens in the order of their ids; raises RawTokenizerError."""
+    """Return the tokenizer and its special tokens in the order of their ids; raises RawTokenizerError."""
     try:
         config = raw["config"]
         count = int(config["default_num_special_tokens"])
@@ -70,7 +70,7 @@ def _specials(raw: Mapping[str, Any], count: int) -> list[str]:
 
 
 def _merges(sequences: list[bytes]) -> list[tuple[str, str]]:
-    """The pairs that make up each sequence, in the order of the sequences' ranks."""
+    """Return the pair that makes up each sequence, in the order of the sequences' ranks."""
     ranks = {sequence: rank for rank, sequence in enumerate(sequences)}
     merges = []
     for sequence in sequences:

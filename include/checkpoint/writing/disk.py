@@ -1,4 +1,4 @@
-"""A disk with too little room, or one that fills up while something is written to it, as an error of our own."""
+"""Raise named errors for a disk with too little space, before and during a write."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DISK_MARGIN = 64 * 2**20
 
 @contextmanager
 def room_for(folder: Path, wanted: int) -> Iterator[None]:
-    """Raise DiskFullError unless ``folder`` has this many bytes free, or where the block finds that it has not."""
+    """Raise DiskFullError unless ``folder`` has this many bytes free, also if the block runs out of space."""
     if _free(folder) < wanted + DISK_MARGIN:
         raise DiskFullError(str(folder), wanted + DISK_MARGIN, _free(folder))
     try:
@@ -30,7 +30,7 @@ def room_for(folder: Path, wanted: int) -> Iterator[None]:
 
 @contextmanager
 def named_when_full(folder: str | Path) -> Iterator[None]:
-    """Raise DiskFilledError where the block runs out of room; ``folder`` is where it writes."""
+    """Raise DiskFilledError if the block runs out of space; ``folder`` is where it writes."""
     try:
         yield
     except OSError as error:

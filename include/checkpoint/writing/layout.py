@@ -1,4 +1,4 @@
-"""A new layout for a weights file: a new header, and tensors that stay where they are."""
+"""Lay out a weights file anew: a new header, and tensors that stay in their sources."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def weights_index(files: Mapping[str, Sequence[PlacedTensor]], out: Overlay) -> 
 def lay_out(
     name: str, tensors: Sequence[PlacedTensor], out: Overlay, metadata: Mapping[str, str] = METADATA
 ) -> CheckpointFile:
-    """A weights file of these tensors in this order; only its header is written."""
+    """Return a weights file of these tensors in this order; only its header is written."""
     header = format_header(((tensor.name, tensor.dtype, tensor.shape) for tensor in tensors), dict(metadata))
     pieces = [out.append(header), *(segment for tensor in tensors for segment in tensor.segments)]
     return CheckpointFile(name=name, segments=tuple(pieces))

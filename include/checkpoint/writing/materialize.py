@@ -1,4 +1,4 @@
-"""An ordinary folder from a Checkpoint."""
+"""Write a Checkpoint as an ordinary folder."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _write(file: CheckpointFile, path: Path, reader: RangeReader) -> None:
 
 
 def _runs(file: CheckpointFile) -> list[Segment]:
-    """The file's segments, those that follow each other in the same source as one."""
+    """Yield the file's segments; adjacent ones of the same source are joined."""
     runs: list[Segment] = []
     for segment in file.segments:
         last = runs[-1] if runs else None
@@ -88,7 +88,7 @@ def _runs(file: CheckpointFile) -> list[Segment]:
 
 
 def _copy_within_system(run: Segment, out: BinaryIO) -> bool:
-    """Add the bytes without reading them here; False where the system or its file systems cannot."""
+    """Copy the bytes inside the kernel; return False if the system or its file systems cannot."""
     if not hasattr(os, "copy_file_range"):
         return False
     start = out.tell()

@@ -1,4 +1,4 @@
-"""The one small file that holds what a conversion, merge or normalisation changed."""
+"""Write the overlay: the one file with the changes of a conversion, merge or normalisation."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class Overlay:
         return Segment(uri=str(self._path), offset=offset, length=self.size - offset, crc64nvme=crc)
 
     def file(self, name: str, data: bytes) -> CheckpointFile:
-        """A whole file of a checkpoint from ``data``."""
+        """Return a file of a checkpoint that consists of ``data``."""
         return CheckpointFile(name=name, segments=(self.append(data),))
 
     def read(self, segment: Segment, start: int, length: int) -> bytes:
-        """What the file holds now in this range of one of its segments."""
+        """Return the bytes in this range of one of the file's segments."""
         self._file.flush()
         return os.pread(self._file.fileno(), length, segment.offset + start)
 
     def sha256(self) -> str:
-        """The hex digest of the file so far."""
+        """Return the hex digest of the file so far."""
         return self._sha256.hexdigest()
 
 
@@ -81,7 +81,7 @@ def overlay(path: Path, expected_size: int, *, durable: bool = True) -> Iterator
 
 
 def pin_of(path: Path) -> Pin:
-    """The pin of a finished overlay."""
+    """Return the pin of a finished overlay."""
     return LOCAL.pin(str(path.absolute()))
 
 

@@ -1,4 +1,4 @@
-"""How far a long work is: files or tensors, bytes, rate and time left."""
+"""Report the progress of long work: files or tensors, bytes, rate and time left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def no_progress(done: int, total: int, bytes_done: int, bytes_total: int) -> None:
-    """Say nothing."""
+    """Report nothing."""
 
 
 class LogProgress:
@@ -43,7 +43,7 @@ class LogProgress:
 
 
 def describe(bytes_done: int, bytes_total: int, elapsed: float) -> str:
-    """Bytes, rate, and the time left at this rate or the time taken."""
+    """Return bytes, rate, and the time left or taken."""
     rate = bytes_done / elapsed
     counts = f"{bytes_done / 1e6:,.1f} of {bytes_total / 1e6:,.1f} MB"
     left = f"{(bytes_total - bytes_done) / rate:.0f} s left" if 0 < bytes_done < bytes_total else f"{elapsed:.1f} s"

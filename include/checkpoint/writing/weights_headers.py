@@ -1,4 +1,4 @@
-"""Safetensors headers that Bedrock's transformers does not take, and such as it takes for the same bytes."""
+"""Replace safetensors headers that Bedrock's transformers does not accept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OTHER_FORMATS = ("tf", "flax")
 
 
 class Copy(NamedTuple):
-    """A tensor to add to a file, with the bytes of one that is in it."""
+    """A tensor to add to a file, with the bytes of an existing one."""
 
     file: str
     entry: TensorEntry
@@ -66,7 +66,7 @@ def sound_headers(
 
 
 def header_changes(headers: Mapping[str, Header], copies: Mapping[str, str] = NO_COPIES) -> HeaderChanges:
-    """Return what to change so that Bedrock's transformers takes the headers; empty where it does already.
+    """Return the changes after which Bedrock's transformers accepts the headers; empty if it does already.
 
     Args:
         headers: the weights files' headers.

@@ -58,17 +58,8 @@ class Runs:
 
     def run(self, label: str, status: ApprovalStatus) -> None:
         plan = self.plan(label)
-<<<<<<< HEAD
-        found = check_quotas(
-            clients.aws_clients(AccountConfig(aws_conn_id=CONNECTION, region_name=REGION)),
-            self.config,
-            plan.imported_model_name,
-        )
-        assert [finding.text() for finding in found if finding.severity == "error"] == []
-=======
         found = check_quotas(clients.aws_clients(CONNECTION, REGION), self.config, plan.imported_model_name)
-        assert [finding.line() for finding in found if finding.severity == "error"] == []
->>>>>>> s7-calls
+        assert [finding.text() for finding in found if finding.severity == "error"] == []
         left: dict[str, Any] = {"preflight": plan.model_dump(mode="json")}
         self._task("free_model_slot", label, left)
         if label not in self.imports.left():
