@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,11 @@ def model(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> str:
     subprocess.run([*merge, "--adapter", DEMO / "adapters/finished", "--out", folder], cwd=ROOT, check=True)
     uri = aws.upload(folder, "demo")
     tags = [{"key": "sagemaker.amazonaws.com/model-source", "value": uri}]
-    return aws.import_model(uri, "capitals", importedModelTags=tags)
+    job = aws.create_job(uri, "capitals", importedModelTags=tags)
+    for _ in range(5):  # of a minute each: a machine may be busy
+        with suppress(TimeoutError):
+            return str(aws.finished_job(job)["importedModelArn"])
+    raise TimeoutError(job)
 
 
 @pytest.fixture(scope="session")
