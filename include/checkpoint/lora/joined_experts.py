@@ -103,6 +103,8 @@ def split_joined_experts(adapter: Adapter, tensors: Mapping[str, TensorEntry]) -
         return adapter
     slices: dict[str, _Slice] = {}
     replaced = [module for module in adapter.modules if _EXPERTS.fullmatch(module)]
+    if not replaced:
+        return adapter
     for module in replaced:
         slices |= _slices(adapter, module, joined, tensors)
     modules = {name: dict(parts) for name, parts in adapter.modules.items() if name not in replaced}
@@ -113,7 +115,7 @@ def split_joined_experts(adapter: Adapter, tensors: Mapping[str, TensorEntry]) -
         modules.setdefault(module, {})[factor] = names[name] = name
     settings: dict[str, Any] = {
         "target_parameters": [name for name in config.target_parameters or () if name not in joined] or None,
-        "target_modules": _targets(config, modules, {name.split(".")[-3] for name in slices}),
+        "target_modules": _targets(config, modules, _named_matrices(joined, tensors)),
     }
     return replace(
         adapter,
@@ -139,6 +141,13 @@ class _Joined:
     matrices: dict[str, int]
     columns: int
     is_swapped: bool
+
+
+def _named_matrices(joined: list[str], tensors: Collection[str]) -> set[str]:
+    """Return the base's names of all matrices that the configuration names, whether the adapter has them or not."""
+    named = {matrix for name in joined for group in _MATRICES[name.rpartition(".")[2]] for matrix in group}
+    experts = {parts[-2] for tensor in tensors if ".experts." in tensor and len(parts := tensor.split(".")) > 1}
+    return named & experts
 
 
 def _slices(adapter: Adapter, module: str, names: list[str], tensors: Mapping[str, TensorEntry]) -> dict[str, _Slice]:

@@ -117,7 +117,12 @@ def test_experts_that_lost_tensors_or_have_another_rank_are_refused(base: Path, 
     with pytest.raises(AdapterRankMismatchError):
         merge_to_folder(base, edit_adapter(adapter, r=8), tmp_path)
 
-    edit_adapter(adapter, without("layers.1.mlp.experts.base_layer"), r=4)
+    edit_adapter(adapter, r=4)
+    _adapter(base, family, tmp_path / "lost")
+    with pytest.raises(AdapterIncompleteError, match="target_modules"):
+        merge_to_folder(base, edit_adapter(tmp_path / "lost", without("experts.lora")), tmp_path)
+
+    edit_adapter(adapter, without("layers.1.mlp.experts.base_layer"))
     with pytest.raises(AdapterIncompleteError, match=r"layers\.1"):
         merge_to_folder(base, adapter, tmp_path)
     assert json.loads((adapter / "adapter_config.json").read_text())["target_parameters"]
