@@ -42,7 +42,7 @@ def _tokenizer(loaded: LoadedModel) -> LLTokenizer:
 
 def _grammar(constraint: Constraint) -> str:
     try:
-        return grammar_from(constraint.kind.value, constraint.text)
+        return str(grammar_from(constraint.kind.value, constraint.text))
     except ValueError as error:
         raise _unusable(constraint, str(error)) from error
 
