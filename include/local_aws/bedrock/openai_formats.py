@@ -75,7 +75,7 @@ class OpenAiCompletion(Body):
         )
 
     def answer(self, inference: Inference, model: str) -> dict[str, Any]:
-        choice = {
+        choice: dict[str, Any] = {
             "text": inference.text,
             "logprobs": completion_logprobs(inference.tokens),
             "finish_reason": STOP_REASONS[inference.finish],
@@ -84,7 +84,7 @@ class OpenAiCompletion(Body):
         return self._identity.envelope("text_completion", model, choice) | _ending(inference)
 
     def piece(self, piece: Piece, model: str) -> dict[str, Any]:
-        choice = {"text": piece.text, "finish_reason": piece.stop_reason}
+        choice: dict[str, Any] = {"text": piece.text, "finish_reason": piece.stop_reason}
         return self._identity.envelope("text_completion", model, choice)
 
 
@@ -145,5 +145,5 @@ class OpenAiChatCompletion(Body):
 
     def piece(self, piece: Piece, model: str) -> dict[str, Any]:
         delta = {"content": piece.text} if piece.prompt_tokens is None else {"role": "assistant", "content": piece.text}
-        choice = {"delta": delta, "finish_reason": piece.stop_reason}
+        choice: dict[str, Any] = {"delta": delta, "finish_reason": piece.stop_reason}
         return self._identity.envelope("chat.completion.chunk", model, choice)
