@@ -33,17 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
         account = account_settings(config.account, lambda name: os.environ.get(_VARIABLE.format(name.upper())))
         report = prepare(Preparation(config, account, parsed.base, parsed.out, _s3(config)))
     except ModelImportError as error:
-        print("\n".join(_lines(error)), file=sys.stderr)
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return UNUSABLE
     print(report.model_dump_json(indent=1) if parsed.json else "\n".join(report.summary()))
     print(f"Report: {parsed.out / PAGE}", file=sys.stderr)
     return 0
-
-
-def _lines(error: ModelImportError) -> list[str]:
-    parts = [("expected", error.expected), ("found", error.found), ("remedy", error.remedy)]
-    first = f"{type(error).__name__}: {error.what}" + f": {error.which}" * bool(error.which)
-    return [first, *(f"  {name}: {text}" for name, text in parts if text)]
 
 
 def _s3(config: ModelConfig) -> Any:

@@ -116,6 +116,7 @@ class Sandbox:
             "AWS_PAGER": "",
             "PATH": f"{self._bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
+            "AIRFLOW_VAR_MODEL_IMPORT_LOCAL_FOLDERS": str(ROOT),  # the folders here are links to those there
         }
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=250
