@@ -85,7 +85,7 @@ def _provenance(plan: ImportPlan, model: EvaluatedImport, run_url: str) -> dict[
         "dataset": plan.config.evaluation.dataset,
         "body_format": evaluation.body_format,
         "answers_in": warm_up.body_format or "",
-        "converse": str(warm_up.converse).lower(),
+        "converse": str(warm_up.converse).lower() if warm_up.body_format else "",  # else as it was registered
         IMPORT_SECONDS: str(imported.seconds or ""),
         CHECKPOINT_BYTES: str(plan.checkpoint_bytes),
         "region_name": plan.region_name,
@@ -178,7 +178,7 @@ def register(
     return RegistrationResult(
         **_registered(version, final.champion, plan.config.model_name, clients) | served,
         report_uri=model.evaluation.report_uri,
-        converse=model.warm_up.converse,
+        converse=version.metadata.get("converse") == "true",  # a registered version is not warmed up again
         decided_again=None if final is decision else final,
     )
 

@@ -17,7 +17,7 @@ def test_an_import_whose_every_call_fails_once_ends_right_and_makes_nothing_twic
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner.connect(monkeypatch, config_kwargs={"retries": {"total_max_attempts": 1}})
-    life = ModelLife(runner, "unlucky", CallFaults(OnceEach(turn=0, but_not=frozenset({PREFLIGHT}))))
+    life = ModelLife(runner, "team-unlucky", CallFaults(OnceEach(turn=0, but_not=frozenset({PREFLIGHT}))))
     with life.faults.watching():
         done = life.import_first()
     assert life.wrong == []

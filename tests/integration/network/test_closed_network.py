@@ -19,7 +19,7 @@ CLOSED = {service: f"http://{service}.closed.test" for service in ("iam", "kms",
 def test_a_run_whose_only_way_out_is_the_connections_proxy_ends_green_without_iam_kms_and_quotas(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    life = ModelLife(runner, "behind-a-proxy", CallFaults())
+    life = ModelLife(runner, "team-behind-a-proxy", CallFaults())
     with forward_proxy(urlsplit(runner.aws.endpoint_url).port or 0) as proxy, life.faults.watching():
         closed = {service: {"endpoint_url": url} for service, url in CLOSED.items()}
         runner.connect(monkeypatch, endpoint_url=ENDPOINT, config_kwargs=proxy.config_kwargs, service_config=closed)

@@ -41,7 +41,7 @@ def call_sites() -> set[Call]:
 
 
 def test_a_life_in_which_nothing_fails_shows_the_call_sites(runner: Runner, call_sites: set[Call]) -> None:
-    life = live(runner, "calm", CallFaults())
+    life = live(runner, "team-calm", CallFaults())
     assert life.wrong == []
     life.assert_nothing_was_made_twice()
     call_sites |= life.faults.seen.keys()
@@ -51,7 +51,7 @@ def test_a_life_in_which_nothing_fails_shows_the_call_sites(runner: Runner, call
 @pytest.mark.parametrize("turn", range(len(KINDS)))
 def test_a_life_in_which_each_call_site_fails_once_ends_right(runner: Runner, turn: int) -> None:
     faults = CallFaults(OnceEach(turn))
-    life = live(runner, f"turn-{turn}", faults)
+    life = live(runner, f"team-turn-{turn}", faults)
     for call, kind in faults.injected.items():
         MET[call].add(kind)
     assert life.wrong == []
