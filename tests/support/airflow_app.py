@@ -21,6 +21,15 @@ PAGE = "/model-imports/"
 DAGS = ("import_model", "import_capitals", "import_secret", "retire_imported_models")
 
 
+CONNECTION = "AIRFLOW_CONN_AWS_DEFAULT"
+
+
+def connection_to(endpoint_url: str) -> str:
+    """Return the connection as Airflow reads it from the environment."""
+    extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
+    return json.dumps({"conn_type": "aws", "login": "key-id", "password": "the-secret-key", "extra": extra})
+
+
 class AirflowApp:
     """The app, and visits to it."""
 
@@ -62,15 +71,13 @@ def airflow_app(endpoint_url: str, folder: Path) -> Iterator[AirflowApp]:
     passwords = {user: secrets.token_urlsafe(12) for user in USERS}
     file = folder / "passwords.json"
     file.write_text(json.dumps(passwords))
-    extra = {"region_name": "us-east-1", "endpoint_url": endpoint_url}
-    connection = {"conn_type": "aws", "login": "key-id", "password": "the-secret-key", "extra": extra}
     with pytest.MonkeyPatch.context() as patch:
         users = ",".join(f"{user}:{role}" for user, role in USERS.items())
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(file))
         patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", secrets.token_hex(32))
         patch.setenv("AIRFLOW__API__SECRET_KEY", secrets.token_hex(32))
-        patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(connection))
+        patch.setenv(CONNECTION, connection_to(endpoint_url))
         yield AirflowApp(_create(), passwords)
 
 

@@ -151,7 +151,7 @@ def test_blanks_around_an_account_setting_do_not_count() -> None:
     "bucket", ["s3://checkpoints", "s3://checkpoints/models", "checkpoints/models", "Checkpoints", "arn:aws:s3:::b"]
 )
 def test_what_is_not_the_name_of_a_bucket_is_refused(bucket: str) -> None:
-    with pytest.raises(ModelFileInvalidError, match="bucket: Value error, the name of an S3 bucket, without s3://"):
+    with pytest.raises(ModelFileInvalidError, match="bucket: the name of an S3 bucket, without s3://"):
         account_settings(None, {"model_import_bucket": bucket}.get, ("bucket",))
 
 

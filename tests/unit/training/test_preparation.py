@@ -267,7 +267,7 @@ def test_the_command_prints_an_error_in_lines_and_its_code(tmp_path: Path, capsy
     assert run_command(tmp_path, training) == command.UNUSABLE
     lines = capsys.readouterr().err.splitlines()
     start = next(index for index, line in enumerate(lines) if line.startswith("LeakageError: "))
-    assert [line.split(":")[0].strip() for line in lines[start + 1 :]] == ["expected", "found", "remedy"]
+    assert [line.split(":")[0].strip() for line in lines[start + 1 :]] == ["Expected", "Found", "What to do"]
 
 
 def test_a_model_without_training_is_refused(tmp_path: Path) -> None:
