@@ -126,7 +126,7 @@ def test_validating_an_adapter_says_that_it_has_to_be_merged_first(
 ) -> None:
     assert main(["validate", str(adapter_dir)]) == 2
     said = capsys.readouterr().out
-    assert "NotAModelError: This is not a model" in said
+    assert "LayoutMismatchError: This command does not take such a folder" in said
     assert "python -m include.checkpoint merge" in said
 
 

@@ -47,7 +47,8 @@ def test_a_model_of_transformers_5_is_read_alike(name: str, tmp_path: Path) -> N
     assert tokenizer.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False) == "<s>[INST] a [/INST]"
     report = validate(normalised)
     assert not report.errors
-    assert not report.warnings
+    replaced = ["RopeScalingReplacedWarning"] if name == "llama_scaled" else []  # by Bedrock, whatever the file says
+    assert [record.defect for record in report.warnings] == replaced
 
 
 @pytest.mark.parametrize("name", ["mixtral", "qwen3_moe", "qwen2_vl", "qwen2_5_vl", "mllama", "t5_tied", "t5_untied"])

@@ -89,7 +89,7 @@ def test_a_setting_of_a_newer_peft_is_refused_by_name_for_every_kind(base_dir: P
     config = LoHaConfig(r=4, alpha=8, target_modules=["q_proj"], task_type="CAUSAL_LM", init_weights=False)
     adapter = edit_adapter(save_adapter(make_model(), tmp_path / "adapter", config), use_cube=True, use_square=False)
 
-    with pytest.raises(refusals.AdapterSettingUnknownError, match="found use_cube = True"):
+    with pytest.raises(refusals.AdapterSettingUnknownError, match="Found: use_cube = True"):
         merge_to_folder(base_dir, adapter, tmp_path)
 
 
