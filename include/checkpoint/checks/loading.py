@@ -16,7 +16,6 @@ from include.checkpoint.checks.model_building import expected_tensors
 from include.checkpoint.checks.model_computing import computing_problem
 from include.checkpoint.checks.template_rendering import render_chats
 
-LOCAL: Mapping[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _PROMPT = "Hello world"
 
 
@@ -50,7 +49,7 @@ def _tokenizer(folder: str, model_type: str, rows: int | None) -> Iterator[dict[
 
     try:
         known = AutoConfig.for_model(model_type) if model_type else PretrainedConfig()
-        loaded = AutoTokenizer.from_pretrained(folder, config=known, **LOCAL)
+        loaded = AutoTokenizer.from_pretrained(folder, config=known, local_files_only=True, trust_remote_code=False)
         ids, vocabulary = loaded(_PROMPT).input_ids, loaded.get_vocab()
         yield {
             "beyond": {} if rows is None else {token: number for token, number in vocabulary.items() if number >= rows},
@@ -108,7 +107,7 @@ def _image_processor(folder: str) -> Iterator[dict[str, Any]]:
     from transformers import AutoImageProcessor
 
     try:
-        loaded = AutoImageProcessor.from_pretrained(folder, **LOCAL)
+        loaded = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         said = json.loads((Path(folder) / "preprocessor_config.json").read_text("utf-8")).get("size")
         read = getattr(loaded, "size", None)
         yield {"ignored": {"said": said, "read": read} if said and isinstance(said, dict) and read != said else None}
@@ -120,7 +119,7 @@ def _config(folder: str) -> Iterator[dict[str, Any]]:
     from transformers import AutoConfig
 
     try:
-        AutoConfig.from_pretrained(folder, **LOCAL)
+        AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # as above
         yield {"problem": _said(error)}
         return

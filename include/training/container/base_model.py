@@ -66,7 +66,7 @@ def load_base(folder: Path, settings: Settings, device: torch.device) -> Any:
     options: dict[str, Any] = {"torch_dtype": dtype, "attn_implementation": "sdpa", "local_files_only": True}
     if settings.method == QLORA:
         options |= {"quantization_config": _nf4(dtype, device), "device_map": {"": str(device)}}
-    model = AutoModelForCausalLM.from_pretrained(folder, **options)
+    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=False, **options)
     model.config.use_cache = False
     model.requires_grad_(False)
     if settings.gradient_checkpointing:

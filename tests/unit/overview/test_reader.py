@@ -9,11 +9,20 @@ from botocore.exceptions import ClientError
 
 from include.aws.clients import AwsClients
 from include.overview import reader as module
+from include.overview.account import Account
 from include.overview.reader import OverviewReader
 from include.overview.standing import Standing
+from include.retention.occupancy import Occupancy
 
 #: By what is read: the function that asks AWS, and for how many seconds at most the reading is shown.
 KINDS = {"account": ("read_account", 60), "row": ("read_standing", 60), "page": ("read_standing", 60)}
+
+
+EMPTY = Account(
+    **{"region_name": "us-east-1", "endpoint_url": "http://127.0.0.1:9", "runtime_url": "http://127.0.0.1:9"},
+    **{"configs": {}, "groups": (), "jobs": (), "occupancy": Occupancy(imported=(), running=(), quota=3)},
+)
+ANSWERS = {"read_account": EMPTY, "read_standing": Standing(versions=(), champion=None)}
 
 
 class Clock:
@@ -24,7 +33,7 @@ class Clock:
 
 
 def build_reader(function: str, monkeypatch: pytest.MonkeyPatch) -> tuple[OverviewReader, Clock, Any]:
-    asked = create_autospec(getattr(module, function), return_value=Standing(versions=(), champion=None))
+    asked = create_autospec(getattr(module, function), return_value=ANSWERS[function])
     monkeypatch.setattr(module, function, asked)
     clock = Clock()
     return OverviewReader(lambda _: AwsClients(lambda _: None), Path("no such folder"), clock), clock, asked
@@ -51,7 +60,7 @@ def test_clients_whose_credentials_have_expired_are_replaced_at_once(monkeypatch
     monkeypatch.setattr(module, "read_standing", asked)
     made: list[AwsClients] = []
 
-    def connect() -> AwsClients:
+    def connect(_: object) -> AwsClients:
         made.append(AwsClients(lambda _: object()))
         return made[-1]
 

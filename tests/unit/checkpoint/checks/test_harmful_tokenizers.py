@@ -16,7 +16,7 @@ from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import LOCAL
 from tests.support.tiny_models import make_model, save_model
 
-LONGER = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+LONGER = {"type": "Replace", "pattern": {"String": "l"}, "content": "l" * 10}  # of "Hello"
 
 
 @pytest.fixture
@@ -38,10 +38,9 @@ def test_a_tokenizer_that_would_end_the_process_is_refused(model: Path) -> None:
     assert any(isinstance(each, TokenizerUnusableError) for each in defects_of(model))
 
 
-def test_a_tokenizer_that_makes_its_tokens_endlessly_long_is_refused(
+def test_a_tokenizer_that_makes_a_prompt_endlessly_long_is_refused(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokenizer_checks, "SMALL", tokenizer_checks.SMALL._replace(seconds=2))
     change(model / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [LONGER] * 9})
-    change(model / "tokenizer_config.json", pad_token="a")
     assert any("2 seconds of processor time" in str(each) for each in defects_of(model))

@@ -62,7 +62,7 @@ def test_validation_reads_a_fraction_of_the_weights(s3: Any, tmp_path: Path) -> 
 
     checkpoint = checkpoint_of_folder(PREFIX, reader)
     assert not validate(checkpoint, reader).errors
-    assert reader.bytes_read < checkpoint.size / 100
+    assert reader.bytes_read < checkpoint.size / 50  # headers, and samples of each tensor at its ends too
 
 
 def test_a_base_in_s3_is_merged_by_reading_the_changed_tensors(
