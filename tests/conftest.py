@@ -52,3 +52,15 @@ class SharedServers(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharedServers:
     """Return how tests are spread over workers."""
     return SharedServers(config, log)
+
+
+@pytest.fixture
+def without_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare no logits after a merge, which takes seconds."""
+    monkeypatch.setattr("include.checkpoint.lora.logits_proof.SMALL_BASE", 0)
+
+
+@pytest.fixture
+def with_logits(monkeypatch: pytest.MonkeyPatch, without_logits: None) -> None:
+    """Compare logits after a merge, as a run does."""
+    monkeypatch.setattr("include.checkpoint.lora.logits_proof.SMALL_BASE", 10**9)

@@ -14,6 +14,8 @@ from include.steps.plan_run import make_plan
 from include.steps.prepare import merge, prepare_base, validate
 from tests.support.account import Account
 
+pytestmark = pytest.mark.usefixtures("without_logits")
+
 DTYPES = {"keep": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 

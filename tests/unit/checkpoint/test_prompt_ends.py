@@ -20,6 +20,8 @@ from include.checkpoint.prompt_ends import without_end_token
 from include.checkpoint.writing.materialize import materialize
 from tests.support.tiny_models import make_model, make_tokenizer, save_model
 
+pytestmark = pytest.mark.usefixtures("without_logits")
+
 
 def ending_tokenizer(around: bool = False) -> PreTrainedTokenizerFast:
     """A tokenizer with the end token behind each text, in one post-processor or in one of several."""

@@ -20,6 +20,8 @@ from include.checkpoint.inspection import inspect
 from tests.support.raw_mistral import save_raw
 from tests.support.tiny_models import equal_bits, load_weights, make_model, make_tokenizer, save_model
 
+pytestmark = pytest.mark.usefixtures("without_logits")
+
 SHARD = "model.safetensors"
 TRAINING = ("training_args.bin", "trainer_state.json", "optimizer.pt", "scheduler.pt", "rng_state.pth")
 

@@ -24,6 +24,8 @@ from include.checkpoint.normalising import normalise
 from include.checkpoint.writing.materialize import materialize
 from tests.support.tiny_models import equal_bits, load_weights, make_model, save_adapter, save_model
 
+pytestmark = pytest.mark.usefixtures("without_logits")
+
 SHARD = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 BLOCK = {"quant_method": "bitsandbytes", "load_in_4bit": True}
