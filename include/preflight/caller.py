@@ -21,7 +21,7 @@ class Identity(NamedTuple):
 
     @property
     def is_root(self) -> bool:
-        """Return whether this is the account's root user, whom the account's policies cannot restrict."""
+        """Return whether this is the account's root user, which the account's policies cannot restrict."""
         return self.arn.endswith(":root")
 
 

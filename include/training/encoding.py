@@ -47,9 +47,9 @@ class Encoded(NamedTuple):
 
 
 class Encoder:
-    """Renders conversations with the tokenizer's chat template, and tells the answers' tokens from the others.
+    """Renders conversations with the tokenizer's chat template, and marks the tokens of the answers.
 
-    Nothing is searched for in the text: each answer is what follows the tokens that the model will be asked with.
+    The text is not searched: an answer is the tokens that follow those of its prompt.
     """
 
     def __init__(self, tokenizer: Any, uri: str, max_length: int) -> None:

@@ -22,7 +22,7 @@ _FIELD = "{question}"
 
 
 def check_chat_template(tokenizer: Any, choice: str) -> None:
-    """Refuse a template whose answers cannot be told from its questions, or do not end.
+    """Refuse a template in which answers cannot be separated from questions, or have no end.
 
     Raises:
         ChatTemplateRefusedError: it does not render a question with its answer.

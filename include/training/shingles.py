@@ -13,10 +13,10 @@ import numpy.typing as npt
 from include.training.conversations import words
 
 Hashes = npt.NDArray[np.uint64]
-#: Eight words in a row are seldom alike by chance.
+#: Two texts rarely share eight consecutive words by chance.
 SHINGLE_WORDS = 8
 _FACTOR, _MIX = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
-#: Most words come again; those of a language fit, and the memory stays bounded.
+#: Texts repeat their words, so those of a language fit, and the memory stays bounded.
 _MOST_WORDS = 500_000
 
 

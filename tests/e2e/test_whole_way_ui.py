@@ -41,7 +41,7 @@ def _open_details(system: System, page: Page, run_id: str, task_id: str) -> None
 
 
 def test_no_link_leads_from_the_stand_in_to_the_real_aws(system: System, finished: str) -> None:
-    """The console's pages of account 123456789012 belong to somebody else."""
+    """The stand-in's account number is another customer's in the AWS console."""
     airflow = system.airflow()
     for task_id in LINKED_TASKS:
         links = airflow.get(f"/dags/{DAG_ID}/dagRuns/{finished}/taskInstances/{task_id}/links")["extra_links"]

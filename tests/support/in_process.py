@@ -148,7 +148,7 @@ def _answered(task: Any, context: Any) -> Any:
 
 
 def _call_back(found: Any, context: Any) -> None:
-    """Call callbacks as Airflow does: it logs a callback's own failure, and the run goes on."""
+    """Call callbacks as Airflow does: a failing callback is logged, and the run continues."""
     callbacks: list[Callable[..., Any]] = list(found) if isinstance(found, list | tuple) else [found] if found else []
     for callback in callbacks:
         try:

@@ -1,4 +1,4 @@
-"""Lay out a weights file anew: a new header, and tensors that stay in their sources."""
+"""Write a new header for a weights file whose tensors stay in their sources."""
 
 from __future__ import annotations
 

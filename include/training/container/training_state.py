@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a training, and how a training goes on from one."""
+"""Save the state of a training in a checkpoint, and resume from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that the stand-in does not serve are told so, in a form that they show to their user."""
+"""Clients that the stand-in does not serve get an error that they show to their user."""
 
 from __future__ import annotations
 
