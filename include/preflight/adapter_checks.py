@@ -49,19 +49,16 @@ def check_fit(base: Source, adapter: Source, spec: str, s3: Any) -> Check[None]:
 
 
 def _plan(adapter: Adapter, base: Source, s3: Any) -> None:
-    """Plan the merge as merge_lora does; raises what that would raise before it reads any weights."""
+    """Plan the merge; raises what merge_lora would raise before it reads any weights."""
     from include.checkpoint.files.folder import checkpoint_of_folder
-    from include.checkpoint.files.json_files import read_json_if_any
     from include.checkpoint.files.reading import UriReader
-    from include.checkpoint.files.tensors import stored_tensors
-    from include.checkpoint.lora.adapter_settings import has_plain_tensors, refuse_unmergeable
-    from include.checkpoint.lora.merge_plan import plan_merge
+    from include.checkpoint.lora.adapter_settings import has_plain_tensors
+    from include.checkpoint.lora.fitting import fit
     from include.checkpoint.normalising import normalise
 
     reader = UriReader(s3)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = normalise(checkpoint_of_folder(base.uri, reader), Path(folder), reader)
-        config = read_json_if_any(checkpoint, "config.json", reader)
-        refuse_unmergeable(adapter, config)
-        if has_plain_tensors(adapter):
-            plan_merge(adapter, {name: one.entry for name, one in stored_tensors(checkpoint, reader).items()}, config)
+        fitted = fit(adapter, checkpoint, reader)
+        if has_plain_tensors(fitted.adapter):
+            fitted.plan(fitted.adapter)

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.files.folder import INDEX, is_hf_weights
-from include.checkpoint.files.json_files import format_json, read_json, read_json_if_any
+from include.checkpoint.files.json_files import format_json, read_json
 from include.checkpoint.files.reading import LOCAL, RangeReader, verify_pins
 from include.checkpoint.files.safetensors_header import Header, read_header
 from include.checkpoint.files.segments import Checkpoint, CheckpointFile, PlacedTensor, Segment, slice_segments
-from include.checkpoint.files.tensors import StoredTensor, stored_tensors
+from include.checkpoint.files.tensors import StoredTensor
 from include.checkpoint.lora.adapter import read_adapter
-from include.checkpoint.lora.adapter_checks import HEAD, refuse_missing_parameters
-from include.checkpoint.lora.adapter_settings import has_plain_tensors, is_plain_lora, refuse_unmergeable
-from include.checkpoint.lora.joined_experts import split_joined_experts
-from include.checkpoint.lora.merge_plan import MergePlan, plan_merge
+from include.checkpoint.lora.adapter_settings import has_plain_tensors, is_plain_lora
+from include.checkpoint.lora.fitting import fit
+from include.checkpoint.lora.merge_plan import MergePlan
 from include.checkpoint.lora.merge_proof import Counts, prove_merge
-from include.checkpoint.lora.name_patterns import refuse_patterns
 from include.checkpoint.lora.peft_merge import merged_by_peft
 from include.checkpoint.lora.tensor_changes import without_tied_copy
 from include.checkpoint.lora.tensor_writer import TensorWriter, size_of
@@ -56,21 +54,15 @@ def merge(
     MergeUnprovenError, SourceChangedError, DiskFullError, or the first defect of a weights file.
     """
     adapter = read_adapter(adapter_dir, reader)
-    config = read_json_if_any(base, "config.json", reader)
-    refuse_unmergeable(adapter, config)
-    tensors = stored_tensors(base, reader)
-    entries = {name: stored.entry for name, stored in tensors.items()}
     used = len(adapter.names)
-    adapter = split_joined_experts(adapter, entries)
-    refuse_patterns(adapter.config, {*adapter.modules, *(name.rpartition(".")[0] for name in entries), HEAD})
-    refuse_missing_parameters(adapter, entries)
-    adapter = without_tied_copy(adapter)
+    fitted = fit(adapter, base, reader)
+    tensors, adapter = fitted.tensors, without_tied_copy(fitted.adapter)
     by_peft = not is_plain_lora(adapter)
     if has_plain_tensors(adapter):
-        plan = plan_merge(adapter, entries, config)
+        plan = fitted.plan(adapter)
     if by_peft:
         adapter = merged_by_peft(base, adapter, Path(overlay_dir), reader)
-        plan = plan_merge(adapter, entries, config)
+        plan = fitted.plan(adapter)
     path = Path(overlay_dir) / OVERLAY
     size = sum(size_of(change) for change in plan.changes.values() if change.kind != "copy")
     with overlay(path, size, durable=durable) as out:

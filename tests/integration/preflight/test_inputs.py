@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from include.aws.clients import AwsClients
+from include.checkpoint.lora import name_patterns
 from include.config.model import parse_model_config
 from include.preflight.findings import Finding
 from include.preflight.input_checks import check_inputs
@@ -52,6 +55,18 @@ def test_an_adapter_of_the_base_is_accepted(account: Account, place: str) -> Non
     base = DEMO / "base"
     found = [base, ADAPTER] if place == "local" else [in_s3(account, base, "base"), in_s3(account, ADAPTER, "adapter")]
     assert errors(account, *map(str, found)) == []
+
+
+def test_a_hostile_pattern_in_an_adapter_is_refused_before_it_is_matched(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(name_patterns, "TRIAL", name_patterns.TRIAL._replace(seconds=1))
+    hostile = Path(shutil.copytree(ADAPTER, tmp_path / "hostile"))
+    config = json.loads((hostile / "adapter_config.json").read_text())
+    config["rank_pattern"] = {r"((model|layers|[a-z.0-9_])+)+!": 4}
+    (hostile / "adapter_config.json").write_text(json.dumps(config))
+    [error] = errors(account, str(DEMO / "base"), str(hostile))
+    assert "matched in 1 seconds" in error.found
 
 
 def test_pickled_weights_are_convertible_and_so_accepted(account: Account, base: Path, tmp_path: Path) -> None:
