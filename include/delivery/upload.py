@@ -60,10 +60,10 @@ def upload(
 ) -> DeliveryReport:
     """Upload the checkpoint's files to ``prefix``, verify them, then write the manifest; return a report.
 
-    Files and parts that exist already are not sent again. Ranges that are in S3 are copied
-    inside S3. ``progress`` is called as each part is done, from several threads, one at a time. ``read_ranges`` are the
-    base's ranges that a ReadLedger recorded; with them the checksum of a merged object is known before it exists. Bytes
-    stored in the complete deliveries ``earlier`` are copied from there.
+    Files and parts that exist already are not sent again. Ranges that are in S3 are copied inside S3. ``progress`` is
+    called as each part is done, from several threads, one at a time. ``read_ranges`` are the base's ranges that a
+    ReadLedger recorded; with them the checksum of a merged object is known before it exists. Bytes that the complete
+    deliveries ``earlier`` hold are copied from there.
 
     Raises:
         SourceChangedError: a source is not the one that was prepared.

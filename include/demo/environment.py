@@ -75,8 +75,9 @@ def _deploy(cloudformation: Any, name: str, template: Path, **parameters: str) -
 
 
 def deploy_stacks(endpoint_url: str, user_name: str = "") -> dict[str, str]:
-    """Deploy the project's CloudFormation stacks; return the Airflow Variables from their outputs. The runner policies
-    are attached to ``user`` if one is given.
+    """Deploy the project's CloudFormation stacks; return the Airflow Variables from their outputs.
+
+    The runner's policies are attached to the user ``user_name`` if one is given.
     """
     cloudformation = aws_client(endpoint_url, "cloudformation")
     outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name)

@@ -103,9 +103,8 @@ def ask_all(
 ) -> Interview:
     """Return the outcome of every record. Up to ``concurrency`` questions are in flight, fewer while throttled.
 
-    Each answer is appended to ``answers_path`` at once. Answers found there or in ``known``, of the same record, model
-    and
-    request, is not asked again.
+    Each answer is appended to ``answers_path`` at once. A record with an answer there or in ``known``, of the same
+    model to the same request, is not asked again.
 
     Raises:
         PromptTemplateError: the template cannot be filled; nothing was asked.

@@ -17,8 +17,7 @@ LONGEST_PAUSE_SECONDS = 15.0
 
 
 class ConcurrencyLimit:
-    """A thread-safe concurrency limit with additive increase and multiplicative decrease, as in TCP's congestion
-    control.
+    """A thread-safe concurrency limit with additive increase and multiplicative decrease, as in TCP.
 
     The smoothed latency of the answers is its clock: per latency of answered calls the limit grows by a quarter of its
     highest value, and it shrinks at most once per latency, by a quarter of its value, however many calls are throttled.

@@ -45,8 +45,9 @@ class PreflightFailedError(ModelImportError):
 
 
 class PreflightUnansweredError(PreflightFailedError):
-    """Some checks failed with transient AWS errors; nothing else is wrong, and nothing was started. It is raised from
-    one of these errors, so that the task is retried.
+    """Some checks failed with transient AWS errors; nothing else is wrong, and nothing was started.
+
+    It is raised from one of these errors, so that the task is retried.
     """
 
     _summary = "Preflight could not do {} check{}, nothing was started"

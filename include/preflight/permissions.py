@@ -15,9 +15,10 @@ _PROBE_ID = "preflight000"
 
 @dataclass(frozen=True)
 class Need:
-    """Actions needed on one resource. ``probe`` is the simulated ARN and ``context`` the request's condition keys;
-    ``resource`` and
-    ``condition`` are those of the statement that would allow it.
+    """Actions needed on one resource.
+
+    ``probe`` is the simulated ARN and ``context`` the request's condition keys; ``resource`` and ``condition`` are
+    those of the statement that would allow it.
     """
 
     purpose: str

@@ -27,8 +27,7 @@ def delete_checkpoint(s3: Any, model: ImportedModel) -> int:
     """Delete a model's checkpoint and its manifest; return the number of deleted objects.
 
     The manifest is deleted first, so that no import takes a partial checkpoint for a complete one. Reports beside the
-    checkpoint
-    stay, since the registry points at them. A prefix that does not have this project's layout is left alone.
+    checkpoint stay, since the registry points at them. A prefix that does not have this project's layout is left alone.
 
     Raises:
         CheckpointNotDeletedError: some objects were not deleted.

@@ -132,7 +132,7 @@ def _retire_one(verdict: Verdict, clients: AwsClients, now: datetime) -> Retired
 
 
 def _why_it_stays(verdict: Verdict, version: ModelVersion | None, clients: AwsClients, now: datetime) -> str:
-    """Return what now protects the model, read from AWS again, or None."""
+    """Return what now protects the model, read from AWS again; empty if nothing does."""
     status = version.status if version else None
     if status != verdict.status:
         return f"its version became {status or 'unregistered'}"

@@ -109,7 +109,7 @@ def plan_retirement(
 def why_protected(
     model: ImportedModel, version: ModelVersion | None, champion: ModelVersion | None, now: datetime
 ) -> str:
-    """Return why the model is kept regardless of its policy, or None.
+    """Return why the model is kept regardless of its policy; empty if it is not.
 
     Args:
         model: an imported model of this project.

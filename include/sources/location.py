@@ -47,8 +47,9 @@ class S3Location:
 
 @dataclass(frozen=True)
 class SageMakerLocation:
-    """A SageMaker training job, model or model package. ``name`` is the name or, for a package, the ARN. ``region`` is
-    known if an ARN was given.
+    """A SageMaker training job, model or model package.
+
+    ``name`` is the name or, for a package, the ARN. ``region`` is known if an ARN was given.
     """
 
     kind: SageMakerKind

@@ -40,8 +40,8 @@ class Source:
     """A source, described by its metadata.
 
     ``uri`` is the absolute folder, the ``s3://`` prefix or the ``s3://`` archive; ``pins`` are the objects in S3 that
-    hold it. ``in_place`` means that it can be read by range without a download. ``role`` decides
-    between the models and the adapters of an archive.
+    hold it. ``in_place`` means that it can be read by range without a download. ``role`` decides between the models and
+    the adapters of an archive.
     """
 
     uri: str

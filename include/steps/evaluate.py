@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 
 
 def measure(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationResult:
-    """Evaluate the model; records that were answered before are not asked again. Any imported model can be evaluated,
-    also the champion: with the plan's prefix, data set and prompt settings.
+    """Evaluate the model; records that were answered before are not asked again.
+
+    Any imported model can be evaluated, also the champion: with the plan's prefix, data set and prompt settings.
     """
     dataset, place, measured_on = _prepare(plan, model_arn, clients)
     report = read_report(clients.s3, place.report_uri)

@@ -88,8 +88,7 @@ def _refuse_compressed(path: Path, members: dict[str, zipfile.ZipInfo]) -> None:
 
 
 def _refuse_opcodes(path: Path, pickled: bytes) -> None:
-    """Refuse opcodes that a pickle of weights does not need, and those that take more time or memory than its size
-    suggests.
+    """Refuse opcodes that a pickle of weights does not need, or that take more time or memory than its size suggests.
 
     An entry of the unpickler's memo with a high number makes it a table of that length. A tuple that is used twice, by
     others that are used twice, takes exponential time to hash; torch writes each tuple once.
