@@ -109,9 +109,8 @@ class PreparedProcess:
     def _running(self) -> socket.socket:
         if self._jobs is None:
             ours, theirs = socket.socketpair()
-            paths = os.pathsep.join((str(ROOT), *filter(None, (os.environ.get("PYTHONPATH"),))))
             command = [sys.executable, "-P", "-m", "include.prepared_process", self._module]
-            environment = process_environment() | self._environment | {"PYTHONPATH": paths}
+            environment = process_environment() | self._environment
             self._errors.truncate(0)
             with theirs:
                 self._process = subprocess.Popen(

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from include.checkpoint.errors import DiskFilledError, DiskFullError
+from include.checkpoint.errors import DiskFilledError, DiskFullError, MemoryShortError
+from include.checkpoint.files.memory import refuse_short_memory
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.writing.materialize import materialize
@@ -27,27 +28,20 @@ def loadable_folder(checkpoint: Checkpoint, folder: Path, reader: RangeReader) -
 
     The log says why: the checkpoint is too large, or there is not enough memory or disk now.
     """
-    if reason := _why_not(checkpoint.size):
-        log.info("The checkpoint is not loaded: %s", reason)
+    size, most = checkpoint.size, f"{LOADED_BELOW:,}"
+    if size > LOADED_BELOW:
+        log.info("The checkpoint is not loaded: it has %s bytes, and only up to %s are loaded", f"{size:,}", most)
         yield None
         return
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     try:
         try:
+            refuse_short_memory("loading the checkpoint", MEMORY_FACTOR * size + MEMORY_BASE)
             materialize(checkpoint, folder, reader=reader)
-        except (DiskFullError, DiskFilledError) as error:
+        except (MemoryShortError, DiskFullError, DiskFilledError) as error:
             log.warning("The checkpoint is not loaded: %s", error)
             yield None
         else:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _why_not(size: int) -> str | None:
-    import psutil  # type: ignore[import-untyped, unused-ignore]
-
-    if size > LOADED_BELOW:
-        return f"it has {size:,} bytes, and only up to {LOADED_BELOW:,} are loaded"
-    wanted, free = MEMORY_FACTOR * size + MEMORY_BASE, psutil.virtual_memory().available
-    return f"it takes {wanted:,} bytes of memory, of which {free:,} are free" if free < wanted else None

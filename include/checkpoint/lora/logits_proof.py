@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from include.checkpoint.errors import DiskFullError, MemoryShortError
+from include.checkpoint.files.memory import refuse_short_memory
 from include.checkpoint.files.reading import LOCAL, RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.files.tensors import stored_tensors
@@ -16,7 +17,7 @@ from include.checkpoint.lora import logits_process
 from include.checkpoint.lora.adapter import read_adapter
 from include.checkpoint.lora.errors import LogitsNotComparedError, MergedLogitsDifferError
 from include.checkpoint.lora.joined_experts import split_joined_experts
-from include.checkpoint.lora.peft_merge import refuse_short_memory, save_for_peft
+from include.checkpoint.lora.peft_merge import save_for_peft
 from include.checkpoint.writing.links import link_or_write
 from include.limited_process import Limits, run_limited
 

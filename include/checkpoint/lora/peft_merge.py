@@ -11,8 +11,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.checkpoint.errors import AdapterRefusedError, MemoryShortError
+from include.checkpoint.errors import AdapterRefusedError
 from include.checkpoint.files.arrays import dtype_of
+from include.checkpoint.files.memory import refuse_short_memory
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Checkpoint
 from include.checkpoint.lora.adapter import CONFIG, WEIGHTS, Adapter, AdapterConfig
@@ -95,15 +96,6 @@ def save_for_peft(adapter: Adapter, folder: Path) -> Path:
     tensors = {name: adapter.weights.tensor(stored).contiguous().clone() for name, stored in adapter.names.items()}
     save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
     return folder
-
-
-def refuse_short_memory(doing: str, wanted: int) -> None:
-    """Raise MemoryShortError unless the machine has this many bytes available."""
-    import psutil  # type: ignore[import-untyped, unused-ignore]
-
-    free = psutil.virtual_memory().available
-    if free < wanted:
-        raise MemoryShortError(doing, wanted, free)
 
 
 def _changed_tensors(model_dir: Path, adapter_dir: Path) -> dict[str, torch.Tensor]:

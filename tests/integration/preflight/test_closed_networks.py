@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from include.preflight.checks import preflight, preflight_content
 from include.run.inputs import describe_inputs
 from include.steps.plan_run import source_tags
 from tests.support.account import REGION, Account
+from tests.support.raw_server import listening
 
 NOTHING_LISTENS = "http://127.0.0.1:9"
 ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=2)
@@ -25,20 +25,13 @@ ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=2)
 @pytest.fixture
 def refusing_proxy() -> Iterator[str]:
     """A proxy that opens no tunnel."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def refuse() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(4096)
-                    connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
-        threading.Thread(target=refuse, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+    with listening(refuse) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def clients_without(account: Account, service: str, url: str, config: Config = ONCE) -> AwsClients:

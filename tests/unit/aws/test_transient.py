@@ -3,9 +3,7 @@ from __future__ import annotations
 import datetime
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bedrock_import.aws_errors import AWS_ERRORS, TRANSIENT_CODES, is_transient
 from include.aws.transient import is_worth_repeating, transient_cause, transient_fault
 from include.errors import ModelImportError
+from tests.support.raw_server import listening
 
 URL = "http://127.0.0.1:9"
 
@@ -137,28 +136,15 @@ def test_what_an_error_hides_on_purpose_is_not_its_cause() -> None:
     assert transient_cause(raised(hidden)) is None
 
 
-@contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Serve each connection with ``serve``; yields the https address."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    serve(connection)
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"https://127.0.0.1:{server.getsockname()[1]}"
-
-
-def failed_call(url: str) -> BotoCoreError:
+def failed_call(port: int) -> BotoCoreError:
     once = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
     sts = boto3.client(
-        "sts", endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=once
+        "sts",
+        endpoint_url=f"https://127.0.0.1:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=once,
     )
     with pytest.raises(BotoCoreError) as caught:
         sts.get_caller_identity()
@@ -186,12 +172,12 @@ def test_a_certificate_that_is_refused_now_is_refused_later(tmp_path: Path) -> N
         except OSError:
             return
 
-    with listening(handshake) as url:
-        error = failed_call(url)
+    with listening(handshake) as port:
+        error = failed_call(port)
     assert isinstance(error, SSLError)
     assert transient_cause(error) is None
 
 
 def test_a_connection_that_ends_amid_the_handshake_is_transient() -> None:
-    with listening(lambda connection: connection.recv(1)) as url:
-        assert transient_cause(failed_call(url)) is not None
+    with listening(lambda connection: connection.recv(1)) as port:
+        assert transient_cause(failed_call(port)) is not None
