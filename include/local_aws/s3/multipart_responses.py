@@ -65,7 +65,10 @@ class MultipartResponses(S3Response):  # type: ignore[misc]
         """ListParts, with checksums, from the part number after the marker."""
         upload = self._upload()
         marker, most = self._get_int_param("part-number-marker", 0), min(self._get_int_param("max-parts", 1000), 1000)
-        numbers = [number for number in sorted(upload.parts) if number > marker]
+        with WRITING:  # a part that is being replaced has no bytes for a moment
+            parts = [(number, _part_members(number, part)) for number, part in sorted(upload.parts.items())]
+        parts = [part for part in parts if part[0] > marker]
+        shown = parts[:most]
         result = {
             "Bucket": self.bucket_name,
             "Key": upload.key_name,
@@ -74,10 +77,10 @@ class MultipartResponses(S3Response):  # type: ignore[misc]
             "Owner": OWNER,
             "StorageClass": upload.storage,
             "PartNumberMarker": marker,
-            "NextPartNumberMarker": numbers[:most][-1] if numbers[:most] else 0,
+            "NextPartNumberMarker": shown[-1][0] if shown else 0,
             "MaxParts": most,
-            "IsTruncated": len(numbers) > most,
-            "Parts": [_part_members(number, upload.parts[number]) for number in numbers[:most]],
+            "IsTruncated": len(parts) > most,
+            "Parts": [members for _, members in shown],
             **_upload_checksum_members(upload),
         }
         return self._serialized_as("ListParts", result)
