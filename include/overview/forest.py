@@ -52,14 +52,9 @@ def plot_forest(
 def base_version(standing: Standing, dataset_digest: str) -> ModelVersion | None:
     """Return the newest version that is a base model without an adapter, measured on this data; None without one."""
     return next(
-        (
-            version
-            for version in standing.versions
-            if version.dataset_digest == dataset_digest and version.metadata.get("adapter", "") in ("", "none")
-            and "base" in version.metadata
-        ),
+        (version for version in standing.versions if version.is_base and version.dataset_digest == dataset_digest),
         None,
-    )  # fmt: skip
+    )
 
 
 def _row(standing: Standing, version: ModelVersion, metric: str, digest: str) -> ForestRow:

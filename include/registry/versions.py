@@ -100,6 +100,11 @@ class ModelVersion(BaseModel):
         return self.status == "Approved" or bool(self.decided_by) or self.changed_by_others
 
     @property
+    def is_base(self) -> bool:
+        """Whether it is a base model, imported without an adapter."""
+        return "base" in self.metadata and self.metadata.get("adapter", "") in ("", "none")
+
+    @property
     def scores(self) -> dict[str, float]:
         """Mean score per metric; what others wrote there and is no score is left out."""
         return {

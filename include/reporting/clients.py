@@ -57,6 +57,13 @@ def client_examples(model_arn: str, converse: bool) -> tuple[ClientExample, ...]
     )
 
 
+def boto3_example(model_arn: str, endpoint_url: str = "") -> str:
+    """Return the example for boto3, for an endpoint that is not AWS's if one is given."""
+    text = client_examples(model_arn, converse=False)[0].text
+    where = f'"bedrock-runtime", endpoint_url="{endpoint_url}"'
+    return text.replace('"bedrock-runtime"', where) if endpoint_url else text
+
+
 def example_text(client: Client) -> str:
     """Return a client's example as the docs show it."""
     return (EXAMPLES / client.file).read_text("utf-8")

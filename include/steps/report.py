@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
+from include.aws.transient import NO_ANSWER
 from include.evaluation.profile import profile
 from include.evaluation.storage import read_report
 from include.promotion.decision import compared_metrics
@@ -57,17 +58,17 @@ def _base_model(plan: ImportPlan, registered: RegistrationResult, clients: AwsCl
 
     For the report only, so a registry that cannot be asked is no failure.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     if plan.config.adapter is None:
         return None
     digest, base = stored_report(clients.s3, registered.report_uri).dataset_digest, metadata_value(plan.config.base)
     try:
         for version in newest_versions(clients.sagemaker, plan.config.model_name, MOST_VERSIONS):
-            is_base = version.metadata.get("base") == base and not version.metadata.get("adapter")
-            if is_base and version.dataset_digest == digest and (found := read_report(clients.s3, version.report_uri)):
+            same = version.is_base and (version.metadata["base"], version.dataset_digest) == (base, digest)
+            if same and (found := read_report(clients.s3, version.report_uri)):
                 return Measured(f"base model, version {version.number}", found, ())
-    except (BotoCoreError, ClientError) as error:
+    except (ClientError, *NO_ANSWER) as error:
         log.info("Whether the base model was measured is not known: %s", error)
     return None
 

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink, console_url, is_aws
 from include.registry.versions import RETIRED_AT, ModelVersion
-from model_imports_page.snippet import snippet
+from include.reporting.clients import boto3_example
 
 FOLDER = Path(__file__).parent
 
@@ -72,7 +72,7 @@ def _templates() -> Environment:
         "s3_console_url": s3_console_url,
         "registry_console_url": registry_console_url,
         "is_aws": is_aws,
-        "snippet": snippet,
+        "boto3_example": boto3_example,
     }
     return environment
 

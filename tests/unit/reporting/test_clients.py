@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from include.reporting.clients import CLIENTS, EXAMPLES, Client, client_examples, example_text
+from include.reporting.clients import CLIENTS, EXAMPLES, Client, boto3_example, client_examples, example_text
 from include.reporting.page import render
 from tests.support.pages import answers, content
 
@@ -31,6 +31,15 @@ def test_an_example_has_the_models_arn_and_region() -> None:
     for example in client_examples(ARN, converse=True):
         assert ARN in example.text
         assert not re.search("us-east-1|123456789012", example.text)
+
+
+def test_the_pages_code_is_the_example_that_waits_for_a_cold_model_with_the_endpoint_if_it_is_not_awss() -> None:
+    example = client_examples(ARN, converse=False)[0].text
+    assert boto3_example(ARN) == example
+    assert 'boto3.client("bedrock-runtime", endpoint_url="http://127.0.0.1:5555", ' in boto3_example(
+        ARN, "http://127.0.0.1:5555"
+    )
+    assert "deadline" in example
 
 
 def test_clients_that_need_converse_are_shown_where_converse_works_only() -> None:
