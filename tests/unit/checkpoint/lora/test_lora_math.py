@@ -33,8 +33,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("scaling", [1.7, 2.0, -0.25])
-@pytest.mark.parametrize("rank", [1, 8, 64])
+@pytest.mark.parametrize(("rank", "scaling"), [(1, 1.7), (8, 2.0), (64, -0.25)])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_blocks_have_the_bits_of_the_whole(shape: tuple[int, int], rank: int, scaling: float, threads: int) -> None:
     torch.manual_seed(rank)
