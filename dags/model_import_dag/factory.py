@@ -20,6 +20,7 @@ from model_import_dag.metric_tasks import put_metrics
 from model_import_dag.model_files import MODEL_FILE
 from model_import_dag.notifications import notify_failure, notify_promotion
 from model_import_dag.params import form_params
+from model_import_dag.publishing import publish_after_run
 from model_import_dag.report_link import ModelReportLink
 from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT
@@ -167,15 +168,17 @@ def _evaluate() -> list[Any]:
         return [tasks.evaluate_model(), promotion_tasks.evaluate_champion()]
 
 
-def _promote() -> list[Any]:
+def _promote(config: ModelConfig | None) -> list[Any]:
     """Return the tasks from the decision to the announcement, in their order."""
+    publishes = config is not None and config.publish is not None
     with _group("promote", "Decide, register, report, and ask a person where needed"):
         decide = promotion_tasks.decide_promotion()
         register = _linked(promotion_tasks.register_version(), SageMakerModelRegistryLink())
         report = _linked(promotion_tasks.write_report(), ModelReportLink())
         approval, record = ask_for_approval(), _linked(promotion_tasks.record_answer(), ModelReportLink())
+        publish = [publish_after_run()] if publishes else []
         announce = promotion_tasks.announce_promotion.override(on_success_callback=notify_promotion)()
-    return [decide, register, report, approval, record, announce]
+    return [decide, register, report, approval, record, *publish, announce]
 
 
 def _maintain() -> list[Any]:
@@ -214,7 +217,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             *_prepare_and_deliver(),
             *_import(waits, pool),
             *_evaluate(),
-            *_promote(),
+            *_promote(config),
             *_maintain(),
         )
     if schedule:

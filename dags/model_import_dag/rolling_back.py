@@ -14,6 +14,7 @@ from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.notifications import notify_failure, notify_roll_back
 from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
+from model_import_dag.publishing import publish_after_roll_back
 from model_import_dag.refusals import refuse_unknown_parameters
 from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import run_name, who_triggered
@@ -63,7 +64,7 @@ def roll_back(**context: Any) -> dict[str, Any]:
     )
 
 
-@task(outlets=[PROMOTIONS], on_success_callback=notify_roll_back)
+@task(outlets=[PROMOTIONS], on_success_callback=notify_roll_back, trigger_rule="none_failed")
 def announce_promotion(done: dict[str, Any], **context: Any) -> dict[str, Any]:
     """Announce the model's new champion to other DAGs, by an event of its asset."""
     if not done["changed"]:
@@ -91,5 +92,6 @@ def build_roll_back_dag() -> DAG:
             "show_return_value_in_logs": False,
         },
     ) as dag:
-        announce_promotion(roll_back())  # type: ignore[arg-type]  # Airflow passes what the task returned
+        done = roll_back()
+        done >> publish_after_roll_back() >> announce_promotion(done)  # type: ignore[arg-type]  # its return value
     return dag

@@ -42,6 +42,11 @@ class AwsClients:
         return self._client("cloudwatch")
 
     @property
+    def events(self) -> Any:
+        """The event bus."""
+        return self._client("events")
+
+    @property
     def iam(self) -> Any:
         """Roles, and the policy simulator."""
         return self._client("iam")
@@ -65,6 +70,11 @@ class AwsClients:
     def service_quotas(self) -> Any:
         """The account's quotas."""
         return self._client("service-quotas")
+
+    @property
+    def ssm(self) -> Any:
+        """Parameters."""
+        return self._client("ssm")
 
     @property
     def sts(self) -> Any:

@@ -11,6 +11,7 @@ from include.config.evaluation import EvaluationConfig
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, why_no_model_name
 from include.config.parsing import nearest, parse
 from include.config.part import Part, Score, Text, field_paths
+from include.config.publish import PublishConfig
 from include.config.schedule import Schedule
 from include.config.training import TrainingConfig
 
@@ -112,6 +113,9 @@ class ModelConfig(Part):
     approval: ApprovalConfig = ApprovalConfig()
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
+    publish: PublishConfig | None = Field(
+        default=None, description="Where applications learn which imported model is the champion; empty: nowhere."
+    )
     training: TrainingConfig | None = Field(
         default=None, description="On what, and how, the adapter is trained; read by `python -m include.training`."
     )
@@ -143,7 +147,7 @@ class ModelConfig(Part):
 
 def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample``."""
-    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "training"}
+    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "training", "publish"}
     sections = {path.partition(".")[0] for path in field_paths(ModelConfig) if "." in path}
     return tuple(
         path for path in field_paths(ModelConfig) if path.partition(".")[0] not in fixed and path not in sections

@@ -9,6 +9,7 @@ from include.aws.clients import AwsClients
 from include.aws.transient import NO_ANSWER, error_code, is_unreachable, transient_cause
 from include.config.account import AccountConfig
 from include.config.model import ModelConfig
+from include.config.publish import EVENT
 from include.preflight.asking import Check, guarded
 from include.preflight.caller import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.encryption_checks import check_encryption
@@ -152,6 +153,8 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
         deletes_checkpoints=config.retention.delete_checkpoint,
         topic_arn=account.topic_arn,
         metrics_namespace=account.metrics_namespace,
+        publishes=config.publish is not None,
+        sends_events=config.publish is not None and EVENT in config.publish.publishers,
     )
 
 

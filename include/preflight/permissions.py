@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.aws.imported_models import OWN_TAGS
+from include.publishing.pointer import PARAMETER
+from include.publishing.publishers import EVENT_SOURCE
 from include.registry.leases import LEASE_NAME
 
 BEDROCK_PRINCIPAL = "bedrock.amazonaws.com"
@@ -49,6 +51,8 @@ class Target:
     deletes_checkpoints: bool
     topic_arn: str | None = None
     metrics_namespace: str | None = None
+    publishes: bool = False
+    sends_events: bool = False
 
     @property
     def bucket_arn(self) -> str:
@@ -130,6 +134,7 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
         *_storage_needs(target),
         *_registry_needs(target),
         *_monitoring_needs(target),
+        *_publishing_needs(target),
     )
 
 
@@ -250,3 +255,20 @@ def _monitoring_needs(target: Target) -> tuple[Need, ...]:
     )
     topic = Need("publish to the topic", ("sns:Publish",), str(target.topic_arn))
     return (*((metrics,) if target.metrics_namespace else ()), *((topic,) if target.topic_arn else ()))
+
+
+def _publishing_needs(target: Target) -> tuple[Need, ...]:
+    parameter = Need(
+        "point applications to the champion",
+        ("ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"),
+        target.arn("ssm", f"parameter{PARAMETER.format(model_name=target.model_name)}"),
+    )
+    sent = {"events:source": EVENT_SOURCE}
+    event = Need(
+        "tell of a new champion",
+        ("events:PutEvents",),
+        target.arn("events", "event-bus/default"),
+        context=sent,
+        condition={"StringEquals": sent},
+    )
+    return (*((parameter,) if target.publishes else ()), *((event,) if target.sends_events else ()))

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from include.aws.imported_models import KEEP_TAG, ImportedModel
+from include.aws.publication import why_published
 from include.config.model import RetentionConfig
 from include.registry.versions import ApprovalStatus, ModelVersion, champion_of
 from include.service.pricing import storage_summary
@@ -123,6 +124,8 @@ def why_protected(
         return f"it has the tag {KEEP_TAG}={model.tags[KEEP_TAG]}"
     if version and version.status == "PendingManualApproval":
         return f"version {version.number} waits for a person's approval"
+    if published := why_published(model.tags, now):
+        return published
     if use := model.use(now):
         return f"the run {use.run} has been evaluating it since {use.since:%Y-%m-%d %H:%M} UTC"
     if version is None and now - model.created_at < REGISTRATION_TIME:

@@ -35,11 +35,15 @@ def prompt_settings(settings: EvaluationConfig, asked: Dataset, account: Account
     if settings.few_shot_dataset:
         shown = read_evaluation_set(settings.few_shot_dataset, settings, account, s3)
         examples = choose_examples(shown, settings.few_shot_examples, asked.records, settings.seed)
+    return plain_prompt(settings).model_copy(update={"examples": examples})
+
+
+def plain_prompt(settings: EvaluationConfig) -> PromptSettings:
+    """Return the prompt settings without few-shot examples."""
     return PromptSettings(
         body_format=settings.body_format,
         prompt_template=settings.prompt_template,
         system_prompt=settings.system_prompt,
-        examples=examples,
         stop=settings.stop or (),
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,

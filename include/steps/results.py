@@ -198,6 +198,15 @@ class PromotionResult(_Result):
     fingerprint: str
 
 
+class PublicationResult(_Result):
+    """Where applications are pointed to; ``changed`` says whether this task wrote it. No version: no champion."""
+
+    parameter: str
+    version: int | None = None
+    imported_model_arn: str = ""
+    changed: bool = False
+
+
 class FailureResult(_Result):
     """Why a task failed for good, as text of several lines, and the next step; ``model_name`` is the run's model."""
 

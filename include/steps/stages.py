@@ -16,7 +16,8 @@ STAGES = {
     "evaluate": ("evaluate_model", "evaluate_champion"),
     "promote": (
         "decide_promotion", "register_version", "write_report",
-        "approve_promotion", "record_answer", "announce_promotion",
+        "approve_promotion", "record_answer", "publish_champion",
+        "announce_promotion",
     ),
     "maintain": ("retire_old_versions", "put_metrics", "clear_workspace"),
 }  # fmt: skip

@@ -71,6 +71,21 @@ def test_the_graph_has_a_group_for_each_stage(bag: DagBag) -> None:
     assert [task_id for task_ids in groups.values() for task_id in task_ids] == CHAIN[1:]
 
 
+def test_a_model_that_publishes_has_a_task_for_it_before_its_champion_is_announced() -> None:
+    [dag] = load_published().values()
+    chain = [task.task_id for task in dag.topological_sort()]
+    place = chain.index("publish_champion")
+    assert chain[place - 1 : place + 2] == ["record_answer", "publish_champion", "announce_promotion"]
+    assert dag.task_group_dict["promote"].has_task(dag.get_task("publish_champion"))
+    assert "publish" not in dag.params
+
+
+def load_published() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        dags = load_dags(_write_models(Path(folder), good=GOOD | {"publish": {}}))
+    return {dag_id: dag for dag_id, dag in dags.items() if dag_id == "import_good"}
+
+
 def test_no_task_writes_what_it_returned_into_its_log(bag: DagBag) -> None:
     shown = [task for dag in bag.dags.values() for task in dag.tasks if getattr(task, "show_return_value_in_logs", 0)]
     assert shown == []

@@ -89,6 +89,8 @@ class Account:
             role_arn=str(account.role_arn),
             kms_key_arn=account.kms_key_id,
             deletes_checkpoints=self.config.retention.delete_checkpoint,
+            publishes=self.config.publish is not None,
+            sends_events=self.config.publish is not None,
         )
 
     @property

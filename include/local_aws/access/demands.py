@@ -104,6 +104,10 @@ def _metadata(key: str, properties: Mapping[str, str] | None) -> dict[str, str]:
     return {f"{key}/{name}": str(value) for name, value in (properties or {}).items()}
 
 
+def _event(entry: Params) -> dict[str, str]:
+    return {"events:source": str(entry.get("Source", "")), "events:detail-type": str(entry.get("DetailType", ""))}
+
+
 def _role(place: Place, params: Params) -> str:
     """A role's ARN holds its path, which a request does not."""
     try:
@@ -123,6 +127,16 @@ def _queue(place: Place, params: Params) -> str:
 
 def _topic(place: Place, params: Params) -> str:
     return str(params.get("TopicArn") or params.get("TargetArn") or "*")
+
+
+def _parameter(place: Place, params: Params) -> str:
+    return place.arn("ssm", f"parameter/{str(params['Name']).lstrip('/')}")
+
+
+def _bus(place: Place, params: Params) -> str:
+    """The bus of the first event; this project sends one at a time."""
+    name = str(params["Entries"][0].get("EventBusName", "default"))
+    return name if name.startswith("arn:") else place.arn("events", f"event-bus/{name}")
 
 
 def _quota(place: Place, params: Params) -> str:
@@ -145,7 +159,9 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     ("sagemaker", "DescribeTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
     ("sagemaker", "ListModelPackages"): _named("sagemaker", "model-package/", "ModelPackageGroupName", "/*"),
     ("sagemaker", "UpdateModelPackage"): _named("sagemaker", "model-package/", "ModelPackageArn"),
+    ("events", "PutEvents"): _bus,
     ("service-quotas", "GetServiceQuota"): _quota,
+    **{("ssm", operation): _parameter for operation in ("DeleteParameter", "GetParameter", "PutParameter")},
     ("sns", "Publish"): _topic,
     **{
         ("sqs", operation): _queue
@@ -159,6 +175,7 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
 
 CONTEXTS: Mapping[tuple[str, str], Context] = {
     ("cloudwatch", "PutMetricData"): lambda _, params: {"cloudwatch:namespace": str(params.get("Namespace", ""))},
+    ("events", "PutEvents"): lambda _, params: _event(params["Entries"][0]),
     ("sagemaker", "CreateModelPackage"): lambda _, params: _version_request(params),
     ("sagemaker", "UpdateModelPackage"): lambda place, params: _version_request(params) | _version_now(place, params),
 }

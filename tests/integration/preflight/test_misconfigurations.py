@@ -57,6 +57,14 @@ def trust_as_told(account: Account, finding: Finding) -> None:
     account.trust(statement_in(finding.remedy))
 
 
+def publish_without(action: str) -> Act:
+    def plant(account: Account) -> None:
+        account.values["publish"] = {}
+        account.keep_user_statements(**{action: None})
+
+    return plant
+
+
 def trust_with(**changes: Any) -> Act:
     return lambda account: account.trust({**trust_statement(account.target), **changes})
 
@@ -314,6 +322,14 @@ MISCONFIGURATIONS = (
     Planted(
         "the caller may not encrypt", "caller permissions",
         with_key(lambda a: a.keep_user_statements(GenerateDataKey=None)), add_to_user, "kms:GenerateDataKey",
+    ),
+    Planted(
+        "the caller may not point applications to the champion", "caller permissions", publish_without("PutParameter"),
+        add_to_user, "ssm:PutParameter",
+    ),
+    Planted(
+        "the caller may not tell of a new champion", "caller permissions", publish_without("PutEvents"),
+        add_to_user, "events:PutEvents",
     ),
     Planted(
         "the evaluation set is missing", "evaluation", other_evaluation(dataset="no/such.jsonl"),

@@ -13,8 +13,9 @@ from include.aws.clients import AwsClients
 from include.config.account import AccountConfig
 from include.config.errors import BrokenModelFilesError
 from include.overview.reader import OverviewReader
+from include.publishing.pointer import read_pointer
 from include.registry.sagemaker import SageMakerRegistry
-from model_import_dag import retirement, rolling_back
+from model_import_dag import publishing, retirement, rolling_back
 from tests.integration.retention.conftest import Imports
 from tests.support.bedrock_stand_in import CREDENTIALS, REGION
 
@@ -29,7 +30,7 @@ def models_folder(imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_RETENTION", json.dumps(connection))
     monkeypatch.setenv("AIRFLOW_VAR_MODEL_IMPORT_AWS_CONN_ID", "aws_retention")
-    for module in (retirement, rolling_back):
+    for module in (publishing, retirement, rolling_back):
         monkeypatch.setattr(module, "MODELS_FOLDER", tmp_path)
     text = f"model_name: {imports.group}\nbase: a\nevaluation: {{dataset: b}}\naccount: {{region_name: {REGION}}}\n"
     (tmp_path / "model.yaml").write_text(text + "retention: {keep: 1}\n")
@@ -80,6 +81,22 @@ def test_a_roll_back_changes_the_registry_of_the_models_region(imports: Imports)
     champion = SageMakerRegistry(imports.clients.sagemaker).champion(imports.group)
     assert champion is not None
     assert champion.number == 1
+
+
+def test_after_a_roll_back_applications_are_pointed_to_the_champion_in_the_models_region(
+    imports: Imports, models_folder: Path
+) -> None:
+    file = models_folder / "model.yaml"
+    file.write_text(file.read_text() + "publish: {publishers: []}\n")
+    imports.approve("first", "second")
+    roll_back(imports)
+    dag = rolling_back.build_roll_back_dag()
+    task: Any = dag.get_task("publish_champion")
+    task.python_callable(params={"model_name": imports.group}, dag=dag, run_id="one")
+    pointer = read_pointer(imports.clients.ssm, imports.group)
+    assert pointer
+    assert (pointer.version, pointer.imported_model_arn) == (1, imports.arns["first"])
+    assert pointer.request == "roll_back_model/one"
 
 
 def test_a_roll_back_does_not_guess_the_region_of_a_model_with_a_broken_file(

@@ -19,9 +19,13 @@ from cfnlint.decode.cfn_yaml import loads
 from artifact_events.producer import QueueProducer
 from bedrock_import.adoption import StartedImport, find_import
 from bedrock_import.hooks import BedrockModelImportHook
+from include.aws.clients import AwsClients
+from include.config.model import parse_model_config
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
+from include.publishing.pointer import delete_pointer
+from include.steps.publish import PublishedModel, publish_champion
 from tests.support.local_aws_process import OWN_HEADERS
 from tests.support.runner import CONNECTION, Runner, actions_of, without
 from tests.support.stacks import IMPORT, Statement, document
@@ -45,8 +49,10 @@ PERMISSIONS = [
 ]
 #: Without the right to ask these, preflight goes by what it knows: IAM's own word, the service's default quota.
 ASKED_ON_THE_SIDE = {"s3:GetBucketPolicy", "kms:GetKeyPolicy", "servicequotas:GetServiceQuota"}
+#: What a model's file asks for; a run of the form needs none of it.
+OF_A_MODELS_FILE = ("HearOfFineTunes", "PointApplicationsToTheChampion", "SendEventsOfNewChampions")
 NAMED_BY_PREFLIGHT = [
-    (sid, action) for sid, action in PERMISSIONS if sid != "HearOfFineTunes" and action not in ASKED_ON_THE_SIDE
+    (sid, action) for sid, action in PERMISSIONS if sid not in OF_A_MODELS_FILE and action not in ASKED_ON_THE_SIDE
 ]
 ROLE_PERMISSIONS = template_permissions("ReadCheckpoints", "DecryptCheckpoints")
 
@@ -67,10 +73,22 @@ def decisions(runner: Runner) -> list[Decision]:
     assert first["register_version"]["status"] == "Approved"
     assert runner.run()["create_import_job"]["adopted"]
     runner.run(base="sagemaker:model/base", adapter="sagemaker:training-job/early")
+    point_applications(runner)
     take_up_a_running_import(runner)
     take_up_a_broken_upload(runner)
     asyncio.run(hear_of_fine_tunes(runner))
     return runner.aws.decisions(runner.arn)
+
+
+def point_applications(runner: Runner) -> None:
+    """Publish the champion, and take the parameter back as after a champion that does not answer."""
+    name = str(runner.conf()["model_name"])
+    values = {"model_name": name, "base": "base", "evaluation": {"dataset": str(runner.dataset)}, "publish": {}}
+    config, clients = parse_model_config(values, "a test"), AwsClients(runner.client)
+    assert config.publish
+    model = PublishedModel(name, config.publish, config.evaluation, None)
+    assert publish_champion(model, clients, "a run").changed
+    delete_pointer(clients.ssm, name)
 
 
 def take_up_a_running_import(runner: Runner) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from include.aws.imported_models import ImportedModel
 from include.aws.model_use import USE_TAG
+from include.aws.publication import POINTED_TO, PUBLISHED_TAG
 from include.config.model import RetentionConfig
 from include.registry.versions import ApprovalStatus, ModelVersion
 from include.retention.selection import NOT_OURS, RetentionPolicies, RetirementPlan, plan_retirement
@@ -115,6 +116,22 @@ def test_a_version_that_a_run_is_evaluating_stays_until_it_has_done_so() -> None
     planned = plan([(model, REJECTED) for model in models])
     assert kept(planned) == {"a-3": "the run import_a/run 7 has been evaluating it since 2026-11-21 01:00 UTC"}
     assert retired(planned) == ["a-5", "a-4"]
+
+
+def test_what_applications_may_still_call_stays_though_it_is_not_the_champion() -> None:
+    ends = {
+        name: {PUBLISHED_TAG: (NOW + timedelta(hours=hours)).isoformat()} for name, hours in (("soon", 1), ("over", -1))
+    }
+    old: Registered = [
+        (imported("a", 2, **{PUBLISHED_TAG: POINTED_TO}), REJECTED),
+        (imported("a", 3, **ends["soon"]), APPROVED),
+        (imported("a", 4, **ends["over"]), APPROVED),
+        (imported("a", 5, **{PUBLISHED_TAG: "yes"}), APPROVED),
+    ]
+    planned = plan([*approved("a", 1), *old], keep=0)
+    assert retired(planned) == ["a-5", "a-4"]
+    assert kept(planned)["a-2"] == "applications are pointed to it"
+    assert kept(planned)["a-3"] == "applications may call it until 2026-11-22 01:00 UTC"
 
 
 def test_a_note_that_somebody_else_wrote_keeps_nothing() -> None:

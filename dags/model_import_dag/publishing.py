@@ -1,0 +1,48 @@
+"""The tasks that point applications to a model's champion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import task
+
+from include.config.files import read_model_files
+from model_import_dag.clients import clients_of, clients_of_model
+from model_import_dag.model_files import MODELS_FOLDER
+from model_import_dag.runs import plan_of, require_owner, run_name
+from model_import_dag.skipping import skip
+from model_import_dag.timeouts import QUICK
+
+TASK = "publish_champion"
+#: A cold champion is asked for up to 15 minutes, and twice.
+TIMEOUT = 4 * QUICK
+
+
+@task(task_id=TASK, execution_timeout=TIMEOUT, trigger_rule="none_failed")
+def publish_after_run(**context: Any) -> dict[str, Any]:
+    """Point applications to the champion: it has to answer, then the model's parameter names it."""
+    from include.registry.leases import lease_beside
+    from include.steps.publish import PublishedModel, publish_champion
+
+    plan = plan_of(context)
+    config, clients = plan.config, clients_of(plan)
+    if config.publish is None:
+        skip("the model's file publishes nothing")
+    require_owner(context, clients.sagemaker)
+    lease = lease_beside(plan.s3_uri, config.model_name)
+    model = PublishedModel(config.model_name, config.publish, config.evaluation, lease)
+    return publish_champion(model, clients, run_name(context)).model_dump(mode="json")
+
+
+@task(task_id=TASK, execution_timeout=TIMEOUT)
+def publish_after_roll_back(**context: Any) -> dict[str, Any]:
+    """Point applications to the champion: it has to answer, then the model's parameter names it."""
+    from include.steps.publish import PublishedModel, publish_champion
+
+    name = context["params"]["model_name"]
+    file = read_model_files(MODELS_FOLDER).configs.get(name)
+    if file is None or file.publish is None:
+        skip("the model's file publishes nothing")
+    model = PublishedModel(name, file.publish, file.evaluation, None)
+    clients = clients_of_model(name, MODELS_FOLDER)
+    return publish_champion(model, clients, run_name(context)).model_dump(mode="json")

@@ -1,0 +1,38 @@
+"""The part of a model's configuration that says how applications learn which imported model is the champion."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from include.config.part import Part, Text
+
+#: The publisher that sends an EventBridge event.
+EVENT = "event"
+#: A function of the team's own: a module that Airflow's Python can import, and a name in it.
+FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
+
+
+def _is_publisher(name: str) -> str:
+    if name != EVENT and not FUNCTION.fullmatch(name):
+        raise ValueError(f"expected {EVENT}, or a function of yours as module:function")
+    return name
+
+
+class PublishConfig(Part):
+    """Where the champion is published: always in a parameter of AWS Systems Manager, then to the publishers."""
+
+    publishers: tuple[Annotated[Text, AfterValidator(_is_publisher)], ...] = Field(
+        default=(EVENT,),
+        description="What is told of a new champion once the parameter names it, in this order: `event` sends an "
+        "EventBridge event to the default bus; `module:function` calls a function of yours.",
+    )
+    grace_hours: int = Field(
+        default=24,
+        ge=0,
+        le=24 * 30,
+        description="Hours for which the imported model that the parameter named before stays imported, for "
+        "applications that have not noticed the change yet.",
+    )

@@ -1,0 +1,1 @@
+"""Tell applications which imported model is a model's champion."""

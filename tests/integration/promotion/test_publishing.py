@@ -1,0 +1,240 @@
+"""The champion is published: applications are pointed to it, and follow each change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from include.aws.clients import AwsClients
+from include.config.model import parse_model_config
+from include.consumer import Champion
+from include.evaluation.invocation import Patience
+from include.publishing.errors import ChampionDoesNotAnswerError, PointerUnreadableError, PublisherUnknownError
+from include.publishing.pointer import parameter_name, read_pointer
+from include.steps.publish import PublishedModel, publish_champion
+from include.steps.results import PublicationResult
+from tests.support import publishing
+from tests.support.bedrock_stand_in import BUCKET, CREDENTIALS, REGION, Aws
+from tests.support.promotion_runs import Runs, finished
+
+OPEN = {"evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}}}
+SHORT = Patience(deadline_seconds=1, first_pause_seconds=0.1)
+
+
+@pytest.fixture(scope="module")
+def arns(aws: Aws, model_arn: str) -> tuple[str, str]:
+    """Two imported models."""
+    return model_arn, aws.import_model(f"s3://{BUCKET}/whole/", "published")
+
+
+def model(runs: Runs, *publishers: str, grace_hours: int = 24) -> PublishedModel:
+    publish = {"publishers": publishers, "grace_hours": grace_hours}
+    config = parse_model_config({"model_name": runs.group, "base": "base", "publish": publish, **OPEN}, "test")
+    assert config.publish
+    return PublishedModel(runs.group, config.publish, config.evaluation, None)
+
+
+def promoted(runs: Runs, arn: str) -> None:
+    runs.run(runs.plan(**OPEN), finished, arn)
+
+
+def published(runs: Runs, request: str, *publishers: str, clients: AwsClients | None = None) -> PublicationResult:
+    return publish_champion(model(runs, *publishers), clients or runs.clients, request, SHORT)
+
+
+def tag(runs: Runs, arn: str) -> str:
+    tags = runs.clients.bedrock.list_tags_for_resource(resourceARN=arn)["tags"]
+    return {one["key"]: one["value"] for one in tags}["published"]
+
+
+def session(aws: Aws) -> Any:
+    """A boto3 session of the stand-in, as AWS_ENDPOINT_URL makes one."""
+    made = boto3.Session(region_name=REGION, **CREDENTIALS)
+    return SimpleNamespace(client=lambda *names, **more: made.client(*names, endpoint_url=aws.endpoint, **more))
+
+
+def test_an_application_follows_promotion_and_roll_back(aws: Aws, runs: Runs, arns: tuple[str, str]) -> None:
+    champion = Champion(runs.group, believed_seconds=0, session=session(aws))
+    promoted(runs, arns[0])
+    assert published(runs, "run 1").changed
+    assert champion.pointer()["imported_model_arn"] == arns[0]
+    assert champion.ask({"prompt": "Hello", "max_tokens": 1})["choices"]
+    promoted(runs, arns[1])
+    published(runs, "run 2")
+    assert champion.pointer()["imported_model_arn"] == arns[1]
+    runs.roll_back(1)
+    published(runs, "roll back")
+    assert champion.pointer()["imported_model_arn"] == arns[0]
+    assert (champion.pointer()["body_format"], champion.pointer()["converse"]) == ("OpenAICompletion", True)
+
+
+def test_a_run_that_changes_no_champion_writes_nothing_and_tells_nobody(runs: Runs, arns: tuple[str, str]) -> None:
+    promoted(runs, arns[0])
+    publishing.TOLD.clear()
+    own = "tests.support.publishing:remember"
+    assert published(runs, "run 1", own).changed
+    before = read_pointer(runs.clients.ssm, runs.group)
+    assert not published(runs, "run 2", own).changed
+    assert read_pointer(runs.clients.ssm, runs.group) == before
+    assert [before] == publishing.TOLD
+
+
+def test_a_publisher_that_failed_is_told_at_the_next_attempt(runs: Runs, arns: tuple[str, str]) -> None:
+    promoted(runs, arns[0])
+    publishing.TOLD.clear()
+    publishers = ("tests.support.publishing:fail_once", "tests.support.publishing:remember")
+    with pytest.raises(ConnectionError):
+        published(runs, "run 1", *publishers)
+    assert not published(runs, "run 1", *publishers).changed
+    assert [one.version for one in publishing.TOLD] == [1, 1]
+
+
+def test_a_late_task_of_an_older_run_publishes_the_champion_of_now(runs: Runs, arns: tuple[str, str]) -> None:
+    promoted(runs, arns[0])
+    promoted(runs, arns[1])
+    published(runs, "run 2")
+    assert not published(runs, "run 1, cleared").changed
+    pointer = read_pointer(runs.clients.ssm, runs.group)
+    assert pointer
+    assert pointer.version == 2
+
+
+class Runtime:
+    """A runtime client whose calls fail from the given one on, as a model does that is broken behind its endpoint."""
+
+    def __init__(self, runtime: Any, working_calls: int) -> None:
+        self._runtime, self._left = runtime, working_calls
+
+    def invoke_model(self, **request: Any) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            answer: Any = {
+                "Error": {"Code": "AccessDeniedException", "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": 403},
+            }
+            raise ClientError(answer, "InvokeModel")
+        return self._runtime.invoke_model(**request)
+
+
+def failing_after(runs: Runs, calls: int) -> AwsClients:
+    broken = Runtime(runs.clients.bedrock_runtime, calls)
+    services = {"bedrock-runtime": broken, "service-quotas": runs.clients.service_quotas}
+    return AwsClients(lambda name: services.get(name) or getattr(runs.clients, name))
+
+
+@pytest.mark.parametrize("working_calls", [0, 1])
+def test_applications_stay_with_the_former_champion_when_the_new_one_does_not_answer(
+    working_calls: int, runs: Runs, arns: tuple[str, str]
+) -> None:
+    promoted(runs, arns[0])
+    published(runs, "run 1")
+    before = read_pointer(runs.clients.ssm, runs.group)
+    promoted(runs, arns[1])
+    with pytest.raises(ChampionDoesNotAnswerError, match=r"(?s)AccessDenied.*roll_back_model"):
+        published(runs, "run 2", clients=failing_after(runs, working_calls))
+    assert read_pointer(runs.clients.ssm, runs.group) == before
+    assert tag(runs, arns[0]) == "now"
+    assert published(runs, "run 2").changed  # once the cause is gone, a retry publishes
+
+
+def test_a_first_champion_that_does_not_answer_by_the_parameter_is_not_left_in_it(
+    runs: Runs, arns: tuple[str, str]
+) -> None:
+    promoted(runs, arns[0])
+    with pytest.raises(ChampionDoesNotAnswerError):
+        published(runs, "run 1", clients=failing_after(runs, 1))
+    assert read_pointer(runs.clients.ssm, runs.group) is None
+
+
+def test_the_model_that_applications_called_before_stays_for_the_grace_period(
+    runs: Runs, arns: tuple[str, str]
+) -> None:
+    promoted(runs, arns[0])
+    published(runs, "run 1")
+    promoted(runs, arns[1])
+    published(runs, "run 2")
+    assert tag(runs, arns[1]) == "now"
+    until = datetime.fromisoformat(tag(runs, arns[0]))
+    assert timedelta(hours=23) < until - datetime.now(UTC) <= timedelta(hours=24)
+
+
+def test_the_event_reaches_a_rule_of_the_default_bus(aws: Aws, runs: Runs, arns: tuple[str, str]) -> None:
+    sqs, events = aws.client("sqs"), aws.client("events")
+    queue = sqs.create_queue(QueueName=runs.group)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["model-import"], "detail": {"model_name": [runs.group]}}
+    events.put_rule(Name=runs.group, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=runs.group, Targets=[{"Id": "queue", "Arn": arn}])
+    promoted(runs, arns[0])
+    published(runs, "run 1", "event")
+    [message] = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+    event = json.loads(message["Body"])
+    assert event["detail-type"] == "Champion changed"
+    assert event["detail"]["imported_model_arn"] == arns[0]
+
+
+def test_a_parameter_of_other_software_is_refused_and_left_as_it_is(runs: Runs, arns: tuple[str, str]) -> None:
+    promoted(runs, arns[0])
+    name = parameter_name(runs.group)
+    runs.clients.ssm.put_parameter(Name=name, Value="ours", Type="String")
+    with pytest.raises(PointerUnreadableError, match=r"(?s)JSON that this project wrote"):
+        published(runs, "run 1")
+    assert runs.clients.ssm.get_parameter(Name=name)["Parameter"]["Value"] == "ours"
+
+
+def test_a_publisher_that_cannot_be_loaded_is_named_before_anything_is_written(
+    runs: Runs, arns: tuple[str, str]
+) -> None:
+    promoted(runs, arns[0])
+    with pytest.raises(PublisherUnknownError, match=r"(?s)tests.support.publishing:nothing.*AttributeError"):
+        published(runs, "run 1", "tests.support.publishing:nothing")
+    assert read_pointer(runs.clients.ssm, runs.group) is None
+
+
+def test_no_call_fails_while_the_champion_is_switched(aws: Aws, runs: Runs, arns: tuple[str, str]) -> None:
+    promoted(runs, arns[0])
+    published(runs, "run 1")
+    champion = Champion(runs.group, believed_seconds=0.1, session=session(aws))
+    with calls_of(lambda: champion.ask({"prompt": "Hello", "max_tokens": 1}, seconds=5)) as calls:
+        promoted(runs, arns[1])
+        published(runs, "run 2")
+        runs.roll_back(1)
+        published(runs, "roll back")
+    assert calls.failed == []
+    assert calls.count > 20
+
+
+class calls_of:
+    """Calls again and again from four threads while the block runs."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call, self._ended = call, Event()
+        self.failed: list[Exception] = []
+        self.count = 0
+        self._threads = [Thread(target=self._go_on) for _ in range(4)]
+
+    def __enter__(self) -> calls_of:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _go_on(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._call()
+                self.count += 1
+            except Exception as error:
+                self.failed.append(error)
