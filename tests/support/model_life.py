@@ -111,6 +111,7 @@ class ModelLife:
             "adapter": "sagemaker:training-job/early",
             "evaluation": {"dataset": conf["evaluation_dataset"], "thresholds": {"f1": 0}},
             "schedule": "@daily",
+            "publish": {},
         }
         self.imports += 1
         dag = build_import_dag(f"import_{self.name}", parse_model_config(file, "a test"), QUICK)

@@ -21,6 +21,7 @@ from include.publishing.errors import ChampionDoesNotAnswerError, PointerUnreada
 from include.publishing.pointer import parameter_name, read_pointer
 from include.steps.publish import PublishedModel, publish_champion
 from include.steps.results import PublicationResult
+from model_import_dag.factory import build_import_dag
 from tests.support import publishing
 from tests.support.bedrock_stand_in import BUCKET, CREDENTIALS, REGION, Aws
 from tests.support.promotion_runs import Runs, finished
@@ -105,6 +106,25 @@ def test_a_late_task_of_an_older_run_publishes_the_champion_of_now(runs: Runs, a
     pointer = read_pointer(runs.clients.ssm, runs.group)
     assert pointer
     assert pointer.version == 2
+
+
+def test_the_task_of_a_run_publishes_with_the_runs_connection(
+    aws: Aws, runs: Runs, arns: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login, password = CREDENTIALS.values()
+    extra = {"region_name": REGION, "endpoint_url": aws.endpoint}
+    connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_PUBLISHING", json.dumps(connection))
+    plan = runs.plan(**OPEN, publish={"publishers": []}).model_copy(update={"aws_conn_id": "aws_publishing"})
+    runs.run(plan, finished, arns[0])
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: plan.model_dump(mode="json"))
+    dag = build_import_dag(f"import_{runs.group}", plan.config)
+    task: Any = dag.get_task("publish_champion")
+    done = task.python_callable(ti=ti, dag=dag, run_id="one")
+    assert (done["version"], done["changed"]) == (1, True)
+    pointer = read_pointer(runs.clients.ssm, runs.group)
+    assert pointer
+    assert pointer.request == f"import_{runs.group}/one"
 
 
 class Runtime:
