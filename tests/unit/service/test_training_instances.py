@@ -51,8 +51,8 @@ def test_the_page_for_data_scientists_has_the_table_with_its_date() -> None:
     expected = [
         [
             f"`{name}`",
-            f"{one.gpus} × {one.gpu}",
-            f"{one.gpus} × {one.gpu_memory_gb}",
+            f"{one.gpus} {one.gpu}",
+            str(one.gpu_memory_gb),
             f"{one.memory_gib:,}",
             f"{one.usd_per_hour:.3f}{' (uncertain)' if one.uncertain else ''}",
         ]
