@@ -23,7 +23,7 @@ from include.delivery.destination import Destination
 from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
 from tests.support.local_aws_process import OWN_HEADERS
-from tests.support.runner import CONNECTION, Runner, actions_of, without
+from tests.support.runner import CONNECTION, SOURCES, TRAINING_ROLE, Runner, actions_of, without
 from tests.support.stacks import IMPORT, Statement, document
 
 pytestmark = pytest.mark.timeout(900)
@@ -41,14 +41,29 @@ def template_permissions(*names: str) -> list[tuple[str, str]]:
 
 #: What a role needs instead of a user is tested by itself.
 PERMISSIONS = [
-    each for each in template_permissions("RunnerPolicy", "PreflightPolicy") if each[0] != "LookAtItsOwnRole"
+    each
+    for each in template_permissions("RunnerPolicy", "TrainingPolicy", "PreflightPolicy")
+    if each[0] != "LookAtItsOwnRole"
 ]
 #: Without the right to ask these, preflight goes by what it knows: IAM's own word, the service's default quota.
 ASKED_ON_THE_SIDE = {"s3:GetBucketPolicy", "kms:GetKeyPolicy", "servicequotas:GetServiceQuota"}
+#: An import's preflight does not ask what a fine-tune needs.
+OF_OTHER_TASKS = {
+    "HearOfFineTunes",
+    "LookAtTheTrainingRole",
+    *(sid for sid, _ in template_permissions("TrainingPolicy")),
+}
 NAMED_BY_PREFLIGHT = [
-    (sid, action) for sid, action in PERMISSIONS if sid != "HearOfFineTunes" and action not in ASKED_ON_THE_SIDE
+    (sid, action) for sid, action in PERMISSIONS if sid not in OF_OTHER_TASKS and action not in ASKED_ON_THE_SIDE
 ]
 ROLE_PERMISSIONS = template_permissions("ReadCheckpoints", "DecryptCheckpoints")
+#: The stand-in pulls no image, writes no logs and metrics, and puts small adapters in one piece.
+NOT_ON_THE_STAND_IN = {"PullTheImage", "LogInToTheImagesRegistry", "WriteLogs", "PutLosses"}
+TRAINING_ROLE_PERMISSIONS = [
+    (sid, action)
+    for sid, action in template_permissions("TrainAdapters", "UseTheKeyInTraining")
+    if sid not in NOT_ON_THE_STAND_IN and action != "s3:AbortMultipartUpload"
+]
 
 
 def all_statements(runner: Runner) -> list[Statement]:
@@ -69,6 +84,7 @@ def decisions(runner: Runner) -> list[Decision]:
     runner.run(base="sagemaker:model/base", adapter="sagemaker:training-job/early")
     take_up_a_running_import(runner)
     take_up_a_broken_upload(runner)
+    train(runner, "team-lakes-1")
     asyncio.run(hear_of_fine_tunes(runner))
     return runner.aws.decisions(runner.arn)
 
@@ -97,6 +113,16 @@ def take_up_a_broken_upload(runner: Runner) -> None:
     [left] = list_open_uploads(destination)
     assert list_kept_parts(destination, left)
     abort(destination, left.name, left.upload_id)
+
+
+def train(runner: Runner, name: str) -> None:
+    """Start a training job, find it, and stop it."""
+    sagemaker = runner.client("sagemaker")
+    sagemaker.create_training_job(**runner.job(name, "import time; time.sleep(600)"))
+    assert sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
+    assert sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "InProgress"
+    sagemaker.stop_training_job(TrainingJobName=name)
+    assert runner.trained(name)["TrainingJobStatus"] == "Stopped"
 
 
 async def hear_of_fine_tunes(runner: Runner) -> None:
@@ -174,3 +200,32 @@ def test_an_import_fails_without_what_its_role_needs(
 def test_an_import_with_the_roles_policies_completes(runner: Runner, decisions: list[Decision]) -> None:
     runner.restrict_role()
     assert runner.import_as_admin() == ""
+
+
+TRAINS = """
+import os, pathlib
+root = pathlib.Path(os.environ["ML_ROOT"])
+assert (root / "input/data/base").iterdir()
+(root / "model/adapter.txt").write_text("trained")
+"""
+
+
+def train_with_the_role(runner: Runner, name: str) -> str:
+    """Train on a base in another bucket; the job's FailureReason, or nothing."""
+    place = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{SOURCES}/base"}
+    job = runner.job(name, TRAINS)
+    job["InputDataConfig"].append({"ChannelName": "base", "DataSource": {"S3DataSource": place}})
+    runner.aws.client("sagemaker").create_training_job(**job)
+    return str(runner.trained(name).get("FailureReason", ""))
+
+
+@pytest.mark.parametrize(("sid", "action"), TRAINING_ROLE_PERMISSIONS)
+def test_a_training_job_fails_without_what_its_role_needs(sid: str, action: str, runner: Runner) -> None:
+    runner.restrict_role(sid, action, TRAINING_ROLE)
+    reason = train_with_the_role(runner, f"team-lakes-{sid}-{action.replace(':', '-')}")
+    runner.restrict_role(role=TRAINING_ROLE)
+    assert action in reason
+
+
+def test_a_training_job_with_the_roles_policies_completes(runner: Runner) -> None:
+    assert train_with_the_role(runner, "team-lakes-2") == ""

@@ -14,6 +14,7 @@ import requests
 
 from tests.integration.local_aws.conftest import ONCE
 from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
+from tests.support.training_jobs import request
 
 ACCOUNT = "123456789012"
 INSTANCE = "ml.g5.xlarge"
@@ -57,24 +58,12 @@ class Training:
         """Create a job that runs a program, and return its name."""
         name = name or f"job-{uuid.uuid4().hex[:12]}"
         self.s3.put_object(Bucket=self.bucket, Key=f"{name}/code/job.py", Body=program.encode())
-        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{self.bucket}/{name}/code"}
-        request: dict[str, Any] = {
-            "TrainingJobName": name,
-            "AlgorithmSpecification": {
-                "TrainingImage": "image",
-                "TrainingInputMode": "File",
-                "ContainerEntrypoint": ["/bin/bash", "-c"],
-                "ContainerArguments": ['exec python "${ML_ROOT:-/opt/ml}/input/data/code/job.py"'],
-                "MetricDefinitions": [{"Name": "train:loss", "Regex": "loss=([0-9.]+)"}],
-            },
-            "RoleArn": self.role_arn,
-            "InputDataConfig": [{"ChannelName": "code", "DataSource": {"S3DataSource": source}}],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/output/"},
-            "CheckpointConfig": {"S3Uri": f"s3://{self.bucket}/checkpoints/{name}"},
-            "ResourceConfig": {"InstanceType": INSTANCE, "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        place = f"s3://{self.bucket}"
+        own = {
+            "OutputDataConfig": {"S3OutputPath": f"{place}/output/"},
+            "CheckpointConfig": {"S3Uri": f"{place}/checkpoints/{name}"},
         }
-        self.sagemaker.create_training_job(**request | changes)
+        self.sagemaker.create_training_job(**request(name, self.role_arn, f"{place}/{name}", INSTANCE, **own | changes))
         return name
 
     def wait(self, name: str, secondary: str = "") -> dict[str, Any]:
