@@ -18,14 +18,16 @@ from include.preflight.role_checks import check_role
 from include.preflight.simulation import Subject, check_needs
 from include.service.limits import load_limits
 
-_SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or account.{field} in the model's file."
+
+def unset_setting(field: str, in_file: str = "") -> Finding:
+    """Return the error for a missing account setting; ``in_file`` is where the model's file may have it instead."""
+    remedy = f"Set the Airflow Variable model_import_{field}, or {in_file or f'account.{field}'} in the model's file."
+    return Finding("error", "account setting", field, "it is not set", remedy)
 
 
 def required_settings(account: AccountConfig) -> Iterator[Finding]:
     """Yield an error for each missing account setting that an import needs."""
-    for field in ("bucket", "role_arn"):
-        if not getattr(account, field):
-            yield Finding("error", "account setting", field, "it is not set", _SET_VARIABLE.format(field=field))
+    yield from (unset_setting(field) for field in ("bucket", "role_arn") if not getattr(account, field))
 
 
 def check_region(region_name: str) -> Iterator[Finding]:
@@ -103,23 +105,25 @@ def check_account(clients: AwsClients, config: ModelConfig) -> Check[None]:
     """Yield every finding about the account's region, bucket, keys, role and caller."""
     account = config.account
     yield from required_settings(account)
-    connected = _region_in_use(clients)
+    connected = region_in_use(clients)
     region_name = yield from guarded("connection", account.aws_conn_id, "a region", connected)
     if region_name is None:
         return
     yield from check_region(region_name)
-    asked = _identify(clients, account.aws_conn_id)
+    asked = check_credentials(clients, account.aws_conn_id)
     identity = yield from guarded("credentials", account.aws_conn_id, "sts:GetCallerIdentity", asked)
     if identity is not None:
         yield from _check_as(identity, clients, config)
 
 
-def _region_in_use(clients: AwsClients) -> Check[str]:
+def region_in_use(clients: AwsClients) -> Check[str]:
+    """Return the region of the clients, which asks the connection for one."""
     yield from ()
     return clients.region_name
 
 
-def _identify(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:
+def check_credentials(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:
+    """Yield who the caller is; return it too."""
     identity = identify(clients)
     yield connection_in_use(clients, aws_conn_id, identity)
     return identity

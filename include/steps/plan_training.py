@@ -1,0 +1,102 @@
+"""Make the plan of a fine-tune: run the quick checks and identify the content."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from include.aws.clients import AwsClients
+from include.aws.s3_uri import is_s3_uri
+from include.aws.tags import tag_value
+from include.config.model import ModelConfig
+from include.config.training import TrainingConfig
+from include.preflight.training_checks import training_preflight
+from include.run.evaluation_set import read_evaluation_set
+from include.run.identity import forced_identity
+from include.run.inputs import cache_folder, describe
+from include.run.local_paths import local_path
+from include.run.plan import PROJECT_VERSION
+from include.sources.fingerprint import fingerprint
+from include.training.errors import TrainingSectionMissingError
+from include.training.fingerprint import TrainingContent, content_settings, file_digest, script_digest
+from include.training.plan import TrainingPlan
+
+if TYPE_CHECKING:
+    from include.sources.source import Source
+
+log = logging.getLogger(__name__)
+
+
+def make_training_plan(
+    config: ModelConfig, clients: AwsClients, workspace: str, provenance: Mapping[str, str]
+) -> TrainingPlan:
+    """Return the run's plan, without side effects.
+
+    Args:
+        config: the run's configuration, complete with the account's settings.
+        clients: boto3 clients used to query the account.
+        workspace: the folder in which this run may write.
+        provenance: further tags of the training job, which together name the DAG run.
+
+    Raises:
+        PreflightFailedError: names everything that is wrong, with its remedy.
+        TrainingSectionMissingError: the model's file says nothing about training.
+    """
+    training = config.training
+    if training is None:
+        raise TrainingSectionMissingError(config.model_name)
+    base = training_preflight(config, clients, Path(workspace)) or describe(
+        config.base, config, clients.s3, clients.sagemaker
+    )
+    content = _content(config, training, base, clients.s3)
+    identity = content.fingerprint
+    if config.force:
+        identity = forced_identity(identity, "/".join(provenance.values())).fingerprint
+    plan = TrainingPlan(
+        config=config,
+        content=content.fingerprint,
+        fingerprint=identity,
+        base_digest=content.base,
+        region_name=clients.region_name,
+        aws_conn_id=config.account.aws_conn_id,
+        role_arn=str(config.account.training_role_arn),
+        image=str(training.job.image or config.account.training_image),
+        bucket=str(config.account.bucket),
+        dollars_per_hour=None,
+        workspace=workspace,
+        tags={
+            "fingerprint": identity,
+            "content": content.fingerprint,
+            "model_name": config.model_name,
+            "base": tag_value(config.base),
+            "data": tag_value(training.data),
+            "project_version": PROJECT_VERSION,
+            **provenance,
+        },
+    )
+    log.info("%s: %s on %s, %s", plan.job_name, training.method, training.data, plan.uri(""))
+    return plan
+
+
+def _content(config: ModelConfig, training: TrainingConfig, base: Source, s3: Any) -> TrainingContent:
+    template = training.chat_template
+    return TrainingContent(
+        data=_data_digest(training.data, config, s3),
+        evaluation=read_evaluation_set(config.evaluation.dataset, config.evaluation, config.account, s3).digest,
+        base=fingerprint(base.files, (), {}),
+        settings=content_settings(training),
+        script=script_digest(),
+        chat_template=file_digest(local_path(template, config.account)) if template.endswith(".jinja") else "",
+    )
+
+
+def _data_digest(data: str, config: ModelConfig, s3: Any) -> str:
+    """Return what identifies the data's content; an object in S3 is not read where S3 has its checksum."""
+    from include.sources.prefix import describe_objects, pin_object
+
+    if not is_s3_uri(data):
+        return file_digest(local_path(data, config.account))
+    pins = {"data": pin_object(s3, data)}
+    return fingerprint(describe_objects(s3, data, pins, cache_folder(config) / "checksums"), (), {})
