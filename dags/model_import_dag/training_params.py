@@ -29,9 +29,9 @@ def _fields() -> tuple[Field, ...]:
 
 def _read_fields(part: str, properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[Field]:
     for name, schema in properties.items():
-        found = resolved(schema, definitions)
         if name == _SCHEDULE:
             continue
+        found = resolved(schema, definitions)
         if "properties" in found:
             yield from _read_fields(f"{part}.{name}", found["properties"], definitions)
         else:

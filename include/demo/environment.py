@@ -74,13 +74,14 @@ def _deploy(cloudformation: Any, name: str, template: Path, **parameters: str) -
     return outputs
 
 
-def deploy_stacks(endpoint_url: str, user_name: str = "") -> dict[str, str]:
+def deploy_stacks(endpoint_url: str, user_name: str = "", **parameters: str) -> dict[str, str]:
     """Deploy the project's CloudFormation stacks; return the Airflow Variables from their outputs.
 
-    The runner's policies are attached to the user ``user_name`` if one is given.
+    The runner's policies are attached to the user ``user_name`` if one is given; ``parameters`` are further ones of the
+    import's stack, such as ``FineTuning="true"``.
     """
     cloudformation = aws_client(endpoint_url, "cloudformation")
-    outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name)
+    outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name, **parameters)
     values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
     monitored = {name: values[name] for name in ("TopicArn", "DeadLetterQueueName", "MetricsNamespace")}
     _deploy(cloudformation, f"{STACK_NAME}-alarms", ALARMS_TEMPLATE, **monitored)

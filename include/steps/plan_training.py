@@ -18,6 +18,7 @@ from include.run.identity import forced_identity
 from include.run.inputs import cache_folder, describe
 from include.run.local_paths import local_path
 from include.run.plan import PROJECT_VERSION
+from include.service.training_instances import load_training_instances
 from include.sources.fingerprint import fingerprint
 from include.training.errors import TrainingSectionMissingError
 from include.training.fingerprint import TrainingContent, content_settings, file_digest, script_digest
@@ -64,7 +65,7 @@ def make_training_plan(
         role_arn=str(config.account.training_role_arn),
         image=str(training.job.image or config.account.training_image),
         bucket=str(config.account.bucket),
-        dollars_per_hour=None,
+        dollars_per_hour=_dollars_per_hour(training, clients.region_name),
         workspace=workspace,
         tags={
             "fingerprint": identity,
@@ -78,6 +79,11 @@ def make_training_plan(
     )
     log.info("%s: %s on %s, %s", plan.job_name, training.method, training.data, plan.uri(""))
     return plan
+
+
+def _dollars_per_hour(training: TrainingConfig, region_name: str) -> float | None:
+    price = load_training_instances().hourly_price(training.job.instance_type, region_name)
+    return None if price is None else price * training.job.instances
 
 
 def _content(config: ModelConfig, training: TrainingConfig, base: Source, s3: Any) -> TrainingContent:

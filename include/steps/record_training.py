@@ -12,6 +12,7 @@ from typing import Any
 from include.aws.clients import AwsClients
 from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
+from include.service.training_instances import training_cost
 from include.steps.results import StartedTrainingResult, TrainingDataResult
 from include.training.errors import TrainingCardMissingError
 from include.training.plan import TrainingPlan
@@ -75,6 +76,14 @@ def _record(
     card: Mapping[str, Any],
 ) -> FineTuneRecord:
     resources, trained = job["ResourceConfig"], float(job.get("TrainingTimeInSeconds", card["seconds"]))
+    billable = float(job.get("BillableTimeInSeconds", trained))
+    cost = training_cost(
+        resources["InstanceType"],
+        resources["InstanceCount"],
+        plan.region_name,
+        training_seconds=trained,
+        billable_seconds=billable,
+    )
     return FineTuneRecord(
         model_name=plan.config.model_name,
         job_name=job["TrainingJobName"],
@@ -90,11 +99,13 @@ def _record(
         instances=resources["InstanceCount"],
         spot=bool(job.get("EnableManagedSpotTraining")),
         training_seconds=trained,
-        billable_seconds=float(job.get("BillableTimeInSeconds", trained)),
+        billable_seconds=billable,
         loss=loss_points(card),
         steps=card["steps"],
         tokens=round(card["data"]["tokens"] * float(card["settings"]["epochs"])),
         attempts=started.attempt,
+        cost_usd=cost.usd,
+        on_demand_cost_usd=cost.on_demand_usd,
         finished_at=job["TrainingEndTime"].astimezone(UTC),
         artifact_uri=job["ModelArtifacts"]["S3ModelArtifacts"],
     )

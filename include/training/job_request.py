@@ -40,7 +40,7 @@ def job_request(plan: TrainingPlan, base_uri: str) -> dict[str, Any]:
             "ContainerArguments": [_ENTRYPOINT],
             "MetricDefinitions": METRIC_DEFINITIONS,
         },
-        "HyperParameters": {"processes": str(job.processes)} if job.processes else {},
+        "HyperParameters": _hyperparameters(plan),
         "InputDataConfig": _channels(plan, base_uri),
         "OutputDataConfig": _output(plan),
         "CheckpointConfig": {"S3Uri": plan.uri(f"{CHECKPOINTS}/"), "LocalPath": "/opt/ml/checkpoints"},
@@ -55,6 +55,12 @@ def job_request(plan: TrainingPlan, base_uri: str) -> dict[str, Any]:
         "RetryStrategy": {"MaximumRetryAttempts": _SERVICE_RETRIES},
         "Tags": [{"Key": key, "Value": value} for key, value in plan.tags.items()],
     }
+
+
+def _hyperparameters(plan: TrainingPlan) -> dict[str, str]:
+    """Return what identifies the job's content, and what the container's bootstrap reads."""
+    processes = plan.training.job.processes
+    return {"fingerprint": plan.fingerprint} | ({"processes": str(processes)} if processes else {})
 
 
 def _channels(plan: TrainingPlan, base_uri: str) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Find the training that an earlier attempt, another run or a person already started for the same content.
 
 A training job costs by the second and its name stays taken for ever, so a retry must never start a second one. What is
-"the same content" means the same tag ``fingerprint``.
+"the same content" means the same hyperparameter ``fingerprint``, which cannot be changed after the request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sagemaker_training.exceptions import TrainingJobNameTakenError
 from sagemaker_training.hooks import SageMakerTrainingHook
 from sagemaker_training.links import console_url_for
 
-FINGERPRINT_TAG = "fingerprint"
+FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class StartedTraining:
     adopted: bool
 
 
-def fingerprint_in(request: Mapping[str, Any]) -> str | None:
-    """Return the fingerprint among the tags of a CreateTrainingJob request."""
-    return next((tag["Value"] for tag in request.get("Tags", []) if tag["Key"] == FINGERPRINT_TAG), None)
+def fingerprint_in(job: Mapping[str, Any]) -> str | None:
+    """Return the fingerprint in a request of CreateTrainingJob, or in DescribeTrainingJob's answer."""
+    found: str | None = job.get("HyperParameters", {}).get(FINGERPRINT)
+    return found
 
 
 def find_training(
@@ -68,7 +69,7 @@ def _is_over(hook: SageMakerTrainingHook, job: dict[str, Any]) -> bool:
 
 def _check_ours(hook: SageMakerTrainingHook, job: Mapping[str, Any], fingerprint: str | None) -> None:
     arn, name = job["TrainingJobArn"], job["TrainingJobName"]
-    found = hook.get_tags(arn).get(FINGERPRINT_TAG)
+    found = fingerprint_in(job)
     if fingerprint is None or found != fingerprint:
         raise TrainingJobNameTakenError(
             f"The name {name!r} belongs to other content (fingerprint {found}, expected {fingerprint})",

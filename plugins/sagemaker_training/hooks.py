@@ -35,12 +35,6 @@ class SageMakerTrainingHook(ConnectionConfigHook, SageMakerHook):
             raise
         return found
 
-    def get_tags(self, resource_arn: str) -> dict[str, str]:
-        """Return the tags of a job."""
-        client: Any = self.conn
-        pages = client.get_paginator("list_tags").paginate(ResourceArn=resource_arn)
-        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
-
     def has_artifact(self, job: dict[str, Any]) -> bool:
         """Return whether the model that a completed job wrote is still in S3."""
         uri = job.get("ModelArtifacts", {}).get("S3ModelArtifacts", "")

@@ -34,14 +34,14 @@ class SageMakerCreateTrainingJobOperator(AwsCreateJobOperator[SageMakerTrainingH
     """
     Create an Amazon SageMaker training job, unless one of the same content runs or is complete; wait for its instances.
 
-    Jobs that carry the same ``fingerprint`` tag as the request are adopted, whoever made them. The name of a job that
-    has failed or was stopped stays taken, so the next attempt is numbered: ``name-2``, ``name-3``. While the account's
-    quota is used up, or the region has no capacity for the job, the operator waits and tries again.
+    Jobs with the same hyperparameter ``fingerprint`` as the request are adopted, whoever made them. The name of a job
+    that has failed or was stopped stays taken, so the next attempt is numbered: ``name-2``, ``name-3``. While the quota
+    is used up, or the region has no capacity for the job, the operator waits and tries again.
 
     Leaves ``job_arn``, ``job_name``, ``attempt`` and ``adopted`` in XCom. Takes the arguments of AwsBaseOperator too.
 
     :param config: The request of CreateTrainingJob. ``TrainingJobName`` is the name of the first attempt. Adoption
-        needs the tag ``fingerprint``. (templated)
+        needs the hyperparameter ``fingerprint``. (templated)
     :param adopt_existing: Whether a training of the same content is taken over; otherwise its name counts as taken.
         (default: True)
     :param timeout: Seconds after which the operator gives up. (templated) (default: 86400)
