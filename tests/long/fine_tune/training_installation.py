@@ -28,6 +28,11 @@ class TrainingInstallation(Installation):
         url = f"{self.endpoint}/_local_aws/training/{fault}"
         requests.post(url, json=body, headers=OWN_HEADERS, timeout=10).raise_for_status()
 
+    def set_state(self, run: Run, task_id: str, state: str) -> None:
+        """Mark a task, as a person does in the UI."""
+        url = f"{self.airflow.url}/api/v2{run.path}/taskInstances/{task_id}"
+        self.airflow._session.patch(url, json={"new_state": state}, timeout=60).raise_for_status()
+
 
 def jobs_of(run: Run) -> list[dict[str, Any]]:
     """Return the training jobs of the run's content, by their names."""
@@ -56,6 +61,17 @@ def wait_for_job(run: Run, is_so: Callable[[dict[str, Any]], bool], name: str = 
             return
         time.sleep(0.3)
     raise AssertionError(f"{name} is not as wanted: {job}; {run.summary()}")
+
+
+def assert_no_job(run: Run, task_id: str, *said: str) -> None:
+    """The run failed in this task, whose log says why, before any job was started."""
+    assert run.finish() == "failed", run.summary()
+    assert run.tasks()[task_id]["state"] == "failed", run.summary()
+    log = run.log(task_id)
+    assert [words for words in said if words not in log] == [], log[-3000:]
+    jobs = run.installation.client("sagemaker").list_training_jobs(NameContains=f"{run.model_name}-ft-")
+    assert jobs["TrainingJobSummaries"] == []
+    assert not Path(run.workspace).exists()
 
 
 def assert_trained_once(*runs: Run, ended_before: int = 0) -> dict[str, Any]:
