@@ -16,7 +16,7 @@ from include.steps.newest_fine_tune import newest_fine_tune
 from include.steps.prepare_training import prepare_training
 from include.steps.record_training import record_training
 from include.steps.results import StartedTrainingResult
-from include.training.errors import LeakageError, TrainingCardMissingError
+from include.training.errors import LeakageError, TrainingCardMissingError, TrainingInputsChangedError
 from include.training.training_record import read_record, record_uri, record_uri_beside
 from tests.support.cloud_sources import Cloud
 from tests.support.fine_tuning import CARD, LEAVE_CARD, FineTuning
@@ -171,6 +171,14 @@ def test_leaked_questions_are_found_before_anything_is_sent(tuning: FineTuning) 
     )
     plan = tuning.plan()
     with pytest.raises(LeakageError):
+        prepare_training(plan, tuning.clients)
+    assert keys(tuning) == set()
+
+
+def test_data_that_changed_since_the_plan_is_not_trained_under_its_name(tuning: FineTuning) -> None:
+    plan = tuning.plan()
+    tuning.write_data(f"Capital of number {number}?" for number in range(9))
+    with pytest.raises(TrainingInputsChangedError, match="Trigger a new run"):
         prepare_training(plan, tuning.clients)
     assert keys(tuning) == set()
 

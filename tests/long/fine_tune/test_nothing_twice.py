@@ -49,7 +49,7 @@ def test_a_forced_run_trains_again_and_its_retry_does_not(start: Start) -> None:
 def test_a_lost_answer_to_the_request_for_the_job(installation: TrainingInstallation, start: Start) -> None:
     installation.gate.lose_answer_to(CREATION)
     run = start()
-    assert installation.gate.wait_for_request(240), run.summary()
+    assert installation.gate.wait_for_request(480), run.summary()
     installation.gate.release()
     assert_trained_once(run)
 
@@ -58,7 +58,7 @@ def test_a_lost_answer_to_the_request_for_the_job(installation: TrainingInstalla
 def test_kill_9_while_the_job_is_created(installation: TrainingInstallation, start: Start, victim: str) -> None:
     installation.gate.lose_answer_to(CREATION)
     run = start()
-    assert installation.gate.wait_for_request(240), run.summary()
+    assert installation.gate.wait_for_request(480), run.summary()
     if victim == "worker":
         installation.kill_worker()
     else:
@@ -72,7 +72,7 @@ def test_kill_9_while_the_job_is_created(installation: TrainingInstallation, sta
 def test_kill_9_of_the_worker_that_prepares_the_data(installation: TrainingInstallation, start: Start) -> None:
     installation.gate.lose_answer_to(b"train.safetensors")
     run = start()
-    assert installation.gate.wait_for_request(240), run.summary()
+    assert installation.gate.wait_for_request(480), run.summary()
     installation.kill_worker()
     installation.gate.release()
     assert_trained_once(run)

@@ -13,6 +13,9 @@ from tests.faults.installation import STAND_IN_OPTIONS, Installation
 from tests.faults.runs import Run
 from tests.support.local_aws_process import OWN_HEADERS
 
+#: Seconds for a run on a busy machine.
+PATIENCE = 900.0
+
 
 class TrainingInstallation(Installation):
     """Airflow with the DAGs of fine-tunes, and a role for training jobs."""
@@ -77,7 +80,7 @@ def assert_no_job(run: Run, task_id: str, *said: str) -> None:
 def assert_trained_once(*runs: Run, ended_before: int = 0) -> dict[str, Any]:
     """One completed job, after so many that had failed or were stopped; the runs green; return the job."""
     for run in runs:
-        assert run.finish() == "success", run.summary()
+        assert run.finish(PATIENCE) == "success", run.summary()
     jobs = jobs_of(runs[0])
     assert [job["TrainingJobStatus"] for job in jobs if job["TrainingJobStatus"] == "Completed"] == ["Completed"], jobs
     assert len(jobs) - 1 == ended_before, [job["TrainingJobName"] for job in jobs]
