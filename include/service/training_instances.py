@@ -50,11 +50,15 @@ class TrainingCost(_Block):
 
     def summary(self) -> str:
         """Return the cost in words."""
-        if self.usd is None or self.on_demand_usd is None:
-            return f"price unknown. Prices of {self.as_of}"
-        saved = 1 - self.usd / self.on_demand_usd if self.on_demand_usd else 0
-        against = f", {saved:.0%} less than {self.on_demand_usd:.2f} USD on demand" if saved > 0 else ""
-        return f"{self.usd:.2f} USD{against}. Prices of {self.as_of}"
+        return f"{cost_words(self.usd, self.on_demand_usd)}. Prices of {self.as_of}"
+
+
+def cost_words(usd: float | None, on_demand_usd: float | None) -> str:
+    """Return the cost of a job, and how much less it is than on demand."""
+    if usd is None or on_demand_usd is None:
+        return "price unknown"
+    saved = 1 - usd / on_demand_usd if on_demand_usd else 0
+    return f"{usd:.2f} USD" + (f", {saved:.0%} less than {on_demand_usd:.2f} USD on demand" if saved > 0 else "")
 
 
 @cache

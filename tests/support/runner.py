@@ -127,7 +127,7 @@ class Runner:
         try:
             run_dag(dag, f"run-{next(self.numbers)}", self.conf(model_name="team-rivers", **changes))
         except PreflightFailedError as error:
-            return "\n".join(finding.text() for finding in error.findings)
+            return "\n\n".join(finding.text() for finding in error.findings)
         except ModelImportError as error:
             return str(error)
         return ""

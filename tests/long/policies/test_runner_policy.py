@@ -155,10 +155,10 @@ def test_preflight_names_what_is_missing_and_says_what_to_do(
     trained = {"base": "sagemaker:model/base", "adapter": "sagemaker:training-job/early"}
     runner.restrict(sid, action)
     with caplog.at_level(logging.WARNING):
-        told = runner.preflight(**(trained if sid == "ReadTrainingResults" else {})) + caplog.text
-    lines = [line for line in told.splitlines() if action in line]
-    assert lines, told
-    assert any(remedy in line for line in lines for remedy in ("Add to its policies", "Grant "))
+        told = "\n\n".join([runner.preflight(**(trained if sid == "ReadTrainingResults" else {})), caplog.text])
+    findings = [text for text in told.split("\n\n") if action in text]
+    assert findings, told
+    assert any(remedy in text for text in findings for remedy in ("Add to its policies", "Grant "))
 
 
 def test_a_queue_that_may_not_be_read_is_told_with_the_action(

@@ -87,6 +87,25 @@ class Training:
     def text(self, key: str) -> str:
         return str(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
 
+    def watch(self) -> str:
+        """Send what SageMaker tells EventBridge to a queue from now on; return its URL."""
+        events, sqs = self.client("events"), self.client("sqs")
+        queue: str = sqs.create_queue(QueueName=self.bucket)["QueueUrl"]
+        events.put_rule(Name=self.bucket, EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+        target = {"Id": "queue", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{self.bucket}"}
+        events.put_targets(Rule=self.bucket, Targets=[target])
+        return queue
+
+    def told(self, queue: str, name: str) -> list[dict[str, Any]]:
+        """The details of the events about a job that reached the queue, in order."""
+        self.client("events").remove_targets(Rule=self.bucket, Ids=["queue"])
+        events = []
+        while messages := self.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            events += [json.loads(message["Body"]) for message in messages]
+            for message in messages:
+                self.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [event["detail"] for event in events if event["detail"]["TrainingJobName"] == name]
+
     def script(self, fault: str, **body: Any) -> None:
         url = f"{self._process.endpoint_url}/_local_aws/training/{fault}"
         requests.post(url, json=body, headers=OWN_HEADERS, timeout=30).raise_for_status()
@@ -94,7 +113,7 @@ class Training:
 
 @pytest.fixture(scope="session")
 def training_process() -> Iterator[LocalAwsProcess]:
-    with LocalAwsProcess(["--training-stop-seconds", "1"]) as process:
+    with LocalAwsProcess(["--training-stop-seconds", "1", "--training-disk-gb", "0.01"]) as process:
         yield process
 
 
