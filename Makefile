@@ -18,7 +18,7 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-faults test-clients test-browser check lock format
+.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-clients test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ test-compose: $(STAMP) ## Run docker-compose.yaml's services as processes: lose 
 
 test-training: $(STAMP) ## Kill and stop training jobs at random moments, and see that each resumes bit-identical: some minutes
 	$(BIN)/python -m pytest -s -v tests/long/training
+
+test-fine-tune: $(STAMP) ## From a data set to an imported model through a real Airflow, and what must not happen twice: half an hour
+	$(BIN)/python -m pytest -v tests/long/fine_tune -o timeout=1800
 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md

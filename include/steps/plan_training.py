@@ -5,27 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from include.aws.clients import AwsClients
-from include.aws.s3_uri import is_s3_uri
 from include.aws.tags import tag_value
 from include.config.model import ModelConfig
 from include.config.training import TrainingConfig
 from include.preflight.training_checks import training_preflight
-from include.run.evaluation_set import read_evaluation_set
 from include.run.identity import forced_identity
-from include.run.inputs import cache_folder, describe
-from include.run.local_paths import local_path
+from include.run.inputs import describe
 from include.run.plan import PROJECT_VERSION
 from include.service.training_instances import load_training_instances
-from include.sources.fingerprint import fingerprint
+from include.steps.training_content import training_content
 from include.training.errors import TrainingSectionMissingError
-from include.training.fingerprint import TrainingContent, content_settings, file_digest, script_digest
 from include.training.plan import TrainingPlan
-
-if TYPE_CHECKING:
-    from include.sources.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +43,7 @@ def make_training_plan(
     base = training_preflight(config, clients, Path(workspace)) or describe(
         config.base, config, clients.s3, clients.sagemaker
     )
-    content = _content(config, training, base, clients.s3)
+    content = training_content(config, training, base, clients.s3)
     identity = content.fingerprint
     if config.force:
         identity = forced_identity(identity, "/".join(provenance.values())).fingerprint
@@ -84,25 +76,3 @@ def make_training_plan(
 def _dollars_per_hour(training: TrainingConfig, region_name: str) -> float | None:
     price = load_training_instances().hourly_price(training.job.instance_type, region_name)
     return None if price is None else price * training.job.instances
-
-
-def _content(config: ModelConfig, training: TrainingConfig, base: Source, s3: Any) -> TrainingContent:
-    template = training.chat_template
-    return TrainingContent(
-        data=_data_digest(training.data, config, s3),
-        evaluation=read_evaluation_set(config.evaluation.dataset, config.evaluation, config.account, s3).digest,
-        base=fingerprint(base.files, (), {}),
-        settings=content_settings(training),
-        script=script_digest(),
-        chat_template=file_digest(local_path(template, config.account)) if template.endswith(".jinja") else "",
-    )
-
-
-def _data_digest(data: str, config: ModelConfig, s3: Any) -> str:
-    """Return what identifies the data's content; an object in S3 is not read where S3 has its checksum."""
-    from include.sources.prefix import describe_objects, pin_object
-
-    if not is_s3_uri(data):
-        return file_digest(local_path(data, config.account))
-    pins = {"data": pin_object(s3, data)}
-    return fingerprint(describe_objects(s3, data, pins, cache_folder(config) / "checksums"), (), {})

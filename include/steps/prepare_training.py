@@ -14,9 +14,9 @@ from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.checkpoint.writing.disk import named_when_full
 from include.run.base_tokenizer import tokenizer_folder
 from include.run.inputs import describe
-from include.sources.fingerprint import fingerprint
 from include.steps.prepare import prepared_source
 from include.steps.results import TrainingDataResult
+from include.steps.training_content import training_content
 from include.training.errors import TrainingInputsChangedError
 from include.training.job_request import CODE, DATA, job_request
 from include.training.plan import TrainingPlan
@@ -33,11 +33,12 @@ def prepare_training(plan: TrainingPlan, clients: AwsClients) -> TrainingDataRes
     """Prepare and deliver the job's inputs, unless they are in S3 already; return the request for the job.
 
     Raises:
-        TrainingInputsChangedError: the base has changed since the plan was made.
+        TrainingInputsChangedError: data, base or evaluation have changed since the plan was made.
         ModelImportError: one of the errors in ``include/training/errors.py``.
     """
     with named_when_full(plan.workspace):
-        base = _planned_base(plan, clients)
+        base = describe(plan.config.base, plan.config, clients.s3, clients.sagemaker)
+        _check_unchanged(plan, base, clients.s3)
         report = _stored_report(plan, clients.s3) or _prepared(plan, base, clients.s3)
         for line in report.summary():
             log.info("%s", line)
@@ -51,11 +52,10 @@ def prepare_training(plan: TrainingPlan, clients: AwsClients) -> TrainingDataRes
     )
 
 
-def _planned_base(plan: TrainingPlan, clients: AwsClients) -> Source:
-    source = describe(plan.config.base, plan.config, clients.s3, clients.sagemaker)
-    if (found := fingerprint(source.files, (), {})) != plan.base_digest:
-        raise TrainingInputsChangedError(plan.config.base, plan.base_digest, found)
-    return source
+def _check_unchanged(plan: TrainingPlan, base: Source, s3: Any) -> None:
+    found = training_content(plan.config, plan.training, base, s3).fingerprint
+    if found != plan.content:
+        raise TrainingInputsChangedError(plan.config.model_name, plan.content, found)
 
 
 def _stored_report(plan: TrainingPlan, s3: Any) -> DataReport | None:
@@ -81,6 +81,7 @@ def _prepared(plan: TrainingPlan, base: Source, s3: Any) -> DataReport:
     folder = tokenizer_folder(base, plan.config, plan.workspace_file(_TOKENIZER), s3)
     job = Preparation(plan.config, plan.config.account, folder, out, s3, base_digest=plan.base_digest)
     report = prepare(job)
+    _check_unchanged(plan, base, s3)  # of what may have changed while it was read
     _upload(plan, out, s3)
     return report
 

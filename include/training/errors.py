@@ -209,11 +209,15 @@ class PromptTemplateMismatchError(ModelImportError):
 
 
 class TrainingInputsChangedError(ModelImportError):
-    """The base has changed since the plan was made."""
+    """Data, base, evaluation or script have changed since the plan was made."""
 
-    def __init__(self, base: str, expected: str, found: str) -> None:
+    def __init__(self, model_name: str, expected: str, found: str) -> None:
         super().__init__(
-            "The base changed since the run began", base, expected, found, "Trigger a new run; no job was started."
+            "What is trained on changed since the run began: data, base, evaluation or the script",
+            model_name,
+            f"content {expected}",
+            found,
+            "Trigger a new run; no job was started.",
         )
 
 

@@ -11,7 +11,7 @@ from include.training.container.metrics import METRIC_DEFINITIONS
 from include.training.plan import TrainingPlan
 
 #: The container's folder is as SageMaker has it; the stand-in for AWS sets another.
-_ENTRYPOINT = 'exec python "${ML_ROOT:-/opt/ml}/input/data/code/bootstrap.py"'
+ENTRYPOINT = ('exec python "${ML_ROOT:-/opt/ml}/input/data/code/bootstrap.py"',)
 #: For faults of the service itself; a job's other failures are not repeated (RetryStrategy of CreateTrainingJob).
 _SERVICE_RETRIES = 2
 #: Where the parts of a fine-tune are, below its prefix.
@@ -37,7 +37,7 @@ def job_request(plan: TrainingPlan, base_uri: str) -> dict[str, Any]:
             "TrainingImage": plan.image,
             "TrainingInputMode": "File",
             "ContainerEntrypoint": ["/bin/bash", "-c"],
-            "ContainerArguments": [_ENTRYPOINT],
+            "ContainerArguments": list(ENTRYPOINT),
             "MetricDefinitions": METRIC_DEFINITIONS,
         },
         "HyperParameters": _hyperparameters(plan),

@@ -72,6 +72,8 @@ def error_for_event(
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration as people read it, for instance ``12m05s``."""
+    """Return a duration as people read it, for instance ``12m05s`` or ``37h00m``."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 120:
+        return f"{minutes // 60}h{minutes % 60:02d}m"
     return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

@@ -30,9 +30,8 @@ CARD = {
     "data": {"tokens": 120},
     "losses": {"train": [[1, 2.5], [2, 1.5]], "held_out": [[0, 3.0], [1, 2.4], [2, 1.6]]},
 }
-#: An entrypoint that writes the card, and nothing that needs torch.
-WRITE_CARD = f"""python -c 'import os, pathlib
-pathlib.Path(os.environ["SM_MODEL_DIR"], "training_card.json").write_text({json.dumps(json.dumps(CARD))})'"""
+#: An entrypoint that leaves the card, which is in the channel of the script, and needs no torch.
+LEAVE_CARD = 'cp "$SM_CHANNEL_CODE/card.json" "$SM_MODEL_DIR/training_card.json"'
 
 
 class FineTuning:
@@ -88,6 +87,11 @@ class FineTuning:
         """Write training data with these questions."""
         rows = [{"prompt": question, "completion": question[::-1]} for question in questions]
         self.data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def put_card(self, plan: TrainingPlan) -> None:
+        """Put the card where LEAVE_CARD finds it."""
+        key = f"{plan.prefix}/code/card.json"
+        self.clients.s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(CARD).encode())
 
     @property
     def config(self) -> ModelConfig:

@@ -16,10 +16,10 @@ from include.steps.newest_fine_tune import newest_fine_tune
 from include.steps.prepare_training import prepare_training
 from include.steps.record_training import record_training
 from include.steps.results import StartedTrainingResult
-from include.training.errors import LeakageError, TrainingCardMissingError
+from include.training.errors import LeakageError, TrainingCardMissingError, TrainingInputsChangedError
 from include.training.training_record import read_record, record_uri, record_uri_beside
 from tests.support.cloud_sources import Cloud
-from tests.support.fine_tuning import CARD, WRITE_CARD, FineTuning
+from tests.support.fine_tuning import CARD, LEAVE_CARD, FineTuning
 
 
 @pytest.fixture
@@ -46,7 +46,8 @@ def test_data_and_base_become_a_recorded_training_that_an_import_finds(tuning: F
     plan = tuning.plan()
     prepared = prepare_training(plan, tuning.clients)
     assert json.dumps(prepared.request).count("hf_") == 0
-    started = run_job(tuning, prepared.request, WRITE_CARD)
+    tuning.put_card(plan)
+    started = run_job(tuning, prepared.request, LEAVE_CARD)
     record = record_training(plan, prepared, started, tuning.clients)
     uri = record_uri(tuning.bucket, "models", plan.config.model_name, plan.fingerprint)
     assert read_record(tuning.clients.s3, uri) == record
@@ -165,9 +166,19 @@ def test_a_role_that_sagemaker_may_not_assume_is_found_before_any_work(cloud: Cl
 
 
 def test_leaked_questions_are_found_before_anything_is_sent(tuning: FineTuning) -> None:
-    tuning.write_data(["What is the capital of Egypt?", *(f"Capital of number {number}?" for number in range(9))])
+    tuning.write_data(
+        ["Give the name of the capital city of Egypt.", *(f"Capital of number {number}?" for number in range(9))]
+    )
     plan = tuning.plan()
     with pytest.raises(LeakageError):
+        prepare_training(plan, tuning.clients)
+    assert keys(tuning) == set()
+
+
+def test_data_that_changed_since_the_plan_is_not_trained_under_its_name(tuning: FineTuning) -> None:
+    plan = tuning.plan()
+    tuning.write_data(f"Capital of number {number}?" for number in range(9))
+    with pytest.raises(TrainingInputsChangedError, match="Trigger a new run"):
         prepare_training(plan, tuning.clients)
     assert keys(tuning) == set()
 

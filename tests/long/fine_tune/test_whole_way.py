@@ -17,7 +17,7 @@ def import_runs(installation: TrainingInstallation) -> list[Run]:
     return [Run(installation, "handed", run["dag_run_id"], IMPORT) for run in found]
 
 
-def wait_for_import(installation: TrainingInstallation, known: int, seconds: float = 120) -> Run:
+def wait_for_import(installation: TrainingInstallation, known: int, seconds: float = 300) -> Run:
     deadline = time.monotonic() + seconds
     while len(runs := import_runs(installation)) <= known:
         assert time.monotonic() < deadline, "the event started no import"
@@ -31,7 +31,7 @@ def test_a_data_set_becomes_a_registered_model_and_a_second_trigger_trains_and_i
     run = start("fine_tune_handed")
     job = assert_trained_once(run)
     imported = wait_for_import(installation, known=0)
-    assert imported.finish() == "success", imported.summary()
+    assert imported.finish(900) == "success", imported.summary()
     adapter = f"sagemaker:training-job/{job['TrainingJobName']}"
     assert imported.result("preflight")["config"]["adapter"] == adapter
     (version,) = versions_of(imported)
