@@ -50,7 +50,7 @@ class RunTaskInstance(FakeTaskInstance):
         self.log_url = "http://127.0.0.1:8080/"
         self._results, self._states = results, states
 
-    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
+    def xcom_pull(self, task_ids: str, key: str = "return_value", **_: Any) -> Any:
         return self._results.get(task_ids) if key == "return_value" else None
 
     def get_task_states(self, dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str]]:
