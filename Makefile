@@ -18,13 +18,16 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-clients test-browser check lock format
+.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-clients test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Import the demo model end to end on this machine, then leave the UI up (ADAPTER=early: the weaker adapter)
 	@$(BIN)/python -m include.demo.run --adapter $(ADAPTER)
+
+demo-fine-tune: $(STAMP) ## Train the demo model's adapter on its training set, import and score it (QLORA=1: QLoRA in two processes)
+	@$(BIN)/python -m include.demo.run --fine-tune $(if $(filter 1,$(QLORA)),--qlora)
 
 down: ## Stop everything that make demo started, and nothing else
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.demo.run --down; else echo "Nothing to stop: there is no .venv."; fi

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -26,6 +27,12 @@ STAND_IN_PORT, UI_PORT = 5555, 8080
 STAND_IN_TIMEOUT = 60.0
 #: The root user's, on the stand-in: any key that it did not give out.
 STAND_IN_KEY_ID, STAND_IN_SECRET = "testing", "testing"
+
+
+#: The stand-in starts no image, and a training job must name one.
+TRAINING_IMAGE = "no-image-is-started"
+#: Environment variable: a folder with packages that training jobs find beside those of this environment.
+PACKAGES = "QLORA_PACKAGES"
 
 
 class Environment(NamedTuple):
@@ -149,9 +156,14 @@ class DemoEnvironment:
         (aws_port, aws_holder), (ui_port, ui_holder) = free_port(STAND_IN_PORT), free_port(UI_PORT)
         held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
         notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]
-        endpoint = start_stand_in(self.group, aws_port)
+        packages = os.environ.get(PACKAGES, "")
+        options = ("--training-packages", str(Path(packages).resolve())) if packages else ()
+        endpoint = start_stand_in(self.group, aws_port, *options)
         self.keys = create_user(endpoint, RUNNER)
-        variables = deploy_stacks(endpoint, RUNNER) | {"workspace": str(self.folder / "workspace")}
+        variables = deploy_stacks(endpoint, RUNNER, FineTuning="true") | {
+            "workspace": str(self.folder / "workspace"),
+            "training_image": TRAINING_IMAGE,
+        }
         home = self.folder / "airflow"
         env = airflow_environment(home, ui_port, aws_connection(endpoint, *self.keys), variables) | self._settings
         password = start_airflow(self.group, inherited_environment() | env, ui_port)
