@@ -67,6 +67,7 @@ def _start_training(prepared: XComArg, waits: TrainingWaits) -> SageMakerCreateT
         timeout=_planned("start_seconds"),
         waiter_delay=waits.longest_pause,
         first_delay=waits.first_poll,
+        stop_on_kill=_job_setting("stop_on_kill"),
         deferrable=True,
         **_aws(),
     )

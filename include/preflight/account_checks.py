@@ -63,7 +63,7 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
     return True
 
 
-def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
+def resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
     """Return the policies of bucket and key as one text; unreadable policies count as empty."""
     yield from ()
     policies = [_policy(clients.s3.get_bucket_policy, Bucket=bucket)]
@@ -87,7 +87,8 @@ def _policy(call: Callable[..., dict[str, Any]], **arguments: str) -> str:
         return ""
 
 
-def _check_caller(clients: AwsClients, identity: Identity, policies: str, needs: Iterable[Need]) -> Check[None]:
+def check_caller(clients: AwsClients, identity: Identity, policies: str, needs: Iterable[Need]) -> Check[None]:
+    """Yield what the caller's policies lack; ``policies`` are those of the bucket and the key."""
     check = "caller permissions"
     if identity.is_root:
         found = "the account's root user may do everything, so there is nothing to check"
@@ -161,7 +162,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
 
 def _check_permissions(identity: Identity, clients: AwsClients, target: Target, bucket_found: bool) -> Check[None]:
     """Check role and caller, except for what is already reported as missing or in another account."""
-    asked = _resource_policies(clients, target.bucket, target.kms_key_arn)
+    asked = resource_policies(clients, target.bucket, target.kms_key_arn)
     policies = yield from guarded("resource policies", target.bucket, "s3:GetBucketPolicy, kms:GetKeyPolicy", asked)
     if policies is None:
         return  # what these policies may allow would be taken for missing
@@ -170,7 +171,7 @@ def _check_permissions(identity: Identity, clients: AwsClients, target: Target, 
     role = check_role(clients.iam, target, subject, _without(needs_of_role(target), wrong))
     role_found = yield from guarded("import role", target.role_arn, "iam:GetRole", role)
     wrong += (target.role_arn,) if role_found is False else ()
-    caller = _check_caller(clients, identity, policies, _without(needs_of_caller(target), wrong))
+    caller = check_caller(clients, identity, policies, _without(needs_of_caller(target), wrong))
     yield from guarded("caller permissions", identity.arn, "iam:SimulatePrincipalPolicy", caller)
 
 

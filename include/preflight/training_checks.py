@@ -17,10 +17,12 @@ from include.config.training import TrainingConfig
 from include.errors import ModelImportError
 from include.preflight.account_checks import check_bucket, check_credentials, region_in_use, unset_setting
 from include.preflight.asking import Check, collected, guarded
+from include.preflight.caller import Identity
 from include.preflight.checks import notify
 from include.preflight.findings import Finding
 from include.preflight.input_checks import check_base, check_evaluation
-from include.preflight.training_role import check_training_role
+from include.preflight.training_permissions import TrainingTarget
+from include.preflight.training_role import check_permissions
 
 if TYPE_CHECKING:
     from include.sources.source import Source
@@ -79,12 +81,24 @@ def _account(config: ModelConfig, clients: AwsClients) -> Check[None]:
     identity = yield from guarded("credentials", account.aws_conn_id, "sts:GetCallerIdentity", asked)
     if identity is None:
         return
+    bucket_found = None
     if account.bucket:
         bucket = check_bucket(clients.s3, account.bucket, region_name, identity.account_id)
-        yield from guarded("bucket", account.bucket, "s3:ListBucket on it", bucket)
-    if account.training_role_arn:
-        role = check_training_role(clients.iam, account.training_role_arn, identity, region_name)
-        yield from guarded("training role", account.training_role_arn, "iam:GetRole", role)
+        bucket_found = yield from guarded("bucket", account.bucket, "s3:ListBucket on it", bucket)
+    if bucket_found and account.training_role_arn:
+        yield from check_permissions(clients, _target(config, identity, region_name), identity)
+
+
+def _target(config: ModelConfig, identity: Identity, region_name: str) -> TrainingTarget:
+    return TrainingTarget(
+        partition=identity.partition,
+        region_name=region_name,
+        account_id=identity.account_id,
+        bucket=str(config.account.bucket),
+        prefix=config.account.prefix.strip("/"),
+        model_name=config.model_name,
+        role_arn=str(config.account.training_role_arn),
+    )
 
 
 def _data(

@@ -24,6 +24,7 @@ from sagemaker_training.links import (
     persist_job,
 )
 from sagemaker_training.outcomes import START_ENDINGS, error_for_event, event_for_start, lacks_capacity
+from sagemaker_training.sensors import is_true
 from sagemaker_training.triggers import SageMakerTrainingJobStartedTrigger, SageMakerTrainingRoomTrigger
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class SageMakerCreateTrainingJobOperator(AwsCreateJobOperator[SageMakerTrainingH
     :param timeout: Seconds after which the operator gives up. (templated) (default: 86400)
     :param waiter_delay: The longest pause in seconds between two tries, and between two status checks. (default: 300)
     :param first_delay: The first pause in seconds; it doubles up to ``waiter_delay``. (default: 15)
+    :param stop_on_kill: Whether the job is stopped when a person ends or clears the task while it waits for the job's
+        instances in the triggerer. (templated)
     :param deferrable: If True, the waits happen in the triggerer. This mode requires the aiobotocore module.
         (default: False, but can be overridden in config file by setting default_deferrable to True)
     """
 
     aws_hook_class = SageMakerTrainingHook
-    template_fields: Sequence[str] = aws_template_fields("config", "timeout")
+    template_fields: Sequence[str] = aws_template_fields("config", "timeout", "stop_on_kill")
     template_fields_renderers: ClassVar[dict[str, str]] = {"config": "json"}
     operator_extra_links = (SageMakerTrainingJobLink(), SageMakerTrainingLogsLink(), SageMakerTrainingHelpLink())
     ui_color = "#ff9900"
@@ -64,11 +67,12 @@ class SageMakerCreateTrainingJobOperator(AwsCreateJobOperator[SageMakerTrainingH
     def __init__(
         self,
         *,
-        config: dict[str, Any] | Any,
+        config: Any,
         adopt_existing: bool = True,
         timeout: float | str = 86400,
         waiter_delay: float = 300,
         first_delay: float = 15,
+        stop_on_kill: bool | str = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -78,6 +82,7 @@ class SageMakerCreateTrainingJobOperator(AwsCreateJobOperator[SageMakerTrainingH
         self.timeout = timeout
         self.waiter_delay = waiter_delay
         self.first_delay = first_delay
+        self.stop_on_kill = stop_on_kill
         self.deferrable = deferrable
 
     @property
@@ -141,7 +146,9 @@ class SageMakerCreateTrainingJobOperator(AwsCreateJobOperator[SageMakerTrainingH
         if self.deferrable:
             self.defer(
                 trigger=SageMakerTrainingJobStartedTrigger(
-                    job_name=started.job_name, **self.wait_arguments(started_at)
+                    job_name=started.job_name,
+                    stop_on_kill=is_true(self.stop_on_kill),
+                    **self.wait_arguments(started_at),
                 ),
                 method_name="execute_started",
                 kwargs={"started": job, "started_at": started_at},

@@ -23,7 +23,10 @@ from sagemaker_training.triggers import SageMakerTrainingJobCompletedTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_TRUE = ("True", "true", "1")
+
+def is_true(value: bool | str) -> bool:
+    """Return whether a switch is on; a template renders to text."""
+    return value is True or value in ("True", "true", "1")
 
 
 class SageMakerTrainingJobCompletedSensor(AwsWaitSensor[SageMakerTrainingHook]):
@@ -83,7 +86,10 @@ class SageMakerTrainingJobCompletedSensor(AwsWaitSensor[SageMakerTrainingHook]):
     def make_trigger(self, **wait: Any) -> SageMakerTrainingJobCompletedTrigger:
         """Return the trigger that waits for this job."""
         return SageMakerTrainingJobCompletedTrigger(
-            job_name=self.job_name, dollars_per_hour=self._dollars_per_hour, stop_on_kill=self._stops, **wait
+            job_name=self.job_name,
+            dollars_per_hour=self._dollars_per_hour,
+            stop_on_kill=is_true(self.stop_on_kill),
+            **wait,
         )
 
     def ask(self) -> Event | None:
@@ -104,14 +110,11 @@ class SageMakerTrainingJobCompletedSensor(AwsWaitSensor[SageMakerTrainingHook]):
 
     def on_kill(self) -> None:
         """Stop the job if asked to."""
-        if self._stops:
+        stops = is_true(self.stop_on_kill)
+        if stops:
             client: Any = self.hook.conn
             client.stop_training_job(TrainingJobName=self.job_name)
-        self.log.warning("Training job %s %s.", self.job_name, "is stopped" if self._stops else "continues to run")
-
-    @property
-    def _stops(self) -> bool:
-        return self.stop_on_kill is True or self.stop_on_kill in _TRUE
+        self.log.warning("Training job %s %s.", self.job_name, "is stopped" if stops else "continues to run")
 
     @property
     def _dollars_per_hour(self) -> float | None:

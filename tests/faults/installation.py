@@ -60,6 +60,13 @@ class Installation:
         self.group = ProcessGroup(folder)
         self._credentials = folder / "credentials"
         self.aws_port, self.ui_port, self.proxy_port = _free_port(), _free_port(), _free_port()
+        try:
+            self._start()
+        except BaseException:  # a test that never began cannot stop it
+            self.group.stop()
+            raise
+
+    def _start(self) -> None:
         self.endpoint = start_stand_in(self.group, self.aws_port, *self.stand_in_options)
         outputs = deploy_stacks(self.endpoint, **self.stack_parameters)
         self.bucket, self.role_arn = outputs["bucket"], outputs["role_arn"]

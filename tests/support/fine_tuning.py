@@ -13,7 +13,7 @@ import boto3
 
 from include.aws.clients import AwsClients
 from include.config.model import ModelConfig, parse_model_config
-from include.preflight.caller import Identity
+from include.preflight.training_permissions import TrainingTarget
 from include.preflight.training_role import training_trust
 from include.steps.plan_training import make_training_plan
 from include.training.plan import TrainingPlan
@@ -69,11 +69,17 @@ class FineTuning:
             },
         }
 
+    def act_as(self, key_id: str, secret: str) -> None:
+        """Have the run's credentials be this access key."""
+        keys = {"aws_access_key_id": key_id, "aws_secret_access_key": secret}
+        endpoint = self.endpoint
+        self.clients = AwsClients(lambda name: boto3.client(name, endpoint_url=endpoint, region_name=REGION, **keys))
+
     def create(self) -> FineTuning:
         """Make the bucket and the role."""
         self.clients.s3.create_bucket(Bucket=self.bucket)
-        trust = training_trust(self.role_arn, Identity(ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"), REGION).statement
-        self.trust(trust)
+        target = TrainingTarget("aws", REGION, ACCOUNT, self.bucket, "models", "any", self.role_arn)
+        self.trust(training_trust(target).statement)
         arn = f"arn:aws:s3:::{self.bucket}"
         allowed = {"Effect": "Allow", "Action": ["s3:*"], "Resource": [arn, f"{arn}/*"]}
         self.clients.iam.put_role_policy(RoleName=self.role, PolicyName="job", PolicyDocument=_policy(allowed))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from include.demo.environment import create_user, deploy_stacks
 from include.preflight.findings import PreflightFailedError
 from include.steps.hand_over import event_of
 from include.steps.newest_fine_tune import newest_fine_tune
@@ -20,6 +21,17 @@ from include.training.errors import LeakageError, TrainingCardMissingError, Trai
 from include.training.training_record import read_record, record_uri, record_uri_beside
 from tests.support.cloud_sources import Cloud
 from tests.support.fine_tuning import CARD, LEAVE_CARD, FineTuning
+
+ASKING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["iam:Get*", "iam:Simulate*", "s3:*", "sagemaker:ListModelPackage*", "sts:*"],
+            "Resource": "*",
+        }
+    ],
+}
 
 
 @pytest.fixture
@@ -163,6 +175,35 @@ def test_a_role_that_sagemaker_may_not_assume_is_found_before_any_work(cloud: Cl
     tuning.trust({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
     with pytest.raises(PreflightFailedError, match=r"no statement names the service sagemaker\.amazonaws\.com"):
         tuning.plan()
+
+
+def test_what_the_role_and_the_caller_lack_is_found_before_any_work(tuning: FineTuning) -> None:
+    iam, objects = tuning.clients.iam, f"arn:aws:s3:::{tuning.bucket}"
+    allowed = {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject"], "Resource": [objects, f"{objects}/*"]}
+    statement = {"Version": "2012-10-17", "Statement": [allowed]}
+    iam.put_role_policy(RoleName=tuning.role, PolicyName="job", PolicyDocument=json.dumps(statement))
+    tuning.act_as(*create_user(tuning.endpoint, f"nobody-{tuning.role}"))
+    iam.put_user_policy(UserName=f"nobody-{tuning.role}", PolicyName="ask", PolicyDocument=json.dumps(ASKING))
+    with pytest.raises(PreflightFailedError) as caught:
+        tuning.plan()
+    said = str(caught.value)
+    assert "cannot read its data and write checkpoints and adapters: no policy allows s3:PutObject" in said
+    for action in ("iam:PassRole", "sagemaker:CreateTrainingJob", "sagemaker:AddTags", "sagemaker:DescribeTrainingJob"):
+        assert f'"Action": ["{action}"]' in said, said
+
+
+def test_the_stacks_role_and_runner_have_what_a_fine_tune_needs(
+    cloud: Cloud, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = cloud.s3.meta.endpoint_url
+    tuning = FineTuning(endpoint, tmp_path)
+    tuning.act_as(*create_user(endpoint, "runner"))
+    outputs = deploy_stacks(endpoint, "runner", FineTuning="true")
+    tuning.values["account"] |= {name: outputs[name] for name in ("bucket", "prefix", "training_role_arn")}
+    with caplog.at_level("INFO"):
+        plan = tuning.plan()
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
+    prepare_training(plan, tuning.clients)
 
 
 def test_leaked_questions_are_found_before_anything_is_sent(tuning: FineTuning) -> None:
