@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ADAPTER ?= finished
+QLORA ?= 0
 BIN := .venv/bin
 REQUIREMENTS := $(sort $(wildcard requirements*.txt)) constraints.txt requirements.lock
 UV := uv==0.13.9
@@ -18,13 +19,16 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-faults test-clients test-browser check lock format
+.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-clients test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(STAMP) ## Import the demo model end to end on this machine, then leave the UI up (ADAPTER=early: the weaker adapter)
 	@$(BIN)/python -m include.demo.run --adapter $(ADAPTER)
+
+demo-fine-tune: $(STAMP) ## Train the demo model's adapter on its training set, import and score it (QLORA=1: QLoRA in two processes)
+	@$(BIN)/python -m include.demo.run --fine-tune $(if $(filter 1,$(QLORA)),--qlora)
 
 down: ## Stop everything that make demo started, and nothing else
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m include.demo.run --down; else echo "Nothing to stop: there is no .venv."; fi
@@ -59,6 +63,9 @@ test-compose: $(STAMP) ## Run docker-compose.yaml's services as processes: lose 
 
 test-training: $(STAMP) ## Kill and stop training jobs at random moments, and see that each resumes bit-identical: some minutes
 	$(BIN)/python -m pytest -s -v tests/long/training
+
+test-fine-tune: $(STAMP) ## From a data set to an imported model through a real Airflow, and what must not happen twice: half an hour
+	$(BIN)/python -m pytest -v tests/long/fine_tune -o timeout=1800
 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md

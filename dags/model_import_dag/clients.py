@@ -46,7 +46,7 @@ def service_client(aws_conn_id: str, region_name: str | None, client_type: str) 
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook
     from botocore.config import Config
 
-    from bedrock_import.hooks import ConnectionConfigHook
+    from aws_waits.hooks import ConnectionConfigHook
 
     if client_type == "s3":
         return S3Hook(aws_conn_id=aws_conn_id, region_name=region_name).get_conn()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import DAG, Asset, TaskGroup, XComArg, chain
 
-from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink
+from aws_waits.links import S3PrefixLink
+from bedrock_import.links import SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.pools import pool_name
 from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
@@ -131,9 +132,10 @@ def _first_tasks(config: ModelConfig | None, fine_tunes: Asset | None) -> list[A
     schedule = config.schedule if config else None
     if schedule is None:
         return [tasks.preflight()]
-    if not (fine_tunes and schedule.events):
+    if not fine_tunes:
         return [tasks.preflight(), tasks.decide_import()]
-    preflight = tasks.preflight.override(inlets=[fine_tunes])(fine_tunes, schedule.events.replaces)
+    replaces = schedule.events.replaces if schedule.events else "adapter"
+    preflight = tasks.preflight.override(inlets=[fine_tunes])(fine_tunes, replaces)
     return [preflight, tasks.decide_import()]
 
 

@@ -14,7 +14,7 @@ from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 from airflow.sdk import BaseNotifier, Context
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # public, but not in __all__
 
-from bedrock_import.exceptions import BedrockModelImportError
+from aws_waits.exceptions import AwsWaitError
 from bedrock_import.hints import find_hint
 from include.aws.calls import patiently
 from include.aws.transient import transient_cause
@@ -37,11 +37,13 @@ from include.steps.results import (
 )
 from model_import_dag.account import account_of
 from model_import_dag.model_files import file_of, model_name_of
-from model_import_dag.runs import PREFLIGHT, decision_of, registration_of, result_if_any, result_of, who_triggered
+from model_import_dag.runs import PLAN, PREFLIGHT, decision_of, registration_of, result_if_any, result_of, who_triggered
 
 log = logging.getLogger(__name__)
 
 PUBLISH_ATTEMPTS = 4
+#: The tasks that check a run before any work.
+CHECKING = (PREFLIGHT, PLAN)
 NEARLY_FULL = 1
 """A quota with no more free slots than this is nearly full."""
 
@@ -49,7 +51,7 @@ NEARLY_FULL = 1
 def notify_failure(context: Context) -> None:
     """Keep why the task failed for good, for the page of imported models, and notify; the callback of every task."""
     error, place = context.get("exception"), _place(context)
-    failure = describe_failure(place, _text(error), _hint(error), in_preflight=place.task_id == PREFLIGHT)
+    failure = describe_failure(place, _text(error), _hint(error), in_preflight=place.task_id in CHECKING)
     _keep(context["ti"], failure)
     _notify(context, failure_notice(place, failure))
 
@@ -141,7 +143,7 @@ def _text(error: Any) -> str:
 
 def _hint(error: Any) -> str | None:
     """Return what to do about an AWS error; errors of the plugin name the task to clear themselves."""
-    if isinstance(error, BedrockModelImportError):
+    if isinstance(error, AwsWaitError):
         return error.next_step
     response = getattr(error, "response", None) or {}
     found = find_hint(response.get("Error", {}).get("Code"), str(error))

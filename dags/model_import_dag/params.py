@@ -48,7 +48,7 @@ class Field(NamedTuple):
     @property
     def parameter(self) -> str:
         """The name of the run's parameter."""
-        return f"{self.part}_{self.name}" if self.part else self.name
+        return self.path.replace(".", "_")
 
     @property
     def path(self) -> str:
@@ -69,11 +69,14 @@ def validation_only(**keywords: Any) -> dict[str, Any]:
     return {"allOf": [keywords]}
 
 
-def _resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+def resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a field's schema without references; one that may be empty has the type null too."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return {**definitions[name], **{key: value for key, value in schema.items() if key != "$ref"}}
     options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    if len(options) > 1:
+        return {**schema, "type": ["null", *(option["type"] for option in options)]}
     if options:
         return {**schema, **options[0], "type": ["null", options[0]["type"]]}
     return dict(schema)
@@ -90,12 +93,12 @@ def _read_fields() -> Iterator[Field]:
     for name, schema in root["properties"].items():
         if name in _NOT_IN_FORM:
             continue
-        resolved = _resolve(schema, definitions)
+        found = resolved(schema, definitions)
         if name not in SECTIONS:
-            yield Field("", name, resolved)
+            yield Field("", name, found)
             continue
-        for inner, inner_schema in resolved["properties"].items():
-            yield Field(name, inner, _resolve(inner_schema, definitions))
+        for inner, inner_schema in found["properties"].items():
+            yield Field(name, inner, resolved(inner_schema, definitions))
 
 
 def _value_of(file: ModelConfig | None, field: Field) -> dict[str, Any]:
@@ -106,7 +109,7 @@ def _value_of(file: ModelConfig | None, field: Field) -> dict[str, Any]:
     return {"default": field.schema["default"]} if "default" in field.schema else {}
 
 
-def _form_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+def form_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schema for Airflow's form, which takes an empty field for null and refuses null for other types."""
     form = {key: schema[key] for key in _FORM_KEYS if key in schema}
     if form["type"] == "boolean":  # a switch is never empty
@@ -125,7 +128,7 @@ def form_params(file: ModelConfig | None) -> dict[str, Param]:
             **_value_of(file, field),
             description=field.schema["description"].replace("`", ""),  # the form shows plain text
             section=SECTIONS.get(field.part, MODEL_SECTION),
-            **_form_schema(field.schema),
+            **form_schema(field.schema),
         )
         for field in _fields()
         if field.is_open(file)

@@ -15,6 +15,8 @@ from include.steps.results import AnswerResult, DecisionResult, RegistrationResu
 R = TypeVar("R", bound=BaseModel)
 
 PREFLIGHT = "preflight"
+#: The task that plans a fine-tune.
+PLAN = "plan_training"
 
 
 def plan_of(context: Mapping[str, Any]) -> ImportPlan:
@@ -90,7 +92,7 @@ def who_triggered(context: Any) -> str:
 def _persist(context: Any, link: Any, plan: ImportPlan, **values: str) -> None:
     from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
-    from bedrock_import.links import persist_in_console
+    from aws_waits.links import persist_in_console
 
     hook: Any = AwsBaseHook(aws_conn_id=plan.aws_conn_id, region_name=plan.region_name, client_type="s3")
     persist_in_console(link, context, context["task"], hook, **values)
@@ -98,7 +100,7 @@ def _persist(context: Any, link: Any, plan: ImportPlan, **values: str) -> None:
 
 def link_to_s3(context: Any, plan: ImportPlan) -> None:
     """Link the task to the checkpoint's prefix in the S3 console."""
-    from bedrock_import.links import S3PrefixLink
+    from aws_waits.links import S3PrefixLink
 
     _persist(context, S3PrefixLink, plan, s3_uri=plan.s3_uri)
 

@@ -11,6 +11,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from artifact_events.triggers import ArtifactLandedTrigger
 from include.config.model import ModelConfig
+from include.config.names import fine_tunes_asset_name
 from include.config.schedule import FineTuneEvents
 from include.steps.newest_fine_tune import FineTune, newest_fine_tune
 from model_import_dag.account import connection_of, variable
@@ -21,11 +22,13 @@ MAX_EVENTS = 1000
 
 
 def fine_tunes_asset(config: ModelConfig) -> Asset | None:
-    """Return the asset of a model's fine-tunes with its watcher, or None if no events start its runs."""
-    events = config.schedule.events if config.schedule else None
+    """Return the asset of a model's fine-tunes, with the watcher of its queue; None if they start no runs."""
+    schedule, name = config.schedule, fine_tunes_asset_name(config.model_name)
+    if schedule and schedule.fine_tune:
+        return Asset(name)
+    events = schedule.events if schedule else None
     if events is None:
         return None
-    name = f"fine-tunes-of-{config.model_name}"
     return Asset(name, watchers=[AssetWatcher(name=name, trigger=_trigger(config, events))])
 
 
@@ -34,11 +37,16 @@ def schedule_problem(config: ModelConfig) -> str | None:
     schedule = config.schedule
     if schedule and schedule.events and not _queue_url(schedule.events):
         return f"schedule.events.queue_url: it is not set, and neither is the Airflow Variable {QUEUE_VARIABLE}"
-    if schedule and schedule.cron:
-        try:
-            CronTriggerTimetable(schedule.cron, timezone="UTC").validate()
-        except AirflowTimetableInvalid as error:
-            return f"schedule: {error} (found {schedule.cron!r})"
+    training = config.training.schedule if config.training else None
+    crons = {"schedule": schedule and schedule.cron, "training.schedule": training and training.cron}
+    return next(filter(None, (_cron_problem(field, cron) for field, cron in crons.items() if cron)), None)
+
+
+def _cron_problem(field: str, cron: str) -> str | None:
+    try:
+        CronTriggerTimetable(cron, timezone="UTC").validate()
+    except AirflowTimetableInvalid as error:
+        return f"{field}: {error} (found {cron!r})"
     return None
 
 
@@ -65,9 +73,20 @@ def dag_schedule(config: ModelConfig | None, fine_tunes: Asset | None) -> Any:
         return schedule.cron if schedule else None
     if fine_tunes:
         return [fine_tunes]
-    asset = str(schedule.asset)
-    ref: AssetRef = Asset.ref(uri=asset) if "://" in asset else Asset.ref(name=asset)
-    return [ref]
+    return [_asset_ref(str(schedule.asset))]
+
+
+def training_schedule(config: ModelConfig) -> Any:
+    """Return the ``schedule`` argument of the DAG that trains the model's adapter."""
+    schedule = config.training.schedule if config.training else None
+    if schedule is None or schedule.cron:
+        return schedule.cron if schedule else None
+    return [_asset_ref(str(schedule.asset))]
+
+
+def _asset_ref(asset: str) -> AssetRef:
+    """Return the asset of another DAG, by its name or URI."""
+    return Asset.ref(uri=asset) if "://" in asset else Asset.ref(name=asset)
 
 
 def landed_fine_tune(context: Any, fine_tunes: Asset) -> FineTune | None:

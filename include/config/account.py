@@ -50,6 +50,14 @@ class AccountConfig(Part):
     role_arn: str | None = Field(
         default=None, description="IAM role that Bedrock assumes to read the bucket.", pattern=f"^{ROLE_ARN.pattern}$"
     )
+    training_role_arn: str | None = Field(
+        default=None,
+        description="IAM role that SageMaker training jobs assume.",
+        pattern=f"^{ROLE_ARN.pattern}$",
+    )
+    training_image: Text | None = Field(
+        default=None, description="Container image of training jobs whose model's file names none."
+    )
     kms_key_id: str | None = Field(
         default=None, description="KMS key ARN with which the bucket's objects are encrypted."
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
@@ -117,14 +117,22 @@ class ModelConfig(Part):
         default=None, description="Where applications learn which imported model is the champion; empty: nowhere."
     )
     training: TrainingConfig | None = Field(
-        default=None, description="On what, and how, the adapter is trained; read by `python -m include.training`."
+        default=None, description="On what, and how, the DAG `fine_tune_<name>` trains an adapter."
     )
-    schedule: Schedule | None = Field(default=None, description="Cron, asset or events; empty: only when triggered.")
+    schedule: Schedule | None = Field(
+        default=None, description="Cron, asset, events or fine_tune; empty: only when triggered."
+    )
     run_may_change: tuple[str, ...] = Field(
         default=(),
         description="Fields that a run may set in addition to base, adapter, dtype, force and comment, as "
         "`promotion` or `evaluation.sample`.",
     )
+
+    @model_validator(mode="after")
+    def _waits_for_fine_tunes_that_can_come(self) -> Self:
+        if self.schedule and self.schedule.fine_tune and self.training is None:
+            raise ValueError("schedule.fine_tune needs the section training: nothing would start a run")
+        return self
 
     @field_validator("model_name")
     @classmethod
@@ -146,11 +154,12 @@ class ModelConfig(Part):
 
 
 def changeable_fields() -> tuple[str, ...]:
-    """Return the fields that a model's file may let a run change, as ``evaluation.sample``."""
-    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "training", "publish"}
-    sections = {path.partition(".")[0] for path in field_paths(ModelConfig) if "." in path}
+    """Return the fields that a model's file may let a run change, as ``evaluation.sample`` or ``training.lora.r``."""
+    fixed = (*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "training.schedule")
+    paths = tuple(field_paths(ModelConfig))
+    sections = {path.rpartition(".")[0] for path in paths}
     return tuple(
-        path for path in field_paths(ModelConfig) if path.partition(".")[0] not in fixed and path not in sections
+        path for path in paths if path not in sections and not any(f"{path}.".startswith(f"{name}.") for name in fixed)
     )
 
 

@@ -29,3 +29,13 @@ def why_no_model_name(name: str) -> str | None:
 def import_dag_id(model_name: str) -> str:
     """Return the id of the DAG that imports the model with this name."""
     return f"import_{model_name.replace('-', '_')}"
+
+
+def fine_tune_dag_id(model_name: str) -> str:
+    """Return the id of the DAG that trains an adapter of the model with this name."""
+    return f"fine_tune_{model_name.replace('-', '_')}"
+
+
+def fine_tunes_asset_name(model_name: str) -> str:
+    """Return the name of the Airflow asset whose events name new adapters of the model."""
+    return f"fine-tunes-of-{model_name}"

@@ -37,21 +37,42 @@ class FineTuneEvents(Part):
         return self
 
 
+def _cron_by_itself(value: object) -> object:
+    return {"cron": value} if isinstance(value, str) else value
+
+
+class TrainingSchedule(Part):
+    """When trainings start by themselves: one of these."""
+
+    cron: Text | None = None
+    asset: Text | None = Field(
+        default=None, description="Name or URI of an asset that another DAG updates: new training data."
+    )
+
+    _by_itself = model_validator(mode="before")(_cron_by_itself)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if [self.cron, self.asset].count(None) != 1:
+            raise ValueError("a cron expression, or asset")
+        return self
+
+
 class Schedule(Part):
     """When runs start by themselves: exactly one of these."""
 
     cron: Text | None = None
     asset: Text | None = Field(default=None, description="Name or URI of an asset that another DAG updates.")
     events: FineTuneEvents | None = None
+    fine_tune: Literal[True] | None = Field(
+        default=None, description="Each adapter that the model's DAG `fine_tune_<name>` trains; needs no queue."
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _cron_by_itself(cls, value: object) -> object:
-        return {"cron": value} if isinstance(value, str) else value
+    _by_itself = model_validator(mode="before")(_cron_by_itself)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        # Counted by value: JSON of a schedule, as in a run's plan, names all three.
-        if [self.cron, self.asset, self.events].count(None) != 2:
-            raise ValueError("a cron expression, or one of asset and events")
+        # Counted by value: JSON of a schedule, as in a run's plan, names all.
+        if [self.cron, self.asset, self.events, self.fine_tune].count(None) != 3:
+            raise ValueError("a cron expression, or one of asset, events and fine_tune")
         return self

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from include.config.part import Part, Text
+from include.config.schedule import TrainingSchedule
 
 Format = Literal["openorca", "messages", "prompt_completion", "instruction"]
 Leakage = Literal["refuse", "drop", "warn"]
@@ -74,6 +75,20 @@ class TrainingJobSettings(Part):
         default=None, description="Container image; empty: Airflow Variable `model_import_training_image`."
     )
     volume_gb: int = Field(default=100, ge=1, le=16_384, description="Disk of each instance, in GB.")
+    wheels: str | None = Field(
+        default=None,
+        description="S3 prefix with the wheels of the script's requirements, for a job without a network.",
+        pattern=r"^s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](/.*)?$",
+    )
+    network_isolation: bool = Field(
+        default=False, description="The job has no network: its packages come from `wheels`, or are in the image."
+    )
+    processes: int | None = Field(
+        default=None, ge=1, le=16, description="Processes on each instance; empty: one for each GPU."
+    )
+    stop_on_kill: bool = Field(
+        default=False, description="Stop the job when a person ends or clears the task that waits for it."
+    )
 
     @model_validator(mode="after")
     def _waits_as_long_as_it_trains(self) -> Self:
@@ -146,6 +161,9 @@ class TrainingConfig(Part):
         default=15, ge=1, le=24 * 60, description="Minutes between checkpoints; an interrupted job loses no more."
     )
     job: TrainingJobSettings = TrainingJobSettings()
+    schedule: TrainingSchedule | None = Field(
+        default=None, description="When it trains by itself: cron or asset; empty: only when triggered."
+    )
 
     @model_validator(mode="after")
     def _a_step_holds_the_longest_example(self) -> Self:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,12 @@ STAND_IN_TIMEOUT = 60.0
 STAND_IN_KEY_ID, STAND_IN_SECRET = "testing", "testing"
 
 
+#: The stand-in starts no image, and a training job must name one.
+TRAINING_IMAGE = "no-image-is-started"
+#: Environment variable: a folder with packages that training jobs find beside those of this environment.
+PACKAGES = "QLORA_PACKAGES"
+
+
 class Environment(NamedTuple):
     """Addresses, paths and credentials of the running environment."""
 
@@ -36,6 +43,8 @@ class Environment(NamedTuple):
     ui_url: str
     password: str
     bucket: str
+    #: The folder with further packages of training jobs; empty without one.
+    packages: str = ""
 
     @property
     def shell_file(self) -> Path:
@@ -46,6 +55,12 @@ class Environment(NamedTuple):
     def airflow(self) -> AirflowApi:
         """Return a client of Return a client of Airflow's REST API."""
         return AirflowApi(self.ui_url, self.password)
+
+
+def training_packages() -> str:
+    """Return the folder with further packages of training jobs that the user names; empty without one."""
+    named = os.environ.get(PACKAGES, "")
+    return str(Path(named).resolve()) if named else ""
 
 
 def aws_client(endpoint_url: str, service: str) -> Any:
@@ -74,13 +89,14 @@ def _deploy(cloudformation: Any, name: str, template: Path, **parameters: str) -
     return outputs
 
 
-def deploy_stacks(endpoint_url: str, user_name: str = "") -> dict[str, str]:
+def deploy_stacks(endpoint_url: str, user_name: str = "", **parameters: str) -> dict[str, str]:
     """Deploy the project's CloudFormation stacks; return the Airflow Variables from their outputs.
 
-    The runner's policies are attached to the user ``user_name`` if one is given.
+    The runner's policies are attached to the user ``user_name`` if one is given; ``parameters`` are further ones of the
+    import's stack, such as ``FineTuning="true"``.
     """
     cloudformation = aws_client(endpoint_url, "cloudformation")
-    outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name)
+    outputs = _deploy(cloudformation, STACK_NAME, IMPORT_TEMPLATE, RunnerUserName=user_name, **parameters)
     values = {output["OutputKey"]: output["OutputValue"] for output in outputs}
     monitored = {name: values[name] for name in ("TopicArn", "DeadLetterQueueName", "MetricsNamespace")}
     _deploy(cloudformation, f"{STACK_NAME}-alarms", ALARMS_TEMPLATE, **monitored)
@@ -148,13 +164,18 @@ class DemoEnvironment:
         (aws_port, aws_holder), (ui_port, ui_holder) = free_port(STAND_IN_PORT), free_port(UI_PORT)
         held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
         notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]
-        endpoint = start_stand_in(self.group, aws_port)
+        packages = training_packages()
+        endpoint = start_stand_in(self.group, aws_port, *(("--training-packages", packages) if packages else ()))
         self.keys = create_user(endpoint, RUNNER)
-        variables = deploy_stacks(endpoint, RUNNER) | {"workspace": str(self.folder / "workspace")}
+        variables = deploy_stacks(endpoint, RUNNER, FineTuning="true") | {
+            "workspace": str(self.folder / "workspace"),
+            "training_image": TRAINING_IMAGE,
+        }
         home = self.folder / "airflow"
         env = airflow_environment(home, ui_port, aws_connection(endpoint, *self.keys), variables) | self._settings
         password = start_airflow(self.group, inherited_environment() | env, ui_port)
-        found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, variables["bucket"])
+        url = env["AIRFLOW__API__BASE_URL"]
+        found = Environment(str(self.folder), endpoint, url, password, variables["bucket"], packages)
         root = aws_connection(endpoint, STAND_IN_KEY_ID, STAND_IN_SECRET)
         self._describe(found, cli_environment(home, ui_port, root, variables) | self._settings)
         return found, notes

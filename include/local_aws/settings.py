@@ -25,4 +25,7 @@ class Settings:
     max_training_instances: int = _setting(2, "instances of a type that training jobs may use at a time")
     training_stop_seconds: float = _setting(120.0, "time between SIGTERM and SIGKILL when a training job has to stop")
     training_memory_gb: float = _setting(32.0, "address space of each process of a training job")
+    training_disk_gb: float = _setting(20.0, "disk that the files of a training job may fill")
+    training_packages: str = _setting("", "folder with packages that training jobs find beside the installed ones")
+    spot_share: float = _setting(0.3, "share of its training time for which a job on spot capacity is billed")
     idle_seconds: float = _setting(300.0, "time without a call after which an imported model is cold again")

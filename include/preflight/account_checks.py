@@ -19,14 +19,16 @@ from include.preflight.role_checks import check_role
 from include.preflight.simulation import Subject, check_needs
 from include.service.limits import load_limits
 
-_SET_VARIABLE = "Set the Airflow Variable model_import_{field}, or account.{field} in the model's file."
+
+def unset_setting(field: str, in_file: str = "") -> Finding:
+    """Return the error for a missing account setting; ``in_file`` is where the model's file may have it instead."""
+    remedy = f"Set the Airflow Variable model_import_{field}, or {in_file or f'account.{field}'} in the model's file."
+    return Finding("error", "account setting", field, "it is not set", remedy)
 
 
 def required_settings(account: AccountConfig) -> Iterator[Finding]:
     """Yield an error for each missing account setting that an import needs."""
-    for field in ("bucket", "role_arn"):
-        if not getattr(account, field):
-            yield Finding("error", "account setting", field, "it is not set", _SET_VARIABLE.format(field=field))
+    yield from (unset_setting(field) for field in ("bucket", "role_arn") if not getattr(account, field))
 
 
 def check_region(region_name: str) -> Iterator[Finding]:
@@ -62,7 +64,7 @@ def check_bucket(s3: Any, bucket: str, region_name: str, account_id: str) -> Che
     return True
 
 
-def _resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
+def resource_policies(clients: AwsClients, bucket: str, key_arn: str | None) -> Check[str]:
     """Return the policies of bucket and key as one text; unreadable policies count as empty."""
     yield from ()
     policies = [_policy(clients.s3.get_bucket_policy, Bucket=bucket)]
@@ -86,7 +88,8 @@ def _policy(call: Callable[..., dict[str, Any]], **arguments: str) -> str:
         return ""
 
 
-def _check_caller(clients: AwsClients, identity: Identity, policies: str, needs: Iterable[Need]) -> Check[None]:
+def check_caller(clients: AwsClients, identity: Identity, policies: str, needs: Iterable[Need]) -> Check[None]:
+    """Yield what the caller's policies lack; ``policies`` are those of the bucket and the key."""
     check = "caller permissions"
     if identity.is_root:
         found = "the account's root user may do everything, so there is nothing to check"
@@ -104,23 +107,25 @@ def check_account(clients: AwsClients, config: ModelConfig) -> Check[None]:
     """Yield every finding about the account's region, bucket, keys, role and caller."""
     account = config.account
     yield from required_settings(account)
-    connected = _region_in_use(clients)
+    connected = region_in_use(clients)
     region_name = yield from guarded("connection", account.aws_conn_id, "a region", connected)
     if region_name is None:
         return
     yield from check_region(region_name)
-    asked = _identify(clients, account.aws_conn_id)
+    asked = check_credentials(clients, account.aws_conn_id)
     identity = yield from guarded("credentials", account.aws_conn_id, "sts:GetCallerIdentity", asked)
     if identity is not None:
         yield from _check_as(identity, clients, config)
 
 
-def _region_in_use(clients: AwsClients) -> Check[str]:
+def region_in_use(clients: AwsClients) -> Check[str]:
+    """Return the region of the clients, which asks the connection for one."""
     yield from ()
     return clients.region_name
 
 
-def _identify(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:
+def check_credentials(clients: AwsClients, aws_conn_id: str) -> Check[Identity]:
+    """Yield who the caller is; return it too."""
     identity = identify(clients)
     yield connection_in_use(clients, aws_conn_id, identity)
     return identity
@@ -160,7 +165,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
 
 def _check_permissions(identity: Identity, clients: AwsClients, target: Target, bucket_found: bool) -> Check[None]:
     """Check role and caller, except for what is already reported as missing or in another account."""
-    asked = _resource_policies(clients, target.bucket, target.kms_key_arn)
+    asked = resource_policies(clients, target.bucket, target.kms_key_arn)
     policies = yield from guarded("resource policies", target.bucket, "s3:GetBucketPolicy, kms:GetKeyPolicy", asked)
     if policies is None:
         return  # what these policies may allow would be taken for missing
@@ -169,7 +174,7 @@ def _check_permissions(identity: Identity, clients: AwsClients, target: Target, 
     role = check_role(clients.iam, target, subject, _without(needs_of_role(target), wrong))
     role_found = yield from guarded("import role", target.role_arn, "iam:GetRole", role)
     wrong += (target.role_arn,) if role_found is False else ()
-    caller = _check_caller(clients, identity, policies, _without(needs_of_caller(target), wrong))
+    caller = check_caller(clients, identity, policies, _without(needs_of_caller(target), wrong))
     yield from guarded("caller permissions", identity.arn, "iam:SimulatePrincipalPolicy", caller)
 
 

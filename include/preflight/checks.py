@@ -43,7 +43,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     if any(finding.severity == "error" for finding in findings):
         # Checks that depend on the content run later otherwise; a failure reports everything at once.
         findings += _of_content(config, clients, workspace, None, inputs, delivered=False)
-    _notify(findings)
+    notify(findings)
     return inputs
 
 
@@ -69,10 +69,11 @@ def preflight_content(
     Raises:
         PreflightFailedError: there is no room, and what to do.
     """
-    _notify([*_of_content(config, clients, workspace, imported_model_name, inputs, delivered=delivered)])
+    notify([*_of_content(config, clients, workspace, imported_model_name, inputs, delivered=delivered)])
 
 
-def _notify(findings: list[Finding]) -> None:
+def notify(findings: list[Finding]) -> None:
+    """Log findings; raise PreflightFailedError if one is an error."""
     for finding in findings:
         log.log(_LEVELS[finding.severity], "%s", finding.text())
     raise_on_errors(findings)

@@ -92,12 +92,17 @@ def _describe(evaluation: EvaluationConfig, asked: Dataset, settings: PromptSett
     yield Finding("info", "evaluation", evaluation.dataset, text)
 
 
+def check_base(config: ModelConfig, clients: AwsClients) -> Check[Source | None]:
+    """Yield problems of the base; return its description, or None if it cannot be used."""
+    return (yield from _guarded_source("base model", config.base, config, clients))
+
+
 def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | None]:
     """Yield every finding about the run's inputs; of weights, only headers and checksums are read.
 
     Returns the descriptions of base and adapter, or None if one of them could not be read.
     """
-    base = yield from _guarded_source("base model", config.base, config, clients)
+    base = yield from check_base(config, clients)
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)

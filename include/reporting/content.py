@@ -11,6 +11,7 @@ from include.evaluation.metrics import METRICS
 from include.evaluation.results import Estimate, EvaluationReport, RecordResult
 from include.promotion.decision import Finding, PromotionDecision
 from include.reporting.clients import ClientExample
+from include.reporting.training_content import TrainingContent
 
 #: So that a page of a large data set still opens at once; the records file holds all.
 MOST_ANSWERS, MOST_EXAMPLES = 100, 10
@@ -96,6 +97,7 @@ class ReportContent:
     provenance: tuple[tuple[str, str], ...]
     clients: tuple[ClientExample, ...] = ()
     model_url: str = ""
+    training: TrainingContent | None = None
 
 
 def build_content(
@@ -113,8 +115,8 @@ def build_content(
         champion: the one it was compared with, if there was one that could be asked.
         comparison: of the two.
         decision: what was decided, and why.
-        facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients and
-            model_url.
+        facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients,
+            model_url and training.
         base: the base model without an adapter, if it was measured on the same data; its records are not needed.
     """
     report = candidate.report

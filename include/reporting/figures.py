@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from include.reporting.content import MetricRow
+from include.reporting.training_content import Losses
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,6 +86,27 @@ def lengths_figure(name: str, edges: Sequence[int], counts: Sequence[int], limit
         axes.set_xlim(left=0)
         axes.set_xlabel("tokens")
         axes.set_ylabel("examples")
+        return _svg(figure, name, title)
+
+
+def losses_figure(name: str, losses: Sequence[Losses], title: str) -> str:
+    """Return the losses by step, those of held-out examples dashed with diamonds, as SVG; empty without a loss."""
+    import matplotlib as mpl
+
+    if not losses:
+        return ""
+    held_out = [(one.step, one.held_out) for one in losses if one.held_out is not None]
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure, axes = _axes(2.8)
+        steps, train = [one.step for one in losses], [one.train for one in losses]
+        axes.plot(steps, train, "-" if len(steps) > 1 else "o", color=COLOURS["candidate"], linewidth=2, label="train")
+        if held_out:
+            paper, colour = COLOURS["paper"], COLOURS["champion"]
+            axes.plot(*zip(*held_out, strict=True), "--D", color=colour, markerfacecolor=paper, label="held out")
+            axes.legend()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss")
         return _svg(figure, name, title)
 
 

@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from include.checkpoint.writing.disk import named_when_full
+from include.config.model import ModelConfig
 from include.errors import ModelImportError
 from include.run.inputs import RunInputs, describe_inputs, fetch
 from include.run.plan import ImportPlan
@@ -76,39 +78,59 @@ def names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
     return run
 
 
-def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
+def patient_reader(config: ModelConfig, s3: Any) -> PatientReader:
+    """Return a reader of folders and of S3, within the account's bandwidth."""
     from include.checkpoint.files.reading import UriReader
     from include.sources.patient_reader import PatientReader
     from include.sources.rate import RateLimit
 
-    return PatientReader(UriReader(s3), limit=RateLimit(plan.config.account.bytes_per_second))
+    return PatientReader(UriReader(s3), limit=RateLimit(config.account.bytes_per_second))
+
+
+def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
+    return patient_reader(plan.config, s3)
 
 
 @names_a_full_disk
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     """Prepare the base as a Hugging Face checkpoint that Bedrock's transformers reads; convert it if necessary."""
-    from include.checkpoint.files.folder import checkpoint_of_folder
-    from include.checkpoint.layouts import CONVERTED, kind_of
-    from include.checkpoint.normalising import normalise
-
     source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
-    found = fetch(source, plan.config, s3, as_folder=False)
-    convert = kind_of(found.uri, reader) in CONVERTED
-    checkpoint = _converted(plan, source, s3) if convert else checkpoint_of_folder(found.uri, reader)
-    normalised = normalise(checkpoint, plan.workspace_file("base"), reader)
-    prepared = normalised if plan.config.adapter else _rounded(normalised, plan, "base", reader)
-    changed = convert or prepared != checkpoint
-    prepared = replace(prepared, notes=(*found.notes, *prepared.notes))
+    base = prepared_source(source, plan.config, Path(plan.workspace), s3)
+    prepared = base.checkpoint if plan.config.adapter else _rounded(base.checkpoint, plan, "base", reader)
+    changed = base.changed or prepared != base.checkpoint
+    prepared = replace(prepared, notes=(*base.notes, *prepared.notes))
     prepared.save(plan.workspace_file(BASE))
     return PreparedResult(changed=changed, bytes=prepared.size, notes=prepared.notes)
 
 
-def _converted(plan: ImportPlan, source: Source, s3: Any) -> Checkpoint:
+class PreparedSource(NamedTuple):
+    """A model as a Hugging Face checkpoint; ``changed`` says whether it was converted or normalised."""
+
+    checkpoint: Checkpoint
+    changed: bool
+    notes: tuple[str, ...]
+
+
+def prepared_source(source: Source, config: ModelConfig, workspace: Path, s3: Any) -> PreparedSource:
+    """Return a source as a Hugging Face checkpoint that transformers 4.51.3 reads; what changes is in the workspace."""
+    from include.checkpoint.files.folder import checkpoint_of_folder
+    from include.checkpoint.layouts import CONVERTED, kind_of
+    from include.checkpoint.normalising import normalise
+
+    reader = patient_reader(config, s3)
+    found = fetch(source, config, s3, as_folder=False)
+    convert = kind_of(found.uri, reader) in CONVERTED
+    checkpoint = _converted(source, config, workspace, s3) if convert else checkpoint_of_folder(found.uri, reader)
+    normalised = normalise(checkpoint, workspace / "base", reader)
+    return PreparedSource(normalised, convert or normalised != checkpoint, found.notes)
+
+
+def _converted(source: Source, config: ModelConfig, workspace: Path, s3: Any) -> Checkpoint:
     from include.checkpoint.converting import convert
     from include.checkpoint.writing.progress import LogProgress
 
-    folder = fetch(source, plan.config, s3, as_folder=True).uri
-    return convert(folder, plan.workspace_file("converted"), progress=LogProgress("Converting", "tensors"))
+    folder = fetch(source, config, s3, as_folder=True).uri
+    return convert(folder, workspace / "converted", progress=LogProgress("Converting", "tensors"))
 
 
 def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: RangeReader) -> Checkpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from include.aws.clients import AwsClients
@@ -20,6 +21,7 @@ from include.run.plan import ImportPlan
 from include.run.report_place import model_path, report_html_uri
 from include.steps.decide import records_of, stored_comparison, stored_report
 from include.steps.register import merge_proof
+from include.steps.report_training import training_section
 from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,8 @@ def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, clien
     """
     uri = report_html_uri(plan.bucket, plan.evaluation_prefix)
     base = _base_model(plan, version.registered, clients)
-    page = render(report_content(plan, version, run_url, clients.s3, base)).encode()
+    content = report_content(plan, version, run_url, clients.s3, base)
+    page = render(replace(content, training=training_section(plan, clients))).encode()
     clients.s3.put_object(**S3Uri.parse(uri).arguments, Body=page, ContentType="text/html; charset=utf-8")
     log.info("The report is at %s", uri)
     return ReportResult(report_html_uri=uri, bytes=len(page))

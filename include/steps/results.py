@@ -228,3 +228,29 @@ class MetricsResult(_Result):
 
     metrics: Mapping[str, float]
     slots: Slots
+
+
+class TrainingDataResult(_Result):
+    """The prepared data of a fine-tune, and the request for its job."""
+
+    data_report_uri: str
+    data_digest: str
+    examples: int
+    tokens: int
+    request: dict[str, Any]
+
+
+class StartedTrainingResult(_Result):
+    """What SageMakerCreateTrainingJobOperator returns; ``adopted`` is a job that an earlier run started."""
+
+    job_arn: str
+    job_name: str
+    attempt: int
+    adopted: bool
+
+
+class HandOverResult(_Result):
+    """The artifact that was handed to the import, and the asset whose event names it."""
+
+    artifact: str
+    asset: str

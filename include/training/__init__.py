@@ -1,1 +1,1 @@
-"""Training data: read, compared with the evaluation, split, and turned into tokens; `container/` trains on it."""
+"""Training data as tokens, the request for the job that trains on it (`container/` is its script), and its record."""

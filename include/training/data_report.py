@@ -130,6 +130,10 @@ class DataReport(ReportPart):
             f"digest: {self.digest}",
         ]
 
+    def shown_samples(self) -> list[list[tuple[str, bool]]]:
+        """Return the first examples, each as pieces of text with whether they are trained."""
+        return [[(piece.text, piece.trained) for piece in sample] for sample in self.samples]
+
     def left_out(self) -> list[tuple[str, int]]:
         """Return what was not used, and how many there are."""
         records, examples = self.records, self.examples

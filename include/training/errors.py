@@ -206,3 +206,38 @@ class PromptTemplateMismatchError(ModelImportError):
             found,
             remedy,
         )
+
+
+class TrainingInputsChangedError(ModelImportError):
+    """Data, base, evaluation or script have changed since the plan was made."""
+
+    def __init__(self, model_name: str, expected: str, found: str) -> None:
+        super().__init__(
+            "What is trained on changed since the run began: data, base, evaluation or the script",
+            model_name,
+            f"content {expected}",
+            found,
+            "Trigger a new run; no job was started.",
+        )
+
+
+class TrainingCardMissingError(ModelImportError):
+    """A training job's artifact has no training card."""
+
+    def __init__(self, artifact_uri: str, found: str) -> None:
+        super().__init__(
+            "The artifact of the training job was not written by this project's script",
+            artifact_uri,
+            "a file training_card.json in it",
+            found,
+            "Import it by hand, with adapter: sagemaker:training-job/NAME; there is no record of its training.",
+        )
+
+
+class TrainingRecordMissingError(ModelImportError):
+    """The record of the run's fine-tune is not in S3."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            "There is no record of this fine-tune", uri, remedy="Clear the task record_training, which writes it."
+        )

@@ -26,14 +26,13 @@ from include.run.evaluation_set import read_evaluation_set
 from include.sources.fingerprint import describe_folder, fingerprint
 from include.training.conversations import Conversation
 from include.training.data_report import DataReport, InputFile, Side
-from include.training.encoding import Encoder
 from include.training.errors import TrainingSectionMissingError
 from include.training.example_files import ExampleFile
 from include.training.gathering import Gathered, gather
 from include.training.job_settings import job_settings
 from include.training.page import render_page
 from include.training.progress import Report
-from include.training.prompt_check import check_chat_template, check_prompt_template
+from include.training.prompt_check import check_chat_template, check_training
 from include.training.records import RecordReader, open_training_file
 from include.training.split_writer import HELD_OUT, TRAIN, SplitWriter
 from include.training.spool import Spool
@@ -41,18 +40,22 @@ from include.training.tokenizers import write_tokenizer
 
 log = logging.getLogger(__name__)
 TOKENIZER, REPORT, PAGE, SETTINGS = "tokenizer", "data_report.json", "data_report.html", "settings.json"
-TRIED_RECORDS = 16
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is prepared, and where to."""
+    """What is prepared, and where to.
+
+    ``base`` is a folder with the base, or with its tokenizer alone where ``base_digest``, the fingerprint of all its
+    files, is given.
+    """
 
     config: ModelConfig
     account: AccountConfig
     base: Path
     out: Path
     s3: Any = None
+    base_digest: str = ""
     report: Report = field(default=log.info)
 
     @property
@@ -95,12 +98,16 @@ def _prepare(job: Preparation, training: TrainingConfig, work: Path) -> DataRepo
     evaluation = read_evaluation_set(job.config.evaluation.dataset, job.config.evaluation, job.account, job.s3)
     tokenizer = write_tokenizer(job.base, training.chat_template, job.account, work / TOKENIZER)
     check_chat_template(tokenizer, training.chat_template)
+
+    def check(first: Sequence[Conversation]) -> None:
+        check_training(tokenizer, training, job.config.evaluation, first)
+
     with (
         open_training_file(training.data, job.account, job.s3, work) as opened,
         Spool(work / "records") as spool,
     ):
         records = RecordReader(opened, training.format, training.select)
-        gathered = gather(records, spool, training, evaluation, lambda first: _check(job, tokenizer, first), job.report)
+        gathered = gather(records, spool, training, evaluation, check, job.report)
         writing = SplitWriter(tokenizer, training, work)
         writing.write(spool, gathered, job.report)
         sides = writing.finish()
@@ -111,17 +118,6 @@ def _prepare(job: Preparation, training: TrainingConfig, work: Path) -> DataRepo
     write_file(work / PAGE, render_page(report).encode())
     write_file(work / REPORT, report.model_dump_json(indent=1).encode())
     return report
-
-
-def _check(job: Preparation, tokenizer: Any, first: Sequence[Conversation]) -> None:
-    """Refuse a template that the first records, or the evaluation, are not made for, before the others are read.
-
-    A system prompt that all of the first records have may be in the evaluation's prompt.
-    """
-    Encoder(tokenizer, job.training.data, job.training.max_sequence_length).encode(first[:TRIED_RECORDS])
-    system_prompts = {conversation.system_prompt for conversation in first}
-    shared = system_prompts.pop() if len(system_prompts) == 1 else None
-    check_prompt_template(tokenizer, job.config.evaluation, shared)
 
 
 def _report(
@@ -140,7 +136,7 @@ def _report(
         model_name=job.config.model_name,
         data=data,
         evaluation=InputFile(uri=evaluation.uri, sha256=evaluation.digest),
-        base_digest=fingerprint(describe_folder(job.base), (), {}),
+        base_digest=job.base_digest or fingerprint(describe_folder(job.base), (), {}),
         chat_template=training.chat_template,
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest(),
         tokenizer_sha256={path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from include.config.evaluation import EvaluationConfig
+from include.config.training import TrainingConfig
 from include.evaluation.prompts import render
 from include.evaluation.requests import CHAT_FORMATS
+from include.training.conversations import Conversation
+from include.training.encoding import Encoder
 from include.training.errors import (
     ChatTemplateEndlessError,
     ChatTemplateRefusedError,
@@ -18,7 +21,26 @@ from include.training.errors import (
 #: Without white space at their ends, which some templates strip.
 _QUESTIONS = ("What is the capital of Peru?", "Why?\nSay it in one word: yes or no.", "1 + 1 =")
 _ANSWER = "Lima"
+#: So many of the first records are rendered.
+TRIED_RECORDS = 16
 _FIELD = "{question}"
+
+
+def check_training(
+    tokenizer: Any, training: TrainingConfig, evaluation: EvaluationConfig, first: Sequence[Conversation]
+) -> None:
+    """Refuse a template that the first records, or the evaluation, are not made for.
+
+    A system prompt that all of these records have may be in the evaluation's prompt.
+
+    Raises:
+        ChatTemplateRefusedError: it does not render a record; also what the two checks below raise.
+    """
+    check_chat_template(tokenizer, training.chat_template)
+    Encoder(tokenizer, training.data, training.max_sequence_length).encode(first[:TRIED_RECORDS])
+    system_prompts = {conversation.system_prompt for conversation in first}
+    shared = system_prompts.pop() if len(system_prompts) == 1 else None
+    check_prompt_template(tokenizer, evaluation, shared)
 
 
 def check_chat_template(tokenizer: Any, choice: str) -> None:

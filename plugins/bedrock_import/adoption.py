@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aws_waits.attempts import MAX_JOB_NAME_LENGTH, FreeAttempt, numbered
 from bedrock_import.exceptions import ModelImportJobNameTakenError
 from bedrock_import.hooks import BedrockModelImportHook
 from bedrock_import.links import console_url_for
 
 FINGERPRINT_TAG = "fingerprint"
-MAX_JOB_NAME_LENGTH = 63
 MAX_TOKEN_LENGTH = 256
 
 
@@ -28,19 +28,6 @@ class StartedImport:
     job_name: str
     imported_model_name: str
     adopted: bool
-
-
-@dataclass(frozen=True)
-class FreeAttempt:
-    """The first attempt whose job name is free."""
-
-    number: int
-
-
-def numbered(name: str, attempt: int, max_length: int) -> str:
-    """Return the name for an attempt: unchanged for the first, then ``name-2``, ``name-3``, within the length limit."""
-    suffix = "" if attempt == 1 else f"-{attempt}"
-    return name[: max_length - len(suffix)] + suffix
 
 
 def fingerprint_in(request: Mapping[str, Any]) -> str | None:

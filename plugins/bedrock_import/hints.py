@@ -1,37 +1,20 @@
-"""Look up in hints.json what to do about a Bedrock error. Hints are advice; no decision depends on them."""
+"""Look up in hints.json what to do about a Bedrock error."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+from aws_waits import hints
+from aws_waits.hints import Hint
 
-@dataclass(frozen=True)
-class Hint:
-    """A piece of advice, and the error code and message pattern that it applies to."""
-
-    advice: str
-    see: str
-    code: str | None = None
-    message: str | None = None
-
-    def fits(self, code: str | None, message: str) -> bool:
-        """Return whether the hint applies to this error."""
-        if self.code is not None and self.code != code:
-            return False
-        return self.message is None or re.search(self.message, message, re.IGNORECASE) is not None
+_HINTS = Path(__file__).with_name("hints.json")
 
 
-@cache
 def load_hints() -> tuple[Hint, ...]:
     """Return the hints of this package, the more specific first."""
-    data = json.loads(Path(__file__).with_name("hints.json").read_text(encoding="utf-8"))
-    return tuple(Hint(**entry) for entry in data["hints"])
+    return hints.load_hints(_HINTS)
 
 
 def find_hint(code: str | None, message: str | None) -> Hint | None:
     """Return the first hint for an error code, a failureMessage, or both."""
-    return next((hint for hint in load_hints() if hint.fits(code, message or "")), None)
+    return hints.find_hint(_HINTS, code, message)

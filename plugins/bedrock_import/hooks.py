@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from copy import copy
-from functools import cached_property, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.bedrock import BedrockHook, BedrockRuntimeHook
-from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from aws_waits.hooks import ConnectionConfigHook
 
 if TYPE_CHECKING:
     from botocore.waiter import Waiter
@@ -18,30 +16,6 @@ if TYPE_CHECKING:
 WAITER_PATH = Path(__file__).with_name("waiters") / "bedrock.json"
 #: Both were seen in answer to the name or ARN of a job or model that does not exist.
 NOT_FOUND_CODES = ("ResourceNotFoundException", "ValidationException")
-
-
-class ConnectionConfigHook(AwsBaseHook):
-    """Lay a hook's botocore configuration over the connection's ``config_kwargs``; the provider replaces them with it.
-
-    So the connection's proxies and timeouts hold where a hook asks for another number of attempts.
-
-    :param defaults: The configuration where neither the connection nor the hook says anything.
-    """
-
-    def __init__(self, *args: Any, defaults: Config | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._defaults = defaults
-
-    @cached_property
-    def config(self) -> Config:
-        """The botocore configuration of the hook's clients; read once, as it asks for the connection."""
-        alone = copy(self)
-        alone._config = None
-        alone.__dict__.pop("conn_config", None)  # cached with the hook's own configuration
-        connection = alone.conn_config.botocore_config
-        layers = [layer for layer in (self._defaults, connection, super().config) if layer]
-        merged: Config = reduce(Config.merge, layers)
-        return merged
 
 
 class BedrockModelRuntimeHook(ConnectionConfigHook, BedrockRuntimeHook):

@@ -7,48 +7,27 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.providers.common.compat.sdk import conf
-from airflow.sdk.exceptions import TaskDeferralError
-from botocore.exceptions import ClientError
 
-from bedrock_import.adoption import (
-    MAX_JOB_NAME_LENGTH,
-    MAX_TOKEN_LENGTH,
-    FreeAttempt,
-    StartedImport,
-    find_import,
-    fingerprint_in,
-    numbered,
-)
-from bedrock_import.aws_errors import AWS_ERRORS, NO_SLOT_CODES, AwsError, error_code, is_transient
-from bedrock_import.exceptions import BedrockModelImportError
+from aws_waits.attempts import MAX_JOB_NAME_LENGTH, FreeAttempt, numbered
+from aws_waits.aws_errors import AWS_ERRORS, AwsError, is_transient
+from aws_waits.exceptions import AwsWaitError
+from aws_waits.links import S3PrefixLink, persist_in_console
+from aws_waits.operators import AwsCreateJobOperator
+from aws_waits.outcomes import Event, event_for_refusal, event_for_timeout
+from bedrock_import.adoption import MAX_TOKEN_LENGTH, StartedImport, find_import, fingerprint_in
+from bedrock_import.error_codes import NO_SLOT_CODES
 from bedrock_import.hooks import BedrockModelImportHook
-from bedrock_import.links import (
-    BedrockImportHelpLink,
-    BedrockModelImportJobLink,
-    S3PrefixLink,
-    has_console,
-    persist_in_console,
-)
-from bedrock_import.outcomes import (
-    CREATE_ENDINGS,
-    JOB_ENDINGS,
-    Event,
-    error_for_event,
-    event_for_job,
-    event_for_refusal,
-    event_for_timeout,
-    job_result,
-)
+from bedrock_import.links import BedrockImportHelpLink, BedrockModelImportJobLink
+from bedrock_import.outcomes import CREATE_ENDINGS, JOB_ENDINGS, error_for_event, event_for_job, job_result
 from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger, BedrockModelImportSlotTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook]):
+class BedrockCreateModelImportJobOperator(AwsCreateJobOperator[BedrockModelImportHook, StartedImport]):
     """
     Create an Amazon Bedrock model import job, unless the same content is imported already.
 
@@ -82,6 +61,10 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
     template_fields_renderers: ClassVar[dict[str, str]] = {"import_job_kwargs": "json"}
     operator_extra_links = (BedrockModelImportJobLink(), S3PrefixLink(), BedrockImportHelpLink())
     ui_color = "#66c3ff"
+    service = "Bedrock"
+    help_link = BedrockImportHelpLink
+    no_room_codes = NO_SLOT_CODES
+    name_taken_codes = frozenset({"ValidationException"})
 
     def __init__(
         self,
@@ -119,17 +102,26 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         BedrockImportHelpLink.persist_for(context, self)
         return self.execute_create(context, started_at=time.time())
 
-    def execute_create(self, context: Context, started_at: float, event: Event | None = None) -> dict[str, Any]:
-        """Try until a job exists. After a deferral too: whether there is room shows in the answer to the request."""
-        while True:
-            try:
-                started = self._find_or_create()
-                break
-            except AWS_ERRORS as error:
-                if problem := self._problem(error, started_at):
-                    raise self._with_help(context, problem) from error
-                self.log.info("Bedrock accepts no job for the moment (%s); waiting.", error_code(error))
-            self._pause(started_at)
+    @property
+    def resource(self) -> str:
+        """The name of the job's first attempt."""
+        return self.job_name
+
+    @property
+    def time_limit(self) -> float:
+        """The seconds of all attempts together."""
+        return self.waiter_delay * self.waiter_max_attempts
+
+    def error(self, event: Event) -> AwsWaitError:
+        """Return the error of a creation that an unsuccessful event stands for."""
+        return error_for_event(event, CREATE_ENDINGS, self.job_name)
+
+    def pause_trigger(self, started_at: float) -> BedrockModelImportSlotTrigger:
+        """Return the trigger that fires when no import runs."""
+        return BedrockModelImportSlotTrigger(**self.wait_arguments(started_at))
+
+    def after_start(self, context: Context, started: StartedImport, started_at: float) -> dict[str, Any]:
+        """Return the job, after its completion if asked to wait for that."""
         self.log.info("%s model import job %s", "Adopted" if started.adopted else "Created", started.job_arn)
         return self._await_completion(context, asdict(started)) if self.wait_for_completion else asdict(started)
 
@@ -137,15 +129,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         """Return the result of the wait for completion, or raise the error it stands for."""
         if event and event.get("status") == "success":
             return started | job_result(event)
-        raise self._with_help(context, error_for_event(event, JOB_ENDINGS, started["job_arn"], [self.task_id]))
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume, and distinguish a failed trigger from a failed job."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except TaskDeferralError as error:
-            event = {"status": "trigger_error", "error": {"message": str(error)}}
-            raise error_for_event(event, CREATE_ENDINGS, self.job_name) from error
+        raise self.with_help(context, error_for_event(event, JOB_ENDINGS, started["job_arn"], [self.task_id]))
 
     def on_kill(self) -> None:
         """Say what happens to the job: the service has no way to cancel it."""
@@ -153,28 +137,13 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
             "Model import job %s cannot be cancelled; if it was created, it continues to run.", self.job_name
         )
 
-    @property
-    def _time_limit(self) -> int:
-        return self.waiter_delay * self.waiter_max_attempts
-
-    def _find_or_create(self) -> StartedImport:
-        found = self._find()
-        if isinstance(found, StartedImport):
-            return found
-        try:
-            return self._create(found)
-        except AWS_ERRORS as error:
-            # The job may be there: an answer was lost, or botocore repeated the request and found the name in use.
-            may_be_there = not isinstance(error, ClientError) or error_code(error) == "ValidationException"
-            if may_be_there and isinstance(found := self._find(), StartedImport):
-                return found
-            raise
-
-    def _find(self) -> StartedImport | FreeAttempt:
+    def find(self) -> StartedImport | FreeAttempt:
+        """Return the import to adopt, or the attempt to make if there is none."""
         fingerprint = fingerprint_in(self.import_job_kwargs) if self.adopt_existing else None
         return find_import(self.hook, self.job_name, self.imported_model_name, fingerprint)
 
-    def _create(self, attempt: FreeAttempt) -> StartedImport:
+    def create(self, attempt: FreeAttempt) -> StartedImport:
+        """Create the job of this attempt."""
         job_name = numbered(self.job_name, attempt.number, MAX_JOB_NAME_LENGTH)
         request = self.import_job_kwargs | {
             "jobName": job_name,
@@ -190,43 +159,12 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         job_arn = client.create_model_import_job(**request)["jobArn"]
         return StartedImport(job_arn, job_name, self.imported_model_name, adopted=False)
 
-    def _problem(self, error: AwsError, started_at: float) -> BedrockModelImportError | None:
-        """Return the error to fail with, or None to keep waiting."""
-        if not is_transient(error) and error_code(error) not in NO_SLOT_CODES:
-            return error_for_event(event_for_refusal(error), CREATE_ENDINGS, self.job_name)
-        elapsed = time.time() - started_at
-        if elapsed >= self._time_limit:
-            return error_for_event(event_for_timeout(elapsed, error), CREATE_ENDINGS, self.job_name)
-        return None
-
-    def _pause(self, started_at: float) -> None:
-        if not self.deferrable:
-            time.sleep(self.waiter_delay)
-            self.__dict__.pop("hook", None)  # a new one reads credentials afresh
-            return
-        self.defer(
-            trigger=BedrockModelImportSlotTrigger(**self._wait_arguments(started_at)),
-            method_name="execute_create",
-            kwargs={"started_at": started_at},
-        )
-
-    def _wait_arguments(self, started_at: float) -> dict[str, Any]:
-        return {
-            "started_at": started_at,
-            "deadline": started_at + self._time_limit,
-            "waiter_delay": self.waiter_delay,
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-            "verify": self.verify,
-            "botocore_config": self.botocore_config,
-        }
-
     def _await_completion(self, context: Context, started: dict[str, Any]) -> dict[str, Any]:
         now = time.time()
         if self.deferrable:
             self.defer(
                 trigger=BedrockModelImportJobCompletedTrigger(
-                    job_identifier=started["job_arn"], **self._wait_arguments(now)
+                    job_identifier=started["job_arn"], **self.wait_arguments(now)
                 ),
                 method_name="execute_complete",
                 kwargs={"started": started},
@@ -245,7 +183,7 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
                 self.log.warning("No answer about %s, still waiting: %s", job_arn, error)
                 last_error = error
             elapsed = time.time() - started_at
-            if elapsed >= self._time_limit:
+            if elapsed >= self.time_limit:
                 return event_for_timeout(elapsed, last_error)
             time.sleep(self.waiter_delay)
 
@@ -254,9 +192,3 @@ class BedrockCreateModelImportJobOperator(AwsBaseOperator[BedrockModelImportHook
         response = client.get_model_import_job(jobIdentifier=job_arn)
         self.log.info("%s is %s", job_arn, response.get("status"))
         return event_for_job(response)
-
-    def _with_help(self, context: Context, error: BedrockModelImportError) -> BedrockModelImportError:
-        BedrockImportHelpLink.persist_for(context, self, error)
-        if not has_console(self.hook):
-            error.console_url = None
-        return error

@@ -1,22 +1,16 @@
-"""Decide how a wait ended, in one place for workers and triggers.
-
-A wait ends with an event, a small JSON object with a ``status``. A sensor that pokes builds the same event that a
-trigger sends, and the same function turns it into an error, so both modes end alike and no detail is lost on the way.
-Which state of a job means what stands in waiters/bedrock.json, for botocore's waiter and for this module.
-"""
+"""Decide how the wait for an import ended; waiters/bedrock.json says what each state of a job means."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from aws_waits import outcomes
+from aws_waits.exceptions import AwsWaitError
+from aws_waits.outcomes import Ending, Event, format_seconds
 from bedrock_import.answers import read_answer
-from bedrock_import.aws_errors import AwsError, describe
 from bedrock_import.exceptions import (
-    BedrockModelImportError,
     BedrockRequestRefusedError,
     ImportedModelNotReadyError,
     ImportedModelTriggerError,
@@ -30,10 +24,7 @@ from bedrock_import.hints import find_hint
 from bedrock_import.hooks import WAITER_PATH
 from bedrock_import.links import console_url
 
-Event = dict[str, Any]
-
 JOB_WAITER = "model_import_job_complete"
-_STATUS_FOR_ACCEPTOR = {"success": "success", "failure": "failed"}
 _JOB_FIELDS = {
     "jobArn": "job_arn",
     "jobName": "job_name",
@@ -42,14 +33,6 @@ _JOB_FIELDS = {
     "status": "state",
     "failureMessage": "failure_message",
 }
-
-
-@dataclass(frozen=True)
-class Ending:
-    """The error class for a status of an event, and its message."""
-
-    error: type[BedrockModelImportError]
-    what: str
 
 
 JOB_ENDINGS = {
@@ -81,17 +64,15 @@ def summarize_job(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _acceptors() -> dict[str | None, str]:
-    waiters = json.loads(WAITER_PATH.read_text(encoding="utf-8"))["waiters"]
-    return {acceptor["expected"]: acceptor["state"] for acceptor in waiters[JOB_WAITER]["acceptors"]}
+def job_states() -> dict[str, str]:
+    """Return the status of the event that ends the wait for a job, by the job's state; ``retry`` for none."""
+    return outcomes.statuses(WAITER_PATH, JOB_WAITER)
 
 
 def event_for_job(response: Mapping[str, Any]) -> Event | None:
     """Return the event that ends the wait for a job, or None while it runs."""
-    acceptor = _acceptors().get(response.get("status"))
-    if acceptor == "retry":
-        return None
-    return {"status": _STATUS_FOR_ACCEPTOR.get(str(acceptor), "unknown_state"), "job": summarize_job(response)}
+    status = job_states().get(str(response.get("status")), "unknown_state")
+    return None if status == outcomes.RUNNING else {"status": status, "job": summarize_job(response)}
 
 
 def job_result(event: Event) -> dict[str, Any]:
@@ -104,38 +85,17 @@ def event_for_answer(seconds: float, payload: bytes) -> Event:
     return {"status": "success", "seconds": round(seconds, 1), **read_answer(payload)}
 
 
-def event_for_refusal(error: AwsError) -> Event:
-    """Return the event that ends a wait when the service refuses the request."""
-    return {"status": "refused", "error": describe(error)}
-
-
-def event_for_timeout(seconds: float, last_error: AwsError | None) -> Event:
-    """Return the event that ends a wait at its deadline, with the error of the last request if that failed."""
-    return {"status": "timeout", "seconds": round(seconds, 1), "error": last_error and describe(last_error)}
-
-
 def error_for_event(
     event: Event | None, endings: Mapping[str, Ending], resource: str, created_by: Iterable[str] = ()
-) -> BedrockModelImportError:
-    """Return the error that an unsuccessful event stands for; an event of no known status is the triggerer's fault.
+) -> AwsWaitError:
+    """Return the error that an unsuccessful event stands for.
 
     ``created_by`` are the ids of the tasks that created the job, as far as they are known.
     """
-    event = event or {}
-    job, error = event.get("job") or {}, event.get("error") or {}
-    ending = endings.get(str(event.get("status")), endings["trigger_error"])
-    said = job.get("failure_message") or error.get("message")
-    hint = find_hint(error.get("code"), said)
-    arn = job.get("job_arn") or resource
-    return ending.error(
-        ending.what.format(**job, **error, elapsed=format_seconds(event.get("seconds", 0))),
-        resource=arn,
-        failure_message=said,
-        hint=hint.advice if hint else None,
-        see=hint.see if hint else None,
-        console_url=console_url(arn),
-        next_step=_start_again(created_by) if ending.error is ModelImportJobFailedError else None,
-    )
+    error = outcomes.error_for_event(event, endings, resource, find_hint)
+    error.console_url = console_url(str(error.resource))
+    error.next_step = _start_again(created_by) if isinstance(error, ModelImportJobFailedError) else None
+    return error
 
 
 def _start_again(created_by: Iterable[str]) -> str:
@@ -151,9 +111,3 @@ def progress(response: Mapping[str, Any], elapsed: float, usual_seconds: float |
     """Return a line for the log: which job, its state, how long we wait, how long such jobs usually take."""
     usual = f", usually {format_seconds(usual_seconds)}" if usual_seconds else ""
     return f"{response.get('jobName')}: {response.get('status')} after {format_seconds(elapsed)}{usual}"
-
-
-def format_seconds(seconds: float) -> str:
-    """Return a duration as people read it, for instance ``12m05s``."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

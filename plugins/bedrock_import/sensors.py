@@ -9,20 +9,14 @@ from typing import Any
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from botocore.exceptions import ClientError
 
+from aws_waits.aws_errors import AWS_ERRORS, error_code, is_transient
+from aws_waits.outcomes import Event
 from bedrock_import.answers import SMOKE_PROMPT
-from bedrock_import.aws_errors import AWS_ERRORS, MODEL_NOT_READY, error_code, is_transient
 from bedrock_import.base_sensor import BedrockImportBaseSensor
+from bedrock_import.error_codes import MODEL_NOT_READY
 from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
 from bedrock_import.links import BedrockImportedModelLink, BedrockImportHelpLink, BedrockModelImportJobLink
-from bedrock_import.outcomes import (
-    JOB_ENDINGS,
-    MODEL_ENDINGS,
-    Event,
-    event_for_answer,
-    event_for_job,
-    job_result,
-    progress,
-)
+from bedrock_import.outcomes import JOB_ENDINGS, MODEL_ENDINGS, event_for_answer, event_for_job, job_result, progress
 from bedrock_import.triggers import BedrockImportedModelReadyTrigger, BedrockModelImportJobCompletedTrigger
 
 #: Loading can outlast botocore's usual read timeout, and the sensor itself is the retry.

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.models import Connection, Variable
 from botocore.config import Config
 
-from bedrock_import.hooks import ConnectionConfigHook
+from aws_waits.hooks import ConnectionConfigHook
 from include.aws.clients import AwsClients
 from include.config.account import AccountConfig, connection_settings
 

@@ -15,7 +15,8 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from bedrock_import.links import S3PrefixLink, SageMakerModelRegistryLink, console_url, is_aws
+from aws_waits.links import S3PrefixLink, is_aws
+from bedrock_import.links import SageMakerModelRegistryLink, console_url
 from include.registry.versions import RETIRED_AT, ModelVersion
 from include.reporting.clients import boto3_example
 

@@ -14,7 +14,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
 from include.config.errors import BrokenModelFilesError
-from model_import_dag.loader import load_dags, raise_on_broken_model_files
+from include.config.training import TrainingJobSettings
+from model_import_dag.loader import load_dags, load_fine_tune_dags, raise_on_broken_model_files
 from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.skipping import skip
 from tests.support.import_chain import CHAIN
@@ -35,6 +36,7 @@ def cost(folder):
 empty = cost(sys.argv[1])
 print(json.dumps({"share": (cost(sys.argv[2]) - empty) / airflow, "modules": sorted(sys.modules)}))
 """
+TRAINING = {"data": "data.jsonl", "format": "messages"}
 GOOD = {"model_name": "good", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 
 
@@ -56,9 +58,13 @@ def test_airflow_imports_every_dag_file(bag: DagBag) -> None:
 
 
 def test_every_import_dag_has_the_tasks_of_the_whole_way_in_order(bag: DagBag) -> None:
-    for dag in bag.dags.values():
-        if dag.dag_id.startswith("import_"):
-            assert [task.task_id for task in dag.topological_sort()] == CHAIN
+    chains = {
+        dag.dag_id: [task.task_id for task in dag.topological_sort()]
+        for dag in bag.dags.values()
+        if dag.dag_id.startswith("import_")
+    }
+    assert chains.pop("import_capitals") == [CHAIN[0], "decide_import", *CHAIN[1:]]  # its fine-tunes start it
+    assert list(chains.values()) == [CHAIN]
 
 
 def test_the_graph_has_a_group_for_each_stage(bag: DagBag) -> None:
@@ -125,6 +131,25 @@ def test_the_workspace_is_cleared_whatever_happened_before(bag: DagBag) -> None:
 def test_the_waits_give_their_worker_slot_back(bag: DagBag) -> None:
     for task_id in ("create_import_job", "wait_for_import", "warm_up"):
         assert bag.dags["import_capitals"].get_task(task_id).deferrable
+    for task_id in ("start_training", "wait_for_training"):
+        assert bag.dags["fine_tune_capitals"].get_task(task_id).deferrable
+
+
+def test_a_model_with_a_section_training_has_a_dag_that_trains_and_hands_over(bag: DagBag) -> None:
+    dag = bag.dags["fine_tune_capitals"]
+    assert [task.task_id for task in dag.topological_sort()] == [
+        "plan_training", "prepare_data", "start_training", "wait_for_training", "record_training", "hand_over",
+        "clear_workspace",
+    ]  # fmt: skip
+    assert [asset.name for asset in dag.get_task("hand_over").outlets] == ["fine-tunes-of-capitals"]
+    assert dag.get_task("clear_workspace").is_teardown
+    assert {dag_id for dag_id in bag.dag_ids if dag_id.startswith("fine_tune_")} == {"fine_tune_capitals"}
+
+
+def test_no_time_limit_ends_the_wait_for_a_training_before_sagemaker_does(bag: DagBag) -> None:
+    longest = TrainingJobSettings(max_hours=28 * 24, max_wait_hours=28 * 24).max_wait_hours * 3600
+    for task_id in ("start_training", "wait_for_training"):
+        assert bag.dags["fine_tune_capitals"].get_task(task_id).execution_timeout.total_seconds() > longest
 
 
 def test_a_models_form_shows_its_files_values(bag: DagBag) -> None:
@@ -212,15 +237,41 @@ def test_events_need_a_queue_from_the_file_or_the_variable(tmp_path: Path, monke
         ("0 3 * * *", "CronTriggerTimetable"),
         ({"asset": "training-data"}, "AssetTriggeredTimetable"),
         ({"events": {"s3": "s3://bucket/f", "queue_url": "https://queue"}}, "AssetTriggeredTimetable"),
+        ({"fine_tune": True}, "AssetTriggeredTimetable"),
     ],
 )
 def test_a_model_that_starts_by_itself_runs_once_at_a_time_and_first_decides_whether_to(
     tmp_path: Path, schedule: object, timetable: str
 ) -> None:
-    dag = load_dags(_write_models(tmp_path, good={**GOOD, "schedule": schedule}))["import_good"]
+    dag = load_dags(_write_models(tmp_path, good={**GOOD, "schedule": schedule, "training": TRAINING}))["import_good"]
     assert type(dag.timetable).__name__ == timetable
     assert dag.max_active_runs == 1
     assert [task.task_id for task in dag.topological_sort()] == [CHAIN[0], "decide_import", *CHAIN[1:]]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "timetable"),
+    [("0 3 * * *", "CronTriggerTimetable"), ({"asset": "s3://bucket/data"}, "AssetTriggeredTimetable")],
+)
+def test_new_training_data_or_the_clock_starts_a_training(tmp_path: Path, schedule: object, timetable: str) -> None:
+    training = {**TRAINING, "schedule": schedule}
+    dag = load_fine_tune_dags(_write_models(tmp_path, good={**GOOD, "training": training}))["fine_tune_good"]
+    assert (type(dag.timetable).__name__, dag.max_active_runs) == (timetable, 1)
+
+
+def test_the_queue_of_a_models_fine_tunes_is_watched_whichever_dag_names_their_asset(tmp_path: Path) -> None:
+    events = {"events": {"s3": "s3://bucket/f", "queue_url": "https://queue"}}
+    _write_models(tmp_path, good={**GOOD, "schedule": events, "training": TRAINING})
+    [named] = load_fine_tune_dags(tmp_path)["fine_tune_good"].get_task("hand_over").outlets
+    [watched] = load_dags(tmp_path)["import_good"].get_task("preflight").inlets
+    assert [watcher.name for watcher in named.watchers] == [watcher.name for watcher in watched.watchers] != []
+
+
+def test_a_wrong_cron_expression_of_a_training_is_reported_with_its_file(tmp_path: Path) -> None:
+    folder = _write_models(tmp_path, bad={**GOOD, "training": {**TRAINING, "schedule": "at night"}})
+    assert load_fine_tune_dags(folder) == {}
+    with pytest.raises(BrokenModelFilesError, match=r"(?s)bad\.yaml.*training\.schedule.*at night"):
+        raise_on_broken_model_files(folder)
 
 
 def test_two_files_of_one_model_are_reported(tmp_path: Path) -> None:

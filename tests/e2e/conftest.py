@@ -79,7 +79,9 @@ def _models(folder: Path) -> Path:
     shutil.copytree(ROOT / "dags", folder, ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "models" / "capitals.yaml"
     model = yaml.safe_load(path.read_text("utf-8"))
-    path.write_text(yaml.safe_dump({**model, "run_may_change": [*model["run_may_change"], *OPENED]}), "utf-8")
+    opened = [*model["run_may_change"], *OPENED]
+    # Without a schedule, a DAG may have several runs at a time.
+    path.write_text(yaml.safe_dump({**model, "schedule": None, "run_may_change": opened}), "utf-8")
     return folder
 
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 import requests
@@ -42,27 +42,43 @@ AIRFLOW_CLOCKS = {
 STAND_IN_OPTIONS = ("--import-seconds", "1", "--cold-start-seconds", "0", "--max-imported-models", "500")
 
 
+#: The Variables that are set from the stack's outputs.
+FROM_STACK = ("bucket", "role_arn", "prefix", "training_role_arn")
+
+
 class Installation:
     """The running system, and what a fault does to it."""
+
+    dags_folder: ClassVar[Path] = PROJECT_ROOT / "tests" / "faults" / "dags"
+    ready_dag: ClassVar[str] = DAG_ID
+    stand_in_options: ClassVar[tuple[str, ...]] = STAND_IN_OPTIONS
+    stack_parameters: ClassVar[dict[str, str]] = {}
+    variables: ClassVar[dict[str, str]] = {}
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.group = ProcessGroup(folder)
         self._credentials = folder / "credentials"
         self.aws_port, self.ui_port, self.proxy_port = _free_port(), _free_port(), _free_port()
-        self.endpoint = start_stand_in(self.group, self.aws_port, *STAND_IN_OPTIONS)
-        outputs = deploy_stacks(self.endpoint)
+        try:
+            self._start()
+        except BaseException:  # a test that never began cannot stop it
+            self.group.stop()
+            raise
+
+    def _start(self) -> None:
+        self.endpoint = start_stand_in(self.group, self.aws_port, *self.stand_in_options)
+        outputs = deploy_stacks(self.endpoint, **self.stack_parameters)
         self.bucket, self.role_arn = outputs["bucket"], outputs["role_arn"]
         self.gate = Gate(self.aws_port)
         self.env = self._environment(outputs)
         self.airflow = AirflowApi(self.env["AIRFLOW__API__BASE_URL"], start_airflow(self.group, self.env, self.ui_port))
-        self.airflow.wait_until_ready(DAG_ID, self.group)
+        self.airflow.wait_until_ready(self.ready_dag, self.group)
 
     def _environment(self, outputs: Mapping[str, str]) -> dict[str, str]:
         variables = {
-            "bucket": self.bucket,
-            "role_arn": self.role_arn,
-            "prefix": outputs["prefix"],
+            **{name: outputs[name] for name in FROM_STACK if name in outputs},
+            **self.variables,
             "workspace": str(self.folder / "workspace"),
             "local_folders": tempfile.gettempdir(),
         }
@@ -70,7 +86,7 @@ class Installation:
         settings = airflow_environment(self.folder / "airflow", self.ui_port, connection, variables)
         clocks = {f"AIRFLOW__{name}": value for name, value in AIRFLOW_CLOCKS.items()}
         own = {
-            "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT_ROOT / "tests" / "faults" / "dags"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
             "AIRFLOW_CONN_ROTATING": json.dumps(self._connection()),
@@ -107,7 +123,7 @@ class Installation:
         for name in ("api-server", "scheduler", "dag-processor", "triggerer"):
             if name not in {entry.name for entry in self.group.alive()}:
                 self.start(name)
-        self.airflow.wait_until_ready(DAG_ID, self.group)
+        self.airflow.wait_until_ready(self.ready_dag, self.group)
 
     def process(self, name: str) -> psutil.Process:
         """Return the process of a component."""

@@ -10,18 +10,23 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from include.config.model import parse_model_config
 from include.errors import ModelImportError
 from include.preflight.findings import PreflightFailedError
 from include.run.workspace import PROJECT_ROOT
 from model_import_dag.factory import Waits, build_import_dag
+from model_import_dag.fine_tune import TrainingWaits, build_fine_tune_dag
+from tests.support.fine_tuning import CARD, QUESTIONS
 from tests.support.in_process import run_dag
 from tests.support.stacks import ACCOUNT, IMPORT, Aws, Statement, document
-from tests.support.training_jobs import end_training_job
+from tests.support.training_jobs import end_training_job, request
 
 DEMO = PROJECT_ROOT / "include" / "demo"
+IMPORT_ROLE, TRAINING_ROLE = "ImportRoleArn", "TrainingRoleArn"
 SOURCES, CONNECTION = "base-models", "aws_runner"
 QUICK = Waits(first_poll=0.1, longest_poll=0.2, slot_poll=1, retry_delay=0.1)
 
@@ -35,8 +40,8 @@ class Runner:
     name: str
     outputs: dict[str, str]
     keys: dict[str, str]
-    #: The statements of the import role's policies, by the policy's name.
-    role_policies: dict[str, list[Statement]] = field(default_factory=dict)
+    #: The statements of the policies of each role, by output and by the policy's name.
+    role_policies: dict[str, dict[str, list[Statement]]] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @classmethod
@@ -52,10 +57,11 @@ class Runner:
             SourceBuckets=SOURCES,
             ModelNames="team-*",
             TagOnlyNewImports="true",
+            FineTuning="true",
         )
         keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
         runner = cls(aws, folder, name, outputs, keys)
-        runner.role_policies = aws.role_policies(outputs["ImportRoleArn"])
+        runner.role_policies = {role: aws.role_policies(outputs[role]) for role in (IMPORT_ROLE, TRAINING_ROLE)}
         runner._put_sources()
         runner.dataset.write_text('{"question": "What is the capital of Portugal?", "answer": "Lisbon"}\n')
         return runner
@@ -71,7 +77,7 @@ class Runner:
     @property
     def policies(self) -> dict[str, list[Statement]]:
         """The statements of each of the user's policies, by ARN."""
-        arns = (self.outputs["RunnerPolicyArn"], self.outputs["PreflightPolicyArn"])
+        arns = (self.outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Training", "Preflight"))
         return {arn: self.aws.policy_statements(arn) for arn in arns}
 
     def connect(self, patch: pytest.MonkeyPatch, **extra: Any) -> None:
@@ -107,6 +113,8 @@ class Runner:
             "aws_conn_id": CONNECTION,
             "bucket": self.outputs["BucketName"],
             "role_arn": self.outputs["ImportRoleArn"],
+            "training_role_arn": self.outputs[TRAINING_ROLE],
+            "training_image": "image",
             "kms_key_id": self.outputs["KmsKeyArn"],
             "topic_arn": self.outputs["TopicArn"],
             "metrics_namespace": self.outputs["MetricsNamespace"],
@@ -119,13 +127,31 @@ class Runner:
         """Do a whole run in this process; what its tasks left."""
         return run_dag(build_import_dag("import_model", None, QUICK), f"run-{next(self.numbers)}", self.conf(**changes))
 
+    def fine_tune(self) -> dict[str, Any]:
+        """Do a whole fine-tune in this process, whose job leaves its card and trains nothing; what its tasks left."""
+        data = self.folder / "data.jsonl"
+        rows = [{"prompt": f"Capital of {name}?", "completion": name[::-1]} for name in QUESTIONS]
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        training = {"data": str(data), "format": "prompt_completion", "held_out": 0.3, "method": "lora"}
+        lengths = {"max_sequence_length": 64, "batch_tokens": 128}
+        values = {
+            "model_name": "team-lakes",
+            "base": f"s3://{SOURCES}/base",
+            "evaluation": {"dataset": str(self.dataset), "prompt_template": "[INST] {question} [/INST]"},
+            "training": {**training, **lengths},
+        }
+        leave_card = f"echo '{json.dumps(CARD)}' > \"$SM_MODEL_DIR/training_card.json\""
+        dag = build_fine_tune_dag(parse_model_config(values, "a test"), TrainingWaits(0.1, 0.2, 1, 0.1))
+        with patch("include.training.job_request._ENTRYPOINT", leave_card):
+            return run_dag(dag, f"run-{next(self.numbers)}", {})
+
     def preflight(self, **changes: Any) -> str:
         """Do the first task of a run; what it failed with, or nothing."""
         dag = build_import_dag("import_model", None, QUICK).partial_subset("preflight", include_downstream=False)
         try:
             run_dag(dag, f"run-{next(self.numbers)}", self.conf(model_name="team-rivers", **changes))
         except PreflightFailedError as error:
-            return "\n".join(finding.text() for finding in error.findings)
+            return "\n\n".join(finding.text() for finding in error.findings)
         except ModelImportError as error:
             return str(error)
         return ""
@@ -139,12 +165,12 @@ class Runner:
             kept = [reduced for each in statements if (reduced := without(each, sid, action))]
             iam.put_user_policy(UserName=self.name, PolicyName=f"reduced-{number}", PolicyDocument=document(kept))
 
-    def restrict_role(self, sid: str = "", action: str = "") -> None:
-        """Give the import role the stack's policies, without one action of one statement."""
-        iam, role = self.aws.client("iam"), self.outputs["ImportRoleArn"].rpartition("/")[2]
-        for name, statements in self.role_policies.items():
+    def restrict_role(self, sid: str = "", action: str = "", role: str = IMPORT_ROLE) -> None:
+        """Give a role the stack's policies, without one action of one statement."""
+        iam, name_of_role = self.aws.client("iam"), self.outputs[role].rpartition("/")[2]
+        for name, statements in self.role_policies[role].items():
             kept = [reduced for each in statements if (reduced := without(each, sid, action))]
-            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document(kept))
+            iam.put_role_policy(RoleName=name_of_role, PolicyName=name, PolicyDocument=document(kept))
 
     def import_as_admin(self) -> str:
         """Import the base model by the import role; the job's failureMessage, or nothing."""
@@ -179,6 +205,23 @@ class Runner:
             importedModelTags=listed,
         )
         return str(started["jobArn"])
+
+    def job(self, name: str, program: str = "", **changes: Any) -> dict[str, Any]:
+        """The arguments of CreateTrainingJob for a job with the project's tags and role; its program is in S3."""
+        bucket, place = self.outputs["BucketName"], f"models/team-lakes/training/{name}"
+        self.aws.client("s3").put_object(Bucket=bucket, Key=f"{place}/code/job.py", Body=program.encode())
+        tags = [{"Key": "model_name", "Value": "team-lakes"}, {"Key": "fingerprint", "Value": name}]
+        role = self.outputs[TRAINING_ROLE]
+        return request(name, role, f"s3://{bucket}/{place}", **{"Tags": tags, **changes})
+
+    def trained(self, name: str) -> dict[str, Any]:
+        """The description of a training job when it has ended."""
+        sagemaker = self.aws.client("sagemaker")
+        while True:
+            found: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
+            if found["TrainingJobStatus"] not in ("InProgress", "Stopping"):
+                return found
+            time.sleep(0.05)
 
     def _put_sources(self) -> None:
         s3 = self.aws.client("s3")

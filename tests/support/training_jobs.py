@@ -1,4 +1,4 @@
-"""Training jobs of SageMaker that have ended, as the stand-in lists them."""
+"""Training jobs of SageMaker on the stand-in: some that have ended, and some whose entrypoint is a small program."""
 
 from __future__ import annotations
 
@@ -15,3 +15,24 @@ def end_training_job(sagemaker: Any, name: str, output: str) -> None:
         ResourceConfig={"InstanceType": "ml.g5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
         StoppingCondition={"MaxRuntimeInSeconds": 60},
     )
+
+
+def request(name: str, role_arn: str, place: str, instance: str = "ml.g5.xlarge", **changes: Any) -> dict[str, Any]:
+    """The arguments of CreateTrainingJob: job.py, below ``<place>/code``, is the entrypoint."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"{place}/code"}
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": "image",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/bash", "-c"],
+            "ContainerArguments": ['exec python "${ML_ROOT:-/opt/ml}/input/data/code/job.py"'],
+            "MetricDefinitions": [{"Name": "train:loss", "Regex": "loss=([0-9.]+)"}],
+        },
+        "RoleArn": role_arn,
+        "InputDataConfig": [{"ChannelName": "code", "DataSource": {"S3DataSource": source}}],
+        "OutputDataConfig": {"S3OutputPath": f"{place}/output/"},
+        "CheckpointConfig": {"S3Uri": f"{place}/checkpoints"},
+        "ResourceConfig": {"InstanceType": instance, "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+    } | changes

@@ -12,7 +12,10 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
-OWN = {"include", "artifact_events", "bedrock_import", "model_import_dag", "model_imports_page", "benchmarks"}
+OWN = {
+    "include", "artifact_events", "aws_waits", "bedrock_import", "model_import_dag", "model_imports_page",
+    "sagemaker_training", "benchmarks",
+}  # fmt: skip
 
 
 def requirements(name: str) -> list[Requirement]:

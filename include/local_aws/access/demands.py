@@ -56,6 +56,7 @@ def demands_of(service: str, operation: str, params: Params, place: Place) -> li
     context = CONTEXTS.get((service, operation))
     return [
         *_passed_roles(service, operation, params),
+        *_tags_of_new_jobs(service, operation, params, place),
         Demand(
             f"{PREFIXES.get(service, service)}:{operation.removesuffix(BATCH) if service == 'sqs' else operation}",
             resource(place, params) if resource else "*",
@@ -69,6 +70,14 @@ def _passed_roles(service: str, operation: str, params: Params) -> list[Demand]:
     if (service, operation) != ("sagemaker", "CreateTrainingJob"):
         return []
     return [Demand("iam:PassRole", str(params["RoleArn"]), {"iam:PassedToService": "sagemaker.amazonaws.com"})]
+
+
+def _tags_of_new_jobs(service: str, operation: str, params: Params, place: Place) -> list[Demand]:
+    """Return what is needed to tag what the operation makes."""
+    if (service, operation) != ("sagemaker", "CreateTrainingJob") or not params.get("Tags"):
+        return []
+    context = {"sagemaker:TaggingAction": operation} | _request_tags(place, params)
+    return [Demand("sagemaker:AddTags", _training_job(place, params), context)]
 
 
 def _named(service: str, kind: str, member: str, rest: str = "") -> Resource:
@@ -108,6 +117,16 @@ def _event(entry: Params) -> dict[str, str]:
     return {"events:source": str(entry.get("Source", "")), "events:detail-type": str(entry.get("DetailType", ""))}
 
 
+def _request_tags(_: Place, params: Params) -> dict[str, str]:
+    return {f"aws:RequestTag/{tag['Key']}": str(tag["Value"]) for tag in params.get("Tags") or ()}
+
+
+def _training_job_tags(place: Place, params: Params) -> dict[str, str]:
+    """Return the condition keys of the tags that a training job has."""
+    job = sagemaker_backends[place.account_id][place.region].training_jobs.get(params["TrainingJobName"])
+    return {f"aws:ResourceTag/{tag['Key']}": str(tag["Value"]) for tag in (job.tags if job else ())}
+
+
 def _role(place: Place, params: Params) -> str:
     """A role's ARN holds its path, which a request does not."""
     try:
@@ -143,6 +162,8 @@ def _quota(place: Place, params: Params) -> str:
     return place.arn("servicequotas", f"{params['ServiceCode']}/{params['QuotaCode']}")
 
 
+_training_job = _named("sagemaker", "training-job/", "TrainingJobName")
+
 RESOURCES: Mapping[tuple[str, str], Resource] = {
     ("iam", "GetRole"): _role,
     ("iam", "SimulatePrincipalPolicy"): lambda _, params: str(params["PolicySourceArn"]),
@@ -154,9 +175,9 @@ RESOURCES: Mapping[tuple[str, str], Resource] = {
     ("sagemaker", "DescribeModelPackageGroup"): _named("sagemaker", "model-package-group/", "ModelPackageGroupName"),
     ("sagemaker", "DeleteModelPackage"): _named("sagemaker", "model-package/", "ModelPackageName"),
     ("sagemaker", "DescribeModel"): _named("sagemaker", "model/", "ModelName"),
-    ("sagemaker", "CreateTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
-    ("sagemaker", "StopTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
-    ("sagemaker", "DescribeTrainingJob"): _named("sagemaker", "training-job/", "TrainingJobName"),
+    ("sagemaker", "CreateTrainingJob"): _training_job,
+    ("sagemaker", "StopTrainingJob"): _training_job,
+    ("sagemaker", "DescribeTrainingJob"): _training_job,
     ("sagemaker", "ListModelPackages"): _named("sagemaker", "model-package/", "ModelPackageGroupName", "/*"),
     ("sagemaker", "UpdateModelPackage"): _named("sagemaker", "model-package/", "ModelPackageArn"),
     ("events", "PutEvents"): _bus,
@@ -177,5 +198,8 @@ CONTEXTS: Mapping[tuple[str, str], Context] = {
     ("cloudwatch", "PutMetricData"): lambda _, params: {"cloudwatch:namespace": str(params.get("Namespace", ""))},
     ("events", "PutEvents"): lambda _, params: _event(params["Entries"][0]),
     ("sagemaker", "CreateModelPackage"): lambda _, params: _version_request(params),
+    ("sagemaker", "CreateTrainingJob"): _request_tags,
+    ("sagemaker", "StopTrainingJob"): _training_job_tags,
+    ("sagemaker", "DescribeTrainingJob"): _training_job_tags,
     ("sagemaker", "UpdateModelPackage"): lambda place, params: _version_request(params) | _version_now(place, params),
 }

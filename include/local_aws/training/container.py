@@ -44,7 +44,7 @@ def write_layout(root: Path, request: dict[str, Any]) -> None:
         (root / "input/config" / name).write_text(json.dumps(content), "utf-8")
 
 
-def environment(root: Path, request: dict[str, Any], job_arn: str) -> dict[str, str]:
+def environment(root: Path, request: dict[str, Any], job_arn: str, packages: str = "") -> dict[str, str]:
     """Return the environment of the entrypoint: nothing of the stand-in's own but where programs are."""
     channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", ())]
     return {
@@ -62,6 +62,7 @@ def environment(root: Path, request: dict[str, Any], job_arn: str) -> dict[str, 
         "SM_CHANNELS": json.dumps(channels),
         "SM_MODEL_DIR": str(root / "model"),
         "SM_OUTPUT_DATA_DIR": str(root / "output/data"),
+        **({"PYTHONPATH": packages} if packages else {}),
         **{f"SM_CHANNEL_{name.upper()}": str(root / "input/data" / name) for name in channels},
         **request.get("Environment", {}),
     }

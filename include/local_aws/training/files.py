@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+COPY_BYTES = 1 << 20
 
 
 class ChannelEmptyError(Exception):
@@ -18,6 +23,31 @@ class ChannelEmptyError(Exception):
         return f"No S3 objects found under S3 URL {self.uri!r} of the channel {self.channel!r}."
 
 
+class KeyOutsideError(Exception):
+    """The key of an object would be a file outside of its channel's folder."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"The key {self.key!r} is no file name."
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the files below a folder, in order; another process may be changing it, so some may be gone."""
+    return sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+
+
+def bytes_below(folder: Path) -> int:
+    """Return the size of the files below a folder."""
+    total = 0
+    for path in files_below(folder):
+        with suppress(FileNotFoundError):
+            total += path.lstat().st_size
+    return total
+
+
 def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
@@ -25,18 +55,34 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def download(s3: Any, uri: str, folder: Path) -> int:
-    """Copy the objects below a URI into a folder; return how many."""
+    """Copy the objects below a URI into a folder; return how many.
+
+    Raises:
+        KeyOutsideError: a key leads out of the folder.
+    """
     bucket, prefix = split_uri(uri)
     count = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for found in page.get("Contents", ()):
             key = found["Key"]
-            path = folder / (key[len(prefix) :].lstrip("/") or key.rpartition("/")[2])
             if not key.endswith("/"):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(bucket, key, str(path))
+                _download_object(s3, bucket, key, _path_of(key, prefix, folder))
                 count += 1
     return count
+
+
+def _path_of(key: str, prefix: str, folder: Path) -> Path:
+    path = folder / (key[len(prefix) :].lstrip("/") or key.rpartition("/")[2])
+    if ".." in path.parts:
+        raise KeyOutsideError(key)
+    return path
+
+
+def _download_object(s3: Any, bucket: str, key: str, path: Path) -> None:
+    """Copy one object by GetObject, whose error, unlike that of HeadObject, names what the role lacks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file, COPY_BYTES)
 
 
 def download_channel(s3: Any, channel: dict[str, Any], inputs: Path) -> None:
@@ -57,14 +103,14 @@ class Mirror:
     def restore(self) -> None:
         """Copy what is in S3 into the folder."""
         download(self._s3, self._uri.rstrip("/") + "/", self._folder)
-        self._seen = {path: _state(path) for path in self._folder.rglob("*") if path.is_file()}
+        self._seen = {path: _state(path) for path in files_below(self._folder)}
 
     def copy_changes(self) -> None:
         """Copy the files that are new or changed since the last time."""
         bucket, prefix = split_uri(self._uri)
-        for path in sorted(self._folder.rglob("*")):
+        for path in files_below(self._folder):
             try:
-                if not path.is_file() or self._seen.get(path) == (state := _state(path)):
+                if self._seen.get(path) == (state := _state(path)):
                     continue
                 key = f"{prefix.rstrip('/')}/{path.relative_to(self._folder)}"
                 self._s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())

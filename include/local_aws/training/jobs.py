@@ -15,6 +15,7 @@ from include.local_aws.aws_errors import AwsError
 from include.local_aws.moto_patches.requests import parameters
 from include.local_aws.settings import Settings
 from include.local_aws.training.faults import TrainingFaults
+from include.local_aws.training.listing import list_training_jobs
 from include.local_aws.training.record import TrainingRecord
 from include.local_aws.training.role import check_assumable, s3_client_of
 from include.local_aws.training.run import TrainingRun
@@ -33,6 +34,7 @@ class TrainingJobs:
         """Take the place of moto's handlers."""
         made_by_moto = SageMakerResponse.create_training_job
         SageMakerResponse.create_training_job = lambda response: self._create(response, made_by_moto)
+        SageMakerResponse.list_training_jobs = _list
         SageMakerResponse.stop_training_job = lambda response: self._stop(response)  # moto looks for functions
 
     def end_all(self) -> None:
@@ -50,10 +52,12 @@ class TrainingJobs:
                 raise AwsError("ResourceInUse", f"{message}this name already exists ({arn})")
             if not request["AlgorithmSpecification"].get("ContainerEntrypoint"):
                 return made_by_moto(response)
+            _check_waiting(request)
             check_assumable(request["RoleArn"], place[0], arn)
             self._check_quota(request["ResourceConfig"], place)
             made_by_moto(response)
-            record = TrainingRecord(backend.training_jobs[request["TrainingJobName"]], *place, request)
+            made = backend.training_jobs[request["TrainingJobName"]]
+            record = TrainingRecord(made, *place, request, self._settings.spot_share)
             s3 = s3_client_of(request["RoleArn"], place[1], record.name, self._endpoint_url)
             run = TrainingRun(record, s3, self._folder / f"training-{len(self._runs)}", self._settings, self.faults)
             self._runs[arn] = run
@@ -84,3 +88,19 @@ class TrainingJobs:
             run.record.ask_to_stop()
             run.stop_asked.set()
         return ActionResult({})
+
+
+def _check_waiting(request: dict[str, Any]) -> None:
+    """Refuse limits that do not fit: MaxWaitTimeInSeconds belongs to spot capacity, and includes the training."""
+    limits, spot = request["StoppingCondition"], bool(request.get("EnableManagedSpotTraining"))
+    wait, run = limits.get("MaxWaitTimeInSeconds"), limits.get("MaxRuntimeInSeconds", 86400)
+    if spot and (wait is None or wait < run):
+        message = "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
+        raise AwsError("ValidationException", message)
+    if wait is not None and not spot:
+        raise AwsError("ValidationException", "MaxWaitTimeInSeconds is for EnableManagedSpotTraining only")
+
+
+def _list(response: SageMakerResponse) -> Any:
+    jobs = response.sagemaker_backend.training_jobs.values()
+    return ActionResult(list_training_jobs(jobs, parameters(response, "ListTrainingJobs")))

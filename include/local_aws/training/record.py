@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from threading import RLock
 from typing import Any
@@ -13,6 +12,7 @@ from include.local_aws.moto_patches.training_events import notify
 
 MESSAGES = {
     "Starting": "Starting the training job",
+    "NoCapacity": "Insufficient capacity error from EC2 while launching instances, retrying!",
     "Downloading": "Downloading input data",
     "Training": "Training image download completed. Training in progress.",
     "Uploading": "Uploading generated training model",
@@ -30,8 +30,11 @@ FAILURE_REASON_LENGTH = 1024
 class TrainingRecord:
     """One job's record. Every change of state is sent to EventBridge."""
 
-    def __init__(self, job: Any, account_id: str, region_name: str, request: Mapping[str, Any]) -> None:
+    def __init__(
+        self, job: Any, account_id: str, region_name: str, request: Mapping[str, Any], spot_share: float = 1
+    ) -> None:
         self.job, self.account_id, self.region_name, self.request = job, account_id, region_name, request
+        self._billed_share = spot_share if request.get("EnableManagedSpotTraining") else 1
         self._lock = RLock()
         job.algorithm_specification = dict(request["AlgorithmSpecification"])  # without moto's made-up metrics
         job.environment = dict(request.get("Environment", {}))
@@ -86,13 +89,12 @@ class TrainingRecord:
     def _note_end(self, seconds: float, artifact: str | None) -> None:
         if self.job.training_start_time is not None:
             self.job.training_end_time = utcnow()
-            self.job.training_time_in_seconds = self.job.billable_time_in_seconds = max(1, round(seconds))
+            self.job.training_time_in_seconds = max(1, round(seconds))
+            self.job.billable_time_in_seconds = max(1, round(seconds * self._billed_share))
         self.job.model_artifacts = {"S3ModelArtifacts": artifact} if artifact else None
 
-    def measure(self, log: str) -> None:
-        """Find the last value of each metric in the job's log."""
-        found = []
-        for metric in self.request["AlgorithmSpecification"].get("MetricDefinitions", ()):
-            if values := re.findall(metric["Regex"], log):
-                found.append({"MetricName": metric["Name"], "Value": float(values[-1]), "Timestamp": utcnow()})
-        self.job.final_metric_data_list = found
+    def measure(self, metrics: Mapping[str, float]) -> None:
+        """Note the last value of each metric."""
+        self.job.final_metric_data_list = [
+            {"MetricName": name, "Value": value, "Timestamp": utcnow()} for name, value in metrics.items()
+        ]

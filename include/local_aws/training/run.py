@@ -18,14 +18,24 @@ from botocore.exceptions import ClientError
 from include.local_aws.settings import Settings
 from include.local_aws.training.container import environment, write_layout
 from include.local_aws.training.faults import NO_CAPACITY, TrainingFaults
-from include.local_aws.training.files import ChannelEmptyError, Mirror, download_channel, upload_archive
-from include.local_aws.training.record import TrainingRecord
+from include.local_aws.training.files import (
+    ChannelEmptyError,
+    KeyOutsideError,
+    Mirror,
+    bytes_below,
+    download_channel,
+    upload_archive,
+)
+from include.local_aws.training.job_log import JobLog
+from include.local_aws.training.record import MESSAGES, TrainingRecord
 
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
-LOG_BYTES = 1 << 24
-"""How much of a log is searched for metrics: its end."""
+FAILURE_BYTES, LOG_CHARACTERS = 900, 500
+"""How much of output/failure, or else of the log, a FailureReason holds."""
+LOOK_AT_DISK_SECONDS = 2.0
 INTERRUPTED = "Interrupted"
+DISK_FULL = "DiskFull"
 STOPPED_BY_SERVICE = {"stop": "Stopped", "runtime": "MaxRuntimeExceeded", "wait": "MaxWaitTimeExceeded"}
 
 
@@ -40,6 +50,8 @@ class TrainingRun:
         self._group: int | None = None
         self._created, self._trained = time.monotonic(), 0.0
         self._mirror: Mirror | None = None
+        self._log = self._new_log()
+        self._next_look_at_disk = 0.0
 
     def run(self) -> None:
         """Take the job to its end."""
@@ -47,10 +59,13 @@ class TrainingRun:
             if not self._faults.take_capacity():
                 self.record.fail(NO_CAPACITY, 0)
                 return
+            if ending := self._wait_for_capacity(self._faults.take_delay()):
+                self.record.end(ending, 0, None)
+                return
             while (ending := self._attempt()) == INTERRUPTED:
                 self.record.move("Restarting")
             self._end(ending)
-        except (ClientError, ChannelEmptyError) as error:
+        except (ClientError, ChannelEmptyError, KeyOutsideError) as error:
             self.record.fail(f"ClientError: Data download or upload failed: {error}", self._trained)
         except Exception as error:
             logger.exception("The training job %s failed inside the stand-in", self.record.name)
@@ -68,6 +83,18 @@ class TrainingRun:
         if process is not None and process.poll() is not None:
             self._group = None  # its number may come again
 
+    def _wait_for_capacity(self, seconds: float) -> str:
+        """Wait for an instance; return one of STOPPED_BY_SERVICE when the job ended before there was one."""
+        end = time.monotonic() + seconds
+        if seconds:
+            self.record.move("Starting", message=MESSAGES["NoCapacity"])
+        while time.monotonic() < end:
+            if self.stop_asked.wait(POLL_SECONDS):
+                return STOPPED_BY_SERVICE["stop"]
+            if self._waited_too_long():
+                return STOPPED_BY_SERVICE["wait"]
+        return ""
+
     def _attempt(self) -> str:
         """Run the entrypoint once; return INTERRUPTED, one of STOPPED_BY_SERVICE, or "" when it ended by itself."""
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -76,6 +103,7 @@ class TrainingRun:
         for channel in self._request.get("InputDataConfig", ()):
             download_channel(self._s3, channel, self._folder / "input/data")
         self._restore_checkpoints()
+        self._log = self._new_log()
         self.record.move("Training")
         started = time.monotonic()
         try:
@@ -88,6 +116,10 @@ class TrainingRun:
             self.record.move("Interrupted")
         return ending
 
+    def _new_log(self) -> JobLog:
+        definitions = self._request["AlgorithmSpecification"].get("MetricDefinitions", ())
+        return JobLog(self._folder / "log.txt", definitions)
+
     def _restore_checkpoints(self) -> None:
         if place := self._request.get("CheckpointConfig"):
             self._mirror = Mirror(self._s3, self._folder / "checkpoints", place["S3Uri"])
@@ -98,11 +130,11 @@ class TrainingRun:
         command = [*specification["ContainerEntrypoint"], *specification.get("ContainerArguments", ())]
         kib = str(round(self._settings.training_memory_gb * 2**20))
         bounded = ["/bin/bash", "-c", 'ulimit -v "$0" && exec "$@"', kib, *command]
-        with self._log.open("wb") as log:
+        with self._log.path.open("wb") as log:
             self._process = subprocess.Popen(
                 bounded,
                 cwd=self._folder / "code",
-                env=environment(self._folder, self._request, self.record.job.arn),
+                env=environment(self._folder, self._request, self.record.job.arn, self._settings.training_packages),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -132,26 +164,35 @@ class TrainingRun:
             return STOPPED_BY_SERVICE["stop"]
         if self._trained + now - started > limits.get("MaxRuntimeInSeconds", 86400):
             return STOPPED_BY_SERVICE["runtime"]
-        if now - self._created > limits.get("MaxWaitTimeInSeconds", float("inf")):
+        if self._waited_too_long():
             return STOPPED_BY_SERVICE["wait"]
+        if self._disk_is_full():
+            return DISK_FULL
         return INTERRUPTED if self._faults.take_interruption(self.record.name) else ""
+
+    def _waited_too_long(self) -> bool:
+        longest: float = self._request["StoppingCondition"].get("MaxWaitTimeInSeconds", float("inf"))
+        return time.monotonic() - self._created > longest
+
+    def _disk_is_full(self) -> bool:
+        if time.monotonic() < self._next_look_at_disk:
+            return False
+        self._next_look_at_disk = time.monotonic() + LOOK_AT_DISK_SECONDS
+        return bytes_below(self._folder) > self._settings.training_disk_gb * 1e9
 
     def _look(self) -> None:
         if self._mirror is not None:
             self._mirror.copy_changes()
-        self.record.measure(self._tail())
-
-    @property
-    def _log(self) -> Path:
-        return self._folder / "log.txt"
-
-    def _tail(self) -> str:
-        with self._log.open("rb") as log:
-            log.seek(max(0, self._log.stat().st_size - LOG_BYTES))
-            return log.read().decode("utf-8", "replace")
+        self._log.read_on()
+        if self._log.metrics:
+            self.record.measure(self._log.metrics)
 
     def _end(self, ending: str) -> None:
         code = self._process.returncode if self._process is not None else 1
+        if ending == DISK_FULL:
+            found = f"the files of the job fill more than {self._settings.training_disk_gb:g} GB"
+            self.record.fail(f"ClientError: Please use an instance type with more storage: {found}", self._trained)
+            return
         if code and not ending:
             self.record.fail(f"AlgorithmError: {self._failure()}, exit code: {code}", self._trained)
             return
@@ -165,6 +206,9 @@ class TrainingRun:
     def _failure(self) -> str:
         """Return what the script says of its failure, else the end of its log."""
         said = self._folder / "output/failure"
-        log = self._tail().strip()
-        logger.warning("The training job %s failed:\n%s", self.record.name, log[-2000:])
-        return said.read_text("utf-8", "replace")[:900] if said.is_file() else log[-500:]
+        log = self._log.end(LOG_CHARACTERS)
+        logger.warning("The training job %s failed:\n%s", self.record.name, log)
+        if not said.is_file():
+            return log
+        with said.open("rb") as file:
+            return file.read(FAILURE_BYTES).decode("utf-8", "replace")

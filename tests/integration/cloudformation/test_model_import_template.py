@@ -40,7 +40,7 @@ def test_an_output_for_airflow_names_the_variable_that_it_fills() -> None:
     named = [text for text in described if text.startswith("Airflow Variable ")]
     variables = {text.removeprefix("Airflow Variable model_import_") for text in named}
     assert len(variables) == len(named)
-    assert variables <= {*AccountConfig.model_fields, "event_queue_url"}
+    assert variables <= {*AccountConfig.model_fields, "event_queue_url", "training_role_arn"}
 
 
 def test_a_stack_without_parameters_gives_a_bucket_and_a_role_that_the_configuration_accepts(aws: Aws) -> None:
@@ -196,8 +196,9 @@ def test_fine_tunes_and_completed_training_jobs_reach_the_queue_and_nothing_else
 def test_the_runners_policies_fit_into_what_iam_takes_and_are_given_to_whom_the_stack_names(aws: Aws) -> None:
     aws.client("iam").create_user(UserName="runs-airflow")
     buckets = ",".join(f"a-bucket-of-somebody-{number}" for number in range(10))
-    outputs = aws.deploy(TEMPLATE, KmsKeyArn=KEY_ARN, RunnerUserName="runs-airflow", SourceBuckets=buckets)
-    arns = {outputs["RunnerPolicyArn"], outputs["PreflightPolicyArn"]}
+    parameters = {"KmsKeyArn": KEY_ARN, "SourceBuckets": buckets, "FineTuning": "true"}
+    outputs = aws.deploy(TEMPLATE, RunnerUserName="runs-airflow", **parameters)
+    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training")}
     for arn in arns:
         text = re.sub(r"\s", "", str(aws.policy_statements(arn)))
         assert len(text) < MOST_CHARACTERS

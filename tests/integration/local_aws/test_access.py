@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from tests.integration.local_aws.conftest import ONCE
 from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
+from tests.support.training_jobs import request
 
 Client = Any
 ACCOUNT = "123456789012"
@@ -148,6 +149,24 @@ def test_an_import_needs_the_right_to_pass_its_role(user: User) -> None:
     passing = allow("iam:PassRole", role, StringEquals={"iam:PassedToService": "bedrock.amazonaws.com"})
     user.may(allow("bedrock:CreateModelImportJob"), passing)
     with pytest.raises(ClientError, match="role ARN is invalid"):
+        create(**arguments)
+
+
+def test_a_training_job_needs_the_right_to_pass_its_role_to_sagemaker_and_to_tag_it(user: User) -> None:
+    role, job = f"arn:aws:iam::{ACCOUNT}:role/training", f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:training-job/team-1"
+    arguments = request("team-1", role, "s3://bucket/job", Tags=[{"Key": "model_name", "Value": "team"}])
+    starting = allow("sagemaker:CreateTrainingJob", job, Null={"aws:RequestTag/model_name": "false"})
+    passing = allow("iam:PassRole", role, StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"})
+    tagging = allow("sagemaker:AddTags", job, StringEquals={"sagemaker:TaggingAction": "CreateTrainingJob"})
+    create = user.may(starting, tagging).client("sagemaker").create_training_job
+    assert f"iam:PassRole on resource: {role}" in denied(create, **arguments)["Message"]
+    user.may(starting, tagging, allow("iam:PassRole", role, StringEquals={"iam:PassedToService": "bedrock"}))
+    assert f"iam:PassRole on resource: {role}" in denied(create, **arguments)["Message"]
+    user.may(starting, passing)
+    assert f"sagemaker:AddTags on resource: {job}" in denied(create, **arguments)["Message"]
+    user.may(starting, passing, tagging)
+    assert "sagemaker:CreateTrainingJob" in denied(create, **arguments | {"Tags": []})["Message"]
+    with pytest.raises(ClientError, match="Could not assume role"):
         create(**arguments)
 
 

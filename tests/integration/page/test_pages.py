@@ -102,7 +102,7 @@ def test_what_another_endpoint_than_awss_answers_is_not_linked_to_awss_console(v
 
 
 def test_what_aws_answers_is_linked_to_its_console(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bedrock_import.links._AWS_DOMAINS", ("127.0.0.1",))
+    monkeypatch.setattr("aws_waits.links._AWS_DOMAINS", ("127.0.0.1",))
     text = visit("models/capitals/standing").text
     assert "https://console.aws.amazon.com/bedrock/home?region=us-east-1#/import-models" in text
 

@@ -66,7 +66,7 @@ def test_a_link_to_airflow_leaves_the_frame(site: Site, open_page: Callable[...,
 def test_a_link_to_a_console_opens_a_tab_of_its_own(
     site: Site, open_page: Callable[..., Page], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bedrock_import.links._AWS_DOMAINS", ("127.0.0.1",))  # as if the stand-in were AWS
+    monkeypatch.setattr("aws_waits.links._AWS_DOMAINS", ("127.0.0.1",))  # as if the stand-in were AWS
     page = open_page()
     page.goto(f"{site.url}/plugin/model-imports/model-imports/models/model-00")
     frame = page.frame_locator("iframe[title='Imported models']")

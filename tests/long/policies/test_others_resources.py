@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.long.policies.runner import Runner
 
+from tests.support.runner import Runner
 from tests.support.stacks import ACCOUNT, REGION
 
 pytestmark = pytest.mark.timeout(300)
@@ -126,3 +126,18 @@ def test_no_version_is_added_for_other_models_or_to_other_groups(
 
 def test_no_group_is_made_outside_the_names_of_the_stack(runner: Runner) -> None:
     assert denied(runner.client("sagemaker").create_model_package_group, ModelPackageGroupName="credit-scores")
+
+
+def test_a_training_job_of_others_is_not_stopped(runner: Runner) -> None:
+    for name, tags in (("credit-risk-1", OWN_TAGS), ("team-ponds-1", {"team": "others"}), ("team-ponds-2", {})):
+        listing = [{"Key": key, "Value": value} for key, value in tags.items()]
+        runner.aws.client("sagemaker").create_training_job(**runner.job(name, Tags=listing))
+        assert denied(runner.client("sagemaker").stop_training_job, TrainingJobName=name)
+
+
+def test_no_training_job_is_started_for_other_models_without_tags_or_with_another_role(runner: Runner) -> None:
+    create = runner.client("sagemaker").create_training_job
+    assert denied(create, **runner.job("credit-risk-2"))
+    assert denied(create, **runner.job("team-ponds-3", Tags=[{"Key": "model_name", "Value": "team-ponds"}]))
+    assert denied(create, **runner.job("team-ponds-3") | {"RoleArn": runner.outputs["ImportRoleArn"]})
+    assert not denied(create, **runner.job("team-ponds-3"))

@@ -27,7 +27,7 @@ from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
 from include.publishing.pointer import delete_pointer
 from include.steps.publish import PublishedModel, publish_champion
 from tests.support.local_aws_process import OWN_HEADERS
-from tests.support.runner import CONNECTION, Runner, actions_of, without
+from tests.support.runner import CONNECTION, SOURCES, TRAINING_ROLE, Runner, actions_of, without
 from tests.support.stacks import IMPORT, Statement, document
 
 pytestmark = pytest.mark.timeout(900)
@@ -45,16 +45,31 @@ def template_permissions(*names: str) -> list[tuple[str, str]]:
 
 #: What a role needs instead of a user is tested by itself.
 PERMISSIONS = [
-    each for each in template_permissions("RunnerPolicy", "PreflightPolicy") if each[0] != "LookAtItsOwnRole"
+    each
+    for each in template_permissions("RunnerPolicy", "TrainingPolicy", "PreflightPolicy")
+    if each[0] != "LookAtItsOwnRole"
 ]
 #: Without the right to ask these, preflight goes by what it knows: IAM's own word, the service's default quota.
 ASKED_ON_THE_SIDE = {"s3:GetBucketPolicy", "kms:GetKeyPolicy", "servicequotas:GetServiceQuota"}
-#: What a model's file asks for; a run of the form needs none of it.
-OF_A_MODELS_FILE = ("HearOfFineTunes", "PointApplicationsToTheChampion", "SendEventsOfNewChampions")
+#: What a model's file or a fine-tune asks for; an import by the form needs none of it.
+OF_OTHER_TASKS = {
+    "HearOfFineTunes",
+    "PointApplicationsToTheChampion",
+    "SendEventsOfNewChampions",
+    "LookAtTheTrainingRole",
+    *(sid for sid, _ in template_permissions("TrainingPolicy")),
+}
 NAMED_BY_PREFLIGHT = [
-    (sid, action) for sid, action in PERMISSIONS if sid not in OF_A_MODELS_FILE and action not in ASKED_ON_THE_SIDE
+    (sid, action) for sid, action in PERMISSIONS if sid not in OF_OTHER_TASKS and action not in ASKED_ON_THE_SIDE
 ]
 ROLE_PERMISSIONS = template_permissions("ReadCheckpoints", "DecryptCheckpoints")
+#: The stand-in pulls no image, writes no logs and metrics, and puts small adapters in one piece.
+NOT_ON_THE_STAND_IN = {"PullTheImage", "LogInToTheImagesRegistry", "WriteLogs", "PutLosses"}
+TRAINING_ROLE_PERMISSIONS = [
+    (sid, action)
+    for sid, action in template_permissions("TrainAdapters", "UseTheKeyInTraining")
+    if sid not in NOT_ON_THE_STAND_IN and action != "s3:AbortMultipartUpload"
+]
 
 
 def all_statements(runner: Runner) -> list[Statement]:
@@ -76,6 +91,8 @@ def decisions(runner: Runner) -> list[Decision]:
     point_applications(runner)
     take_up_a_running_import(runner)
     take_up_a_broken_upload(runner)
+    assert runner.fine_tune()["hand_over"]["artifact"].startswith("sagemaker:training-job/team-lakes-ft-")
+    stop_a_training(runner, "team-lakes-1")
     asyncio.run(hear_of_fine_tunes(runner))
     return runner.aws.decisions(runner.arn)
 
@@ -117,6 +134,14 @@ def take_up_a_broken_upload(runner: Runner) -> None:
     abort(destination, left.name, left.upload_id)
 
 
+def stop_a_training(runner: Runner, name: str) -> None:
+    """Do what a fine-tune does whose task is killed, if its model's file says so."""
+    sagemaker = runner.client("sagemaker")
+    sagemaker.create_training_job(**runner.job(name, "import time; time.sleep(600)"))
+    sagemaker.stop_training_job(TrainingJobName=name)
+    assert runner.trained(name)["TrainingJobStatus"] == "Stopped"
+
+
 async def hear_of_fine_tunes(runner: Runner) -> None:
     """Read the queue: a message that is none goes aside, what landed is deleted."""
     url = runner.outputs["EventQueueUrl"]
@@ -147,10 +172,10 @@ def test_preflight_names_what_is_missing_and_says_what_to_do(
     trained = {"base": "sagemaker:model/base", "adapter": "sagemaker:training-job/early"}
     runner.restrict(sid, action)
     with caplog.at_level(logging.WARNING):
-        told = runner.preflight(**(trained if sid == "ReadTrainingResults" else {})) + caplog.text
-    lines = [line for line in told.splitlines() if action in line]
-    assert lines, told
-    assert any(remedy in line for line in lines for remedy in ("Add to its policies", "Grant "))
+        told = "\n\n".join([runner.preflight(**(trained if sid == "ReadTrainingResults" else {})), caplog.text])
+    findings = [text for text in told.split("\n\n") if action in text]
+    assert findings, told
+    assert any(remedy in text for text in findings for remedy in ("Add to its policies", "Grant "))
 
 
 def test_a_queue_that_may_not_be_read_is_told_with_the_action(
@@ -192,3 +217,32 @@ def test_an_import_fails_without_what_its_role_needs(
 def test_an_import_with_the_roles_policies_completes(runner: Runner, decisions: list[Decision]) -> None:
     runner.restrict_role()
     assert runner.import_as_admin() == ""
+
+
+TRAINS = """
+import os, pathlib
+root = pathlib.Path(os.environ["ML_ROOT"])
+assert (root / "input/data/base").iterdir()
+(root / "model/adapter.txt").write_text("trained")
+"""
+
+
+def train_with_the_role(runner: Runner, name: str) -> str:
+    """Train on a base in another bucket; the job's FailureReason, or nothing."""
+    place = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{SOURCES}/base"}
+    job = runner.job(name, TRAINS)
+    job["InputDataConfig"].append({"ChannelName": "base", "DataSource": {"S3DataSource": place}})
+    runner.aws.client("sagemaker").create_training_job(**job)
+    return str(runner.trained(name).get("FailureReason", ""))
+
+
+@pytest.mark.parametrize(("sid", "action"), TRAINING_ROLE_PERMISSIONS)
+def test_a_training_job_fails_without_what_its_role_needs(sid: str, action: str, runner: Runner) -> None:
+    runner.restrict_role(sid, action, TRAINING_ROLE)
+    reason = train_with_the_role(runner, f"team-lakes-{sid}-{action.replace(':', '-')}")
+    runner.restrict_role(role=TRAINING_ROLE)
+    assert action in reason
+
+
+def test_a_training_job_with_the_roles_policies_completes(runner: Runner) -> None:
+    assert train_with_the_role(runner, "team-lakes-2") == ""

@@ -29,7 +29,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bedrock_import.aws_errors import AWS_ERRORS, TRANSIENT_CODES, is_transient
+from aws_waits.aws_errors import AWS_ERRORS, TRANSIENT_CODES, is_transient
 from include.aws.transient import is_worth_repeating, transient_cause, transient_fault
 from include.errors import ModelImportError
 from tests.support.raw_server import listening

@@ -44,6 +44,7 @@ def test_what_is_not_given_has_a_default() -> None:
         ({"account": {"role_arn": "role/x"}}, "account.role_arn"),
         ({"schedule": 5}, "schedule"),
         ({"schedule": {"cron": "@daily", "asset": "x"}}, "schedule"),
+        ({"schedule": {"fine_tune": False}}, "schedule.fine_tune"),
         ({"schedule": {"events": {}}}, "schedule.events"),
         ({"schedule": {"events": {"s3": "bucket/prefix"}}}, "schedule.events.s3"),
         ({"schedule": {"events": {"training_jobs": "x-*", "replaces": "both"}}}, "schedule.events.replaces"),
@@ -61,12 +62,14 @@ def test_a_wrong_field_is_named_with_its_file(change: dict[str, object], field: 
     [
         ("0 3 * * *", "cron"),
         ({"asset": "training-data"}, "asset"),
+        ({"fine_tune": True}, "fine_tune"),
         ({"events": {"s3": "s3://bucket/fine-tunes"}}, "events"),
         ({"events": {"training_jobs": "capitals-*", "replaces": "base"}}, "events"),
     ],
 )
-def test_a_schedule_is_a_cron_expression_an_asset_or_events(schedule: object, kind: str) -> None:
-    config = parse_model_config({**MODEL, "schedule": schedule}, "a test")
+def test_a_schedule_is_a_cron_expression_an_asset_events_or_the_models_fine_tunes(schedule: object, kind: str) -> None:
+    training = {"data": "data.jsonl", "format": "messages"}
+    config = parse_model_config({**MODEL, "schedule": schedule, "training": training}, "a test")
     assert config.schedule
     assert config.schedule.model_fields_set == {kind}
     assert ModelConfig.model_validate(config.model_dump(mode="json")) == config  # as a run's plan goes through XCom
@@ -110,6 +113,8 @@ def test_no_prefix_is_inside_the_folder_of_an_import(prefix: str) -> None:
         ("account.bucket", "no field that a run can change"),
         ("model_name", "no field that a run can change"),
         ("schedule.cron", "no field that a run can change"),
+        ("training.schedule.cron", "no field that a run can change"),
+        ("training.epoch", "'training.epochs' is"),
         ("retention", "no field that a run can change"),
         ("run_may_change", "no field that a run can change"),
     ],

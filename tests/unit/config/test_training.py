@@ -6,13 +6,13 @@ import pytest
 
 from include.config.errors import ModelFileInvalidError
 from include.config.model import changeable_fields, parse_model_config
-from include.config.training import TrainingConfig
+from include.config.schedule import TrainingSchedule
 
 MODEL: dict[str, Any] = {"model_name": "capitals", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 LEAST = {"data": "s3://bucket/orca.parquet", "format": "openorca"}
 
 
-def parsed(**training: Any) -> TrainingConfig | None:
+def parsed(**training: Any) -> Any:
     return parse_model_config({**MODEL, "training": {**LEAST, **training}}, "capitals.yaml").training
 
 
@@ -81,7 +81,20 @@ def test_a_wrong_field_is_named_once_with_its_file(training: dict[str, Any], fou
     assert "capitals.yaml" in str(refused.value)
 
 
-def test_a_run_of_the_import_changes_nothing_of_the_training() -> None:
-    assert not [path for path in changeable_fields() if path.startswith("training")]
-    with pytest.raises(ModelFileInvalidError, match="no field that a run can change"):
-        parse_model_config({**MODEL, "run_may_change": ["training.epochs"]}, "a test")
+def test_a_file_may_open_fields_of_the_training_to_runs_but_not_when_it_starts() -> None:
+    opened = {path for path in changeable_fields() if path.startswith("training.")}
+    assert {"training.epochs", "training.lora.r", "training.job.instance_type"} <= opened
+    assert not {path for path in opened if "schedule" in path} | opened & {"training.lora", "training.job"}
+
+
+def test_a_training_starts_by_the_clock_or_by_new_data_but_not_by_both() -> None:
+    assert parsed(schedule="0 3 * * *").schedule == TrainingSchedule(cron="0 3 * * *")
+    assert parsed(schedule={"asset": "s3://bucket/data"}).schedule == TrainingSchedule(asset="s3://bucket/data")
+    for wrong in ({}, {"cron": "@daily", "asset": "x"}, {"events": {}}):
+        with pytest.raises(ModelFileInvalidError, match=r"training\.schedule"):
+            parsed(schedule=wrong)
+
+
+def test_an_import_that_waits_for_fine_tunes_needs_a_training() -> None:
+    with pytest.raises(ModelFileInvalidError, match="fine_tune needs the section training"):
+        parse_model_config({**MODEL, "schedule": {"fine_tune": True}}, "capitals.yaml")

@@ -8,12 +8,16 @@ from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 from airflow.sdk import DAG, task
 from airflow.serialization.serialized_objects import DagSerialization
 
+from aws_waits import links as shared_links
+from aws_waits.links import S3PrefixLink, persist_in_console
 from bedrock_import import links
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from sagemaker_training import links as training_links
 from tests.support.task_run import FakeTaskInstance
 
 US = {"region_name": "us-west-2", "aws_partition": "aws"}
+LOG_STREAMS = "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Dcapitals-ft-1"
 LINKS = [
     (
         links.BedrockModelImportJobLink,
@@ -22,12 +26,12 @@ LINKS = [
     ),
     (links.BedrockImportedModelLink, US, "https://console.aws.amazon.com/bedrock/home?region=us-west-2#/import-models"),
     (
-        links.S3PrefixLink,
+        S3PrefixLink,
         US | {"s3_uri": "s3://models/a b/f1/checkpoint"},
         "https://console.aws.amazon.com/s3/buckets/models?region=us-west-2&prefix=a%20b%2Ff1%2Fcheckpoint%2F",
     ),
     (
-        links.S3PrefixLink,
+        S3PrefixLink,
         US | {"s3_uri": "s3://models"},
         "https://console.aws.amazon.com/s3/buckets/models?region=us-west-2&prefix=",
     ),
@@ -35,6 +39,21 @@ LINKS = [
         links.SageMakerModelRegistryLink,
         US,
         "https://console.aws.amazon.com/sagemaker/home?region=us-west-2#/studio",
+    ),
+    (
+        training_links.SageMakerTrainingJobLink,
+        US | {"job_name": "capitals-ft-1"},
+        "https://console.aws.amazon.com/sagemaker/home?region=us-west-2#/jobs/capitals-ft-1",
+    ),
+    (
+        training_links.SageMakerTrainingLogsLink,
+        US | {"job_name": "capitals-ft-1"},
+        f"https://console.aws.amazon.com/cloudwatch/home?region=us-west-2#logsV2:log-groups/log-group/{LOG_STREAMS}",
+    ),
+    (
+        training_links.SageMakerTrainingHelpLink,
+        US | {"see": "https://docs.aws.amazon.com/y"},
+        "https://docs.aws.amazon.com/y",
     ),
     (links.BedrockImportHelpLink, US | {"see": "https://docs.aws.amazon.com/x"}, "https://docs.aws.amazon.com/x"),
 ]
@@ -54,8 +73,10 @@ def test_what_a_task_stores_becomes_the_address(
 
 
 def test_every_link_of_the_package_is_tested_here() -> None:
-    own = {value for value in vars(links).values() if isinstance(value, type) and issubclass(value, BaseAwsLink)}
-    assert own - {BaseAwsLink} == {link for link, *_ in LINKS}
+    modules = (links, training_links, shared_links)
+    found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
+    own = {link for link in found if issubclass(link, BaseAwsLink)}
+    assert own - {BaseAwsLink, shared_links.HelpLink} == {link for link, *_ in LINKS}
 
 
 def test_no_two_links_of_a_task_share_a_name_or_a_key() -> None:
@@ -95,7 +116,7 @@ def test_links_reach_the_ui_without_an_airflow_plugin_that_registers_them() -> N
     with DAG("with_links", schedule=None) as dag:
         BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier="j")
         upload = task(task_id="upload")(lambda: None)()
-        upload.operator.operator_extra_links = (links.S3PrefixLink(),)
+        upload.operator.operator_extra_links = (S3PrefixLink(),)
     read_back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
     found = {item.task_id: {link.name: link.xcom_key for link in item.operator_extra_links} for item in read_back.tasks}
     assert found == {
@@ -124,7 +145,7 @@ def test_a_task_links_to_the_console_unless_its_connection_leads_elsewhere(
     monkeypatch.setenv("AIRFLOW_CONN_AWS_LINKED", json.dumps({"conn_type": "aws", "extra": extra}))
     sensor = BedrockModelImportJobCompletedSensor(task_id="wait", job_identifier="j", aws_conn_id="aws_linked")
     task_instance, arn = FakeTaskInstance(), "arn:aws:bedrock:us-west-2:123456789012:model-import-job/abcdefghijkl"
-    links.persist_in_console(links.BedrockModelImportJobLink, {"ti": task_instance}, sensor, sensor.hook)
+    persist_in_console(links.BedrockModelImportJobLink, {"ti": task_instance}, sensor, sensor.hook)
     assert bool(task_instance.xcoms) is linked
     assert bool(links.console_url_for(arn, sensor.hook)) is linked
     assert bool(sensor._error({"status": "failed", "job": {"job_arn": arn}}).console_url) is linked

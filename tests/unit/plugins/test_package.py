@@ -13,6 +13,7 @@ import pytest
 from airflow._shared.module_loading import find_path_from_directory
 from airflow.sdk.exceptions import AirflowException
 
+from aws_waits.exceptions import AwsWaitError
 from bedrock_import import exceptions
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
@@ -36,7 +37,8 @@ ARGUMENTS: dict[Any, dict[str, Any]] = {
 
 def test_airflow_loads_no_module_of_the_package_under_its_bare_name() -> None:
     found = [Path(path) for path in find_path_from_directory(str(PLUGINS), ".airflowignore", "glob")]
-    assert [path for path in found if path.suffix == ".py" and path.parent.name == "bedrock_import"] == []
+    packages = {"aws_waits", "bedrock_import", "sagemaker_training"}
+    assert [path for path in found if path.suffix == ".py" and path.parent.name in packages] == []
 
 
 @pytest.mark.parametrize("operator", ARGUMENTS)
@@ -70,12 +72,13 @@ def test_an_error_survives_pickling_and_says_all_it_knows(error: type[exceptions
 
 def test_each_error_derives_from_the_one_base_and_from_airflows() -> None:
     assert all(issubclass(error, exceptions.BedrockModelImportError) for error in ERRORS)
-    assert issubclass(exceptions.BedrockModelImportError, AirflowException)
+    assert issubclass(exceptions.BedrockModelImportError, AwsWaitError)
+    assert issubclass(AwsWaitError, AirflowException)
     assert len(ERRORS) == 10
 
 
 def test_every_public_class_and_function_says_what_it_is() -> None:
-    modules = [sys.modules[name] for name in sys.modules if name.startswith("bedrock_import.")]
+    modules = [sys.modules[name] for name in sys.modules if name.startswith(("aws_waits.", "bedrock_import."))]
     for module in modules:
         for name, value in vars(module).items():
             if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_"):

@@ -132,7 +132,7 @@ def test_failed_polls_in_a_row_are_made_ever_more_rarely(bedrock: FakeBedrock, m
     async def no_sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(triggers.asyncio, "sleep", no_sleep)
+    monkeypatch.setattr("aws_waits.triggers.asyncio.sleep", no_sleep)
     bedrock.add_job("capitals-1", "Completed")
     bedrock.faults["get_model_import_job"] = [aws_error("ThrottlingException")] * 6
     asyncio.run(first_event(job_trigger(3600, waiter_delay=10)))
@@ -146,7 +146,7 @@ def test_an_answer_brings_the_usual_pause_back(bedrock: FakeBedrock, monkeypatch
     async def no_sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(triggers.asyncio, "sleep", no_sleep)
+    monkeypatch.setattr("aws_waits.triggers.asyncio.sleep", no_sleep)
     bedrock.add_job("capitals-1", "InProgress")
     bedrock.upcoming_states = ["InProgress", "InProgress", "InProgress", "Completed"]
     bedrock.faults["get_model_import_job"] = [aws_error("ThrottlingException")] * 2

@@ -7,6 +7,7 @@ import pytest
 
 from include.reporting.content import MOST_ANSWERS
 from include.reporting.page import TEMPLATES, render
+from include.reporting.training_content import Losses, SplitSide, TrainingContent
 from tests.support.pages import answers, content, regressed_page
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
@@ -74,6 +75,14 @@ def test_what_a_model_or_a_data_set_says_is_never_markup() -> None:
             model_name=ATTACK,
             description=ATTACK,
             provenance=((ATTACK, f"https://{ATTACK}"),),
+            training=TrainingContent(
+                ATTACK,
+                losses=(Losses(1, 2.0),),
+                facts=((ATTACK, ATTACK),),
+                sides=(SplitSide(ATTACK, 1, 1, 1),),
+                counts=((ATTACK, 1),),
+                sample=((ATTACK, True), (ATTACK, False)),
+            ),
         )
     )
     assert "<script" not in page

@@ -14,6 +14,7 @@ import requests
 
 from tests.integration.local_aws.conftest import ONCE
 from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
+from tests.support.training_jobs import request
 
 ACCOUNT = "123456789012"
 INSTANCE = "ml.g5.xlarge"
@@ -57,24 +58,12 @@ class Training:
         """Create a job that runs a program, and return its name."""
         name = name or f"job-{uuid.uuid4().hex[:12]}"
         self.s3.put_object(Bucket=self.bucket, Key=f"{name}/code/job.py", Body=program.encode())
-        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{self.bucket}/{name}/code"}
-        request: dict[str, Any] = {
-            "TrainingJobName": name,
-            "AlgorithmSpecification": {
-                "TrainingImage": "image",
-                "TrainingInputMode": "File",
-                "ContainerEntrypoint": ["/bin/bash", "-c"],
-                "ContainerArguments": ['exec python "${ML_ROOT:-/opt/ml}/input/data/code/job.py"'],
-                "MetricDefinitions": [{"Name": "train:loss", "Regex": "loss=([0-9.]+)"}],
-            },
-            "RoleArn": self.role_arn,
-            "InputDataConfig": [{"ChannelName": "code", "DataSource": {"S3DataSource": source}}],
-            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/output/"},
-            "CheckpointConfig": {"S3Uri": f"s3://{self.bucket}/checkpoints/{name}"},
-            "ResourceConfig": {"InstanceType": INSTANCE, "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        place = f"s3://{self.bucket}"
+        own = {
+            "OutputDataConfig": {"S3OutputPath": f"{place}/output/"},
+            "CheckpointConfig": {"S3Uri": f"{place}/checkpoints/{name}"},
         }
-        self.sagemaker.create_training_job(**request | changes)
+        self.sagemaker.create_training_job(**request(name, self.role_arn, f"{place}/{name}", INSTANCE, **own | changes))
         return name
 
     def wait(self, name: str, secondary: str = "") -> dict[str, Any]:
@@ -98,6 +87,25 @@ class Training:
     def text(self, key: str) -> str:
         return str(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode())
 
+    def watch(self) -> str:
+        """Send what SageMaker tells EventBridge to a queue from now on; return its URL."""
+        events, sqs = self.client("events"), self.client("sqs")
+        queue: str = sqs.create_queue(QueueName=self.bucket)["QueueUrl"]
+        events.put_rule(Name=self.bucket, EventPattern=json.dumps({"source": ["aws.sagemaker"]}))
+        target = {"Id": "queue", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{self.bucket}"}
+        events.put_targets(Rule=self.bucket, Targets=[target])
+        return queue
+
+    def told(self, queue: str, name: str) -> list[dict[str, Any]]:
+        """The details of the events about a job that reached the queue, in order."""
+        self.client("events").remove_targets(Rule=self.bucket, Ids=["queue"])
+        events = []
+        while messages := self.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            events += [json.loads(message["Body"]) for message in messages]
+            for message in messages:
+                self.client("sqs").delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return [event["detail"] for event in events if event["detail"]["TrainingJobName"] == name]
+
     def script(self, fault: str, **body: Any) -> None:
         url = f"{self._process.endpoint_url}/_local_aws/training/{fault}"
         requests.post(url, json=body, headers=OWN_HEADERS, timeout=30).raise_for_status()
@@ -105,7 +113,7 @@ class Training:
 
 @pytest.fixture(scope="session")
 def training_process() -> Iterator[LocalAwsProcess]:
-    with LocalAwsProcess(["--training-stop-seconds", "1"]) as process:
+    with LocalAwsProcess(["--training-stop-seconds", "1", "--training-disk-gb", "0.01"]) as process:
         yield process
 
 

@@ -69,23 +69,12 @@ def test_a_jobs_record_tells_its_states_its_times_and_its_last_losses(training: 
 
 
 def test_each_state_is_sent_to_eventbridge(training: Training) -> None:
-    events, sqs = training.client("events"), training.client("sqs")
-    queue = sqs.create_queue(QueueName=training.bucket)["QueueUrl"]
-    pattern = json.dumps({"source": ["aws.sagemaker"]})
-    events.put_rule(Name=training.bucket, EventPattern=pattern)
-    target = {"Id": "queue", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:{training.bucket}"}
-    events.put_targets(Rule=training.bucket, Targets=[target])
+    queue = training.watch()
     name = training.start(REPORTS)
-    training.wait(name)
-    events.remove_targets(Rule=training.bucket, Ids=["queue"])
-    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
-    details = [json.loads(message["Body"])["detail"] for message in messages]
-    own = [each for each in details if each["TrainingJobName"] == name]
-    assert sorted(each["SecondaryStatus"] for each in own) == sorted(
-        ["Starting", "Downloading", "Training", "Uploading", "Completed"]
-    )
-    [completed] = [each for each in own if each["TrainingJobStatus"] == "Completed"]
-    assert completed["ModelArtifacts"]["S3ModelArtifacts"].endswith("/model.tar.gz")
+    job = training.wait(name)
+    told = training.told(queue, name)
+    assert [each["SecondaryStatus"] for each in told] == [each["Status"] for each in job["SecondaryStatusTransitions"]]
+    assert [each.get("ModelArtifacts") for each in told] == [*[None] * (len(told) - 1), job["ModelArtifacts"]]
 
 
 def test_a_failed_job_has_the_reason_that_its_script_wrote(training: Training) -> None:

@@ -43,10 +43,6 @@ TRANSIENT_CLASSES = (
     TokenRetrievalError,
     ResponseParserError,  # a gateway answered in the service's place
 )
-#: The answer of an imported model that is being loaded.
-MODEL_NOT_READY = "ModelNotReadyException"
-#: CreateModelImportJob answers these while another job runs, or all model slots are taken.
-NO_SLOT_CODES = frozenset({"ServiceQuotaExceededException", "ConflictException"})
 
 
 def error_code(error: AwsError) -> str:

@@ -1,0 +1,88 @@
+"""The permissions that the role of training jobs and the caller need, as data for IAM's policy simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from include.preflight.permissions import Need
+from include.training.training_record import TRAINING
+
+SAGEMAKER_PRINCIPAL = "sagemaker.amazonaws.com"
+_PROBE = "preflight000"
+
+
+@dataclass(frozen=True)
+class TrainingTarget:
+    """The bucket, account and region of a fine-tune, for ARNs; ``prefix`` has no slashes at its ends."""
+
+    partition: str
+    region_name: str
+    account_id: str
+    bucket: str
+    prefix: str
+    model_name: str
+    role_arn: str
+
+    @property
+    def bucket_arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    @property
+    def folder(self) -> str:
+        """The key prefix of the model's fine-tunes, with a slash at its end."""
+        return "/".join(part for part in (self.prefix, self.model_name, TRAINING) if part) + "/"
+
+    def jobs(self, name: str) -> str:
+        """Return the ARN of a training job."""
+        return f"arn:{self.partition}:sagemaker:{self.region_name}:{self.account_id}:training-job/{name}"
+
+
+def needs_of_training_role(target: TrainingTarget) -> tuple[Need, ...]:
+    """Return the permissions that a training job needs in the bucket of its data and checkpoints."""
+    owned = {"aws:ResourceAccount": target.account_id}
+    folder = f"{target.bucket_arn}/{target.folder}"
+    return (
+        Need(
+            "list its data",
+            ("s3:ListBucket",),
+            target.bucket_arn,
+            context={**owned, "s3:prefix": target.folder},
+            condition={"StringEquals": owned},
+        ),
+        Need(
+            "read its data and write checkpoints and adapters",
+            ("s3:GetObject", "s3:PutObject"),
+            f"{folder}*",
+            probe=f"{folder}{_PROBE}",
+            context=owned,
+            condition={"StringEquals": owned},
+        ),
+    )
+
+
+def needs_of_training_caller(target: TrainingTarget) -> tuple[Need, ...]:
+    """Return the permissions that the run's credentials need beyond those of an import."""
+    jobs, probe = target.jobs(f"{target.model_name}-*"), target.jobs(f"{target.model_name}-ft-{_PROBE}")
+    tags = {"model_name": target.model_name, "fingerprint": _PROBE}
+    requested = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    carried = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+    passed = {"iam:PassedToService": SAGEMAKER_PRINCIPAL}
+    return (
+        Need(
+            "hand the training role to SageMaker",
+            ("iam:PassRole",),
+            target.role_arn,
+            context=passed,
+            condition={"StringEquals": passed},
+        ),
+        Need("start training jobs", ("sagemaker:CreateTrainingJob",), jobs, probe=probe, context=requested),
+        Need(
+            "tag new training jobs",
+            ("sagemaker:AddTags",),
+            jobs,
+            probe=probe,
+            context={**requested, "sagemaker:TaggingAction": "CreateTrainingJob"},
+        ),
+        Need("follow training jobs", ("sagemaker:DescribeTrainingJob",), jobs, probe=probe, context=carried),
+    )
