@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from include.aws.clients import AwsClients
 from include.aws.transient import transient_cause
-from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
 from include.config.model import ModelConfig
 from include.errors import ModelImportError
 from include.preflight.adapter_checks import check_fit
 from include.preflight.asking import Check, guarded, is_denied
 from include.preflight.findings import Finding
+from include.preflight.promotion_checks import check_margin
 from include.run.inputs import RunInputs
 
 if TYPE_CHECKING:
@@ -55,12 +55,13 @@ def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClient
     return source
 
 
-def check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clients: AwsClients) -> Check[None]:
-    """Yield what is wrong with the evaluation set and the prompt, or else a profile of what will be asked."""
+def check_evaluation(config: ModelConfig, clients: AwsClients) -> Check[None]:
+    """Yield what is wrong with the evaluation set and the prompt, or else what will be asked and what it can show."""
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
+    evaluation, account = config.evaluation, config.account
     try:
         check_template(evaluation.prompt_template)
         whole = read_evaluation_set(evaluation.dataset, evaluation, account, clients.s3)
@@ -73,6 +74,7 @@ def check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clien
         yield Finding("error", "evaluation", evaluation.dataset, error.finding, remedy)
         return
     yield from _describe(evaluation, asked, settings)
+    yield from check_margin(config, len(asked.records))
 
 
 def _describe(evaluation: EvaluationConfig, asked: Dataset, settings: PromptSettings) -> Iterator[Finding]:
@@ -101,7 +103,7 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
-    evaluation = check_evaluation(config.evaluation, config.account, clients)
+    evaluation = check_evaluation(config, clients)
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     if base is None or (config.adapter and adapter is None):
         return None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from include.config.model import ModelConfig
 from include.preflight.findings import Finding
+from include.promotion.sample_size import margin_note
 
 
 def check_promotion(config: ModelConfig) -> Iterator[Finding]:
@@ -19,3 +20,10 @@ def check_promotion(config: ModelConfig) -> Iterator[Finding]:
             "the model has no thresholds, so a person is asked while it has no champion",
             "Set evaluation.thresholds if a first version is to be promoted without a person.",
         )
+
+
+def check_margin(config: ModelConfig, records: int) -> Iterator[Finding]:
+    """Yield what so many records can show about a version, where it may be promoted without a person."""
+    if config.promotion == "auto":
+        remedy = "Nothing is to be done if a person may be asked: better and much worse versions need fewer records."
+        yield Finding("info", "promotion", config.model_name, margin_note(records, config.comparison.margin), remedy)

@@ -12,6 +12,7 @@ from include.config.evaluation import Metric
 from include.config.model import ModelConfig
 from include.evaluation.comparison import Comparison, PairedDifference
 from include.evaluation.results import Estimate, EvaluationReport
+from include.promotion.sample_size import records_note
 from include.registry.versions import ApprovalStatus, ModelVersion
 
 DEFAULT_METRIC: Metric = "f1"
@@ -217,10 +218,11 @@ def _against_newer_fine_tune(champion: ChampionMeasured | None, landed_at: datet
 def _overall(metric: str, difference: PairedDifference, number: int) -> Finding:
     seen = f"{metric} differs from champion version {number} by {_figures(difference)}"
     margin = f"the margin of {difference.margin:.3f}"
+    cannot_tell = f"{difference.records} records cannot tell whether that is worse beyond {margin}"
     effects: Mapping[str, tuple[Effect, str]] = {
         "not_worse": ("supports", f"not worse beyond {margin}"),
         "worse": ("refuses", f"worse beyond {margin}"),
-        "unclear": ("asks", f"{difference.records} records cannot tell whether that is worse beyond {margin}"),
+        "unclear": ("asks", f"{cannot_tell}; {records_note(difference)}"),
     }
     effect, meaning = effects[difference.verdict]
     return Finding(effect=effect, reason=f"{seen}: {meaning}")

@@ -71,7 +71,7 @@ class ReportContent:
     """Everything on the page. Metrics by group: scores over all records, per category, then speed and lengths.
 
     ``examples`` are answers that are right, to be shown where there are no others to show. ``model_url`` is the page
-    of all versions in Airflow.
+    of all versions in Airflow. ``sample_size`` says what so many records can show.
     """
 
     model_name: str
@@ -96,6 +96,7 @@ class ReportContent:
     provenance: tuple[tuple[str, str], ...]
     clients: tuple[ClientExample, ...] = ()
     model_url: str = ""
+    sample_size: str = ""
 
 
 def build_content(
@@ -113,8 +114,8 @@ def build_content(
         champion: the one it was compared with, if there was one that could be asked.
         comparison: of the two.
         decision: what was decided, and why.
-        facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients and
-            model_url.
+        facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients,
+            model_url and sample_size.
         base: the base model without an adapter, if it was measured on the same data; its records are not needed.
     """
     report = candidate.report

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from include.promotion.sample_size import margin_note
 from include.run.plan import ImportPlan
 from include.steps.results import DecisionResult, EvaluationResult
 
@@ -49,6 +50,9 @@ def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationRes
         yield f"| {plain(name)} | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} |"
     yield ""
     champion = f"version {decision.champion} is the champion" if decision.champion else "there is no champion"
+    if decision.champion_report_uri:
+        yield f"{plain(margin_note(evaluation.records, plan.config.comparison.margin))}."
+        yield ""
     yield f"An approval counts only while {champion}."
     approval = plan.config.approval
     yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."

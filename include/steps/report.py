@@ -9,8 +9,10 @@ from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
 from include.evaluation.profile import profile
+from include.evaluation.results import EvaluationReport
 from include.evaluation.storage import read_report
 from include.promotion.decision import compared_metrics
+from include.promotion.sample_size import margin_note
 from include.registry.sagemaker import metadata_value
 from include.registry.search import newest_versions
 from include.reporting.clients import client_examples
@@ -91,11 +93,17 @@ def report_content(
         "answer": answered.reason if answered else "",
         "compared": compared_metrics(plan.config)[0],
         "costs": tuple(filter(None, (registered.cost, candidate.report.cost_summary))),
+        "sample_size": _sample_size(plan, candidate.report, decision),
         "clients": client_examples(registered.imported_model_arn, registered.converse),
         "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),
         "model_url": run_url.partition("/dags/")[0] + model_path(plan.config.model_name),
     }
     return build_content(candidate, champion, comparison, decision, facts, base)
+
+
+def _sample_size(plan: ImportPlan, report: EvaluationReport, decision: DecisionResult) -> str:
+    """Return what the number of records can show, where there was a comparison."""
+    return margin_note(report.records, plan.config.comparison.margin) if decision.champion_report_uri else ""
 
 
 def _measured(name: str, uri: str, s3: Any) -> Measured:
