@@ -53,9 +53,7 @@ def means(samples: int) -> Iterator[str]:
 
 def pairs(samples: int) -> Iterator[str]:
     """Yield the rows about paired differences: coverage, and the share that is taken for not worse."""
-    yield (
-        "| scores | broken | fixed | difference | " + " | ".join(f"{number} records" for number in RECORDS) + " |"
-    )
+    yield ("| scores | broken | fixed | difference | " + " | ".join(f"{number} records" for number in RECORDS) + " |")
     yield "|---|---|---|---" + "|---" * len(RECORDS) + "|"
     for kind in KINDS:
         for broken, fixed in ((0.0, 0.0), (0.005, 0.005), (0.042, 0.0), (0.042, 0.042), (0.1, 0.1), (0.2, 0.0)):

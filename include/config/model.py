@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
@@ -12,6 +12,7 @@ from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, why_
 from include.config.parsing import nearest, parse
 from include.config.part import Part, Score, Text, field_paths
 from include.config.schedule import Schedule
+from include.config.suites import MOST_SUITES, Suite, problem_of_suites, suites_in_order, with_main_evaluation
 from include.config.training import TrainingConfig
 
 
@@ -103,6 +104,11 @@ class ModelConfig(Part):
     )
     comment: str = Field(default="", max_length=256, description="Why this run, for the registry.")
     evaluation: EvaluationConfig
+    evaluations: tuple[Suite, ...] = Field(
+        default=(),
+        max_length=MOST_SUITES,
+        description="In place of `evaluation`: several evaluations, each with a name and an effect on the promotion.",
+    )
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",
         description="auto: promoted when it reaches the thresholds and is not worse than the champion, and a person is "
@@ -121,6 +127,22 @@ class ModelConfig(Part):
         description="Fields that a run may set in addition to base, adapter, dtype, force and comment, as "
         "`promotion` or `evaluation.sample`.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _main_evaluation(cls, values: Any) -> Any:
+        return with_main_evaluation(values)
+
+    @model_validator(mode="after")
+    def _suites_agree(self) -> Self:
+        if problem := problem_of_suites(self.evaluations, self.evaluation, self.run_may_change):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        """All evaluations, the main one first: it decides, and its scores are those in the registry and on the page."""
+        return suites_in_order(self.evaluations) or (Suite.of(self.evaluation),)
 
     @field_validator("model_name")
     @classmethod
@@ -143,7 +165,7 @@ class ModelConfig(Part):
 
 def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample``."""
-    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "training"}
+    fixed = {*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "training", "evaluations"}
     sections = {path.partition(".")[0] for path in field_paths(ModelConfig) if "." in path}
     return tuple(
         path for path in field_paths(ModelConfig) if path.partition(".")[0] not in fixed and path not in sections

@@ -102,9 +102,12 @@ def compare(
     metrics: Sequence[str],
     *,
     margin: float,
+    category_margin: float,
     seed: int,
 ) -> Comparison:
     """Return how the candidate differs from the champion in ``metrics``, overall and per category.
+
+    ``margin`` is what the differences over all records are judged by, ``category_margin`` those in a category.
 
     Raises:
         DifferentRecordsError: they did not answer the same records.
@@ -117,7 +120,7 @@ def compare(
             groups.setdefault(pair[0].category, []).append(pair)
     return Comparison(
         overall=_differences(pairs, metrics, margin, seed),
-        categories={name: _differences(groups[name], metrics, margin, seed) for name in sorted(groups)},
+        categories={name: _differences(groups[name], metrics, category_margin, seed) for name in sorted(groups)},
         fixed=tuple(new.record_id for new, old in pairs if _right(new) and not _right(old)),
         broken=tuple(new.record_id for new, old in pairs if _right(old) and not _right(new)),
     )

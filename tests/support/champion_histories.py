@@ -110,10 +110,10 @@ class RunTasks:
         return EvaluationResult.of(found, place.report_uri)
 
     def measure_champion(self) -> Any:
-        return measure_champion(self.plan, self.done["evaluate"].report_uri, self.clients)
+        return measure_champion(self.plan, self.done["evaluate"], self.clients)
 
     def decide(self) -> Any:
-        return decide(self.plan, self.done["evaluate"].report_uri, self.done["measure_champion"], self.clients)
+        return decide(self.plan, self.done["evaluate"], self.done["measure_champion"], self.clients)
 
     def register(self) -> Any:
         arn = self.done["import_model"]

@@ -77,8 +77,8 @@ class Runs:
     def decided(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
         """What the tasks from evaluate_champion to decide_promotion leave in XCom, and those before them."""
         evaluation = self.evaluated(plan, right)
-        champion = measure_champion(plan, evaluation.report_uri, self.clients)
-        decision = decide(plan, evaluation.report_uri, champion, self.clients)
+        champion = measure_champion(plan, evaluation, self.clients)
+        decision = decide(plan, evaluation, champion, self.clients)
         return {
             "wait_for_import": {
                 "imported_model_arn": model_arn or self.model_arn,

@@ -131,7 +131,7 @@ def test_a_version_that_other_software_approved_in_the_group_is_passed_over_and_
     sagemaker.create_model_package_group(ModelPackageGroupName=runs.group)
     sagemaker.create_model_package(ModelPackageGroupName=runs.group, ModelApprovalStatus="Approved")
     plan = runs.plan()
-    assert measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients).champion is None
+    assert measure_champion(plan, runs.evaluated(plan, finished), runs.clients).champion is None
     assert runs.run(plan, finished)["register_version"]["promoted"]
     assert "version 1 names no imported model: it was passed over as the champion" in runs.page(plan)
 

@@ -84,7 +84,7 @@ def test_a_champion_that_answered_other_questions_is_asked_these(runs: Runs, aws
     runs.clients.s3.put_object(Bucket=BUCKET, Key=report_key, Body=other)
     aws.script("fixed-answer", text="Nairobi")
     plan = runs.plan()
-    found = measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients)
+    found = measure_champion(plan, runs.evaluated(plan, finished), runs.clients)
     aws.script("fixed-answer")
     assert "was asked the same questions" in found.summary
     assert found.report_uri.startswith(f"s3://{BUCKET}/{plan.evaluation_prefix}/")

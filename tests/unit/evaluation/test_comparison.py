@@ -97,7 +97,7 @@ def model(right: set[int]) -> list[RecordResult]:
 
 def test_a_regression_in_one_category_is_seen_there_though_the_whole_is_better() -> None:
     champion, candidate = model(set(range(70))), model(set(range(10, 100)))
-    found = compare(candidate, champion, ["f1"], margin=0.01, seed=0)
+    found = compare(candidate, champion, ["f1"], margin=0.01, category_margin=0.01, seed=0)
     assert found.overall["f1"].value == pytest.approx(0.2)
     assert found.overall["f1"].verdict == "not_worse"
     assert found.categories["Africa"]["f1"].verdict == "worse"
@@ -105,22 +105,22 @@ def test_a_regression_in_one_category_is_seen_there_though_the_whole_is_better()
 
 
 def test_answers_that_were_fixed_and_broken_are_named() -> None:
-    found = compare(model({1, 2, 50}), model({1, 3}), ["f1"], margin=0.0, seed=0)
+    found = compare(model({1, 2, 50}), model({1, 3}), ["f1"], margin=0.0, category_margin=0.0, seed=0)
     assert found.fixed == ("r2", "r50")
     assert found.broken == ("r3",)
 
 
 def test_the_order_of_the_champions_records_does_not_matter() -> None:
     champion, candidate = model({1, 3}), model({1, 2})
-    assert compare(candidate, champion[::-1], ["f1"], margin=0, seed=0) == compare(
-        candidate, champion, ["f1"], margin=0, seed=0
+    assert compare(candidate, champion[::-1], ["f1"], margin=0, category_margin=0, seed=0) == compare(
+        candidate, champion, ["f1"], margin=0, category_margin=0, seed=0
     )
 
 
 def test_models_that_answered_different_records_are_not_compared() -> None:
     with pytest.raises(DifferentRecordsError, match="2 that only one"):
-        compare(model({1})[:-1], model({1})[1:], ["f1"], margin=0, seed=0)
+        compare(model({1})[:-1], model({1})[1:], ["f1"], margin=0, category_margin=0, seed=0)
     with pytest.raises(DifferentRecordsError):
         paired_difference([1.0], [1.0, 0.0], margin=0, seed=0)
     with pytest.raises(NoScoresError):
-        compare([], [], ["f1"], margin=0, seed=0)
+        compare([], [], ["f1"], margin=0, category_margin=0, seed=0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from include.promotion.decision import Finding
+from include.promotion.findings import Finding
 from include.steps import results
 from include.steps.results import (
     Answer,
