@@ -32,6 +32,8 @@ from tests.support.plans import import_plan
 
 RUN_URL = "https://airflow.example/dags/import_m/runs/1"
 NUMBERS = itertools.count(1)
+#: The 120 answers of a run are enough for this margin: a model that answers like the champion is promoted.
+EQUAL_IS_ENOUGH = {"comparison": {"margin": 0.05}}
 
 
 def finished(_: int, __: str) -> bool:
