@@ -46,7 +46,7 @@ def evaluate_champion(**context: Any) -> dict[str, Any]:
     from include.steps.decide import measure_champion
 
     plan = plan_of(context)
-    found = measure_champion(plan, _evaluation(context["ti"]).report_uri, clients_of(plan))
+    found = measure_champion(plan, _evaluation(context["ti"]), clients_of(plan))
     log.info("%s", found.summary)
     return found.model_dump(mode="json")
 
@@ -58,7 +58,7 @@ def decide_promotion(**context: Any) -> dict[str, Any]:
 
     plan, ti = plan_of(context), context["ti"]
     champion = result_of(ti, "evaluate_champion", ChampionResult)
-    return decide(plan, _evaluation(ti).report_uri, champion, clients_of(plan)).model_dump(mode="json")
+    return decide(plan, _evaluation(ti), champion, clients_of(plan)).model_dump(mode="json")
 
 
 @task(execution_timeout=LONG)

@@ -125,15 +125,15 @@ def free_model_slot(**context: Any) -> dict[str, Any]:
 
 @task(trigger_rule="none_failed", execution_timeout=LONG)
 def evaluate_model(**context: Any) -> dict[str, Any]:
-    """Evaluate the imported model on the evaluation set."""
+    """Evaluate the imported model on the evaluation set, or on each of several."""
     from include.aws.model_use import begin_use
-    from include.steps.evaluate import measure
+    from include.steps.evaluate import measure_suites
 
     plan = plan_of(context)
     clients = clients_of(plan)
     model_arn = result_of(context["ti"], "wait_for_import", ImportResult).imported_model_arn
     begin_use(clients.bedrock, model_arn, run_name(context), datetime.now(UTC))
-    return measure(plan, model_arn, clients).model_dump(mode="json")
+    return measure_suites(plan, model_arn, clients).model_dump(mode="json")
 
 
 @task(trigger_rule="none_failed")

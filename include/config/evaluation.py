@@ -36,7 +36,7 @@ class EvaluationConfig(Part):
     sample: int | None = Field(
         default=None, ge=1, description="Ask only so many records, drawn at random; empty: ask all of them."
     )
-    seed: int = Field(default=0, ge=0, description="Seed of everything drawn: sample, examples, bootstrap intervals.")
+    seed: int = Field(default=0, ge=0, description="Seed of everything drawn: sample, examples, intervals.")
     body_format: RequestFormat = Field(
         default="OpenAICompletion",
         description="How the model is asked. `OpenAICompletion` and `BedrockCompletion` send the filled template as it "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +13,7 @@ from include.config.parsing import nearest, parse
 from include.config.part import Part, Score, Text, field_paths
 from include.config.publish import PublishConfig
 from include.config.schedule import Schedule
+from include.config.suites import MOST_SUITES, Suite, problem_of_suites, suites_in_order, with_main_evaluation
 from include.config.training import TrainingConfig
 
 
@@ -104,6 +105,11 @@ class ModelConfig(Part):
     )
     comment: str = Field(default="", max_length=256, description="Why this run, for the registry.")
     evaluation: EvaluationConfig
+    evaluations: tuple[Suite, ...] = Field(
+        default=(),
+        max_length=MOST_SUITES,
+        description="In place of `evaluation`: several evaluations, each with a name and an effect on the promotion.",
+    )
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",
         description="auto: promoted when it reaches the thresholds and is not worse than the champion, and a person is "
@@ -128,11 +134,27 @@ class ModelConfig(Part):
         "`promotion` or `evaluation.sample`.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _main_evaluation(cls, values: Any) -> Any:
+        return with_main_evaluation(values)
+
+    @model_validator(mode="after")
+    def _suites_agree(self) -> Self:
+        if problem := problem_of_suites(self.evaluations, self.evaluation, self.run_may_change):
+            raise ValueError(problem)
+        return self
+
     @model_validator(mode="after")
     def _waits_for_fine_tunes_that_can_come(self) -> Self:
         if self.schedule and self.schedule.fine_tune and self.training is None:
             raise ValueError("schedule.fine_tune needs the section training: nothing would start a run")
         return self
+
+    @property
+    def suites(self) -> tuple[Suite, ...]:
+        """All evaluations, the main one first: it decides, and its scores are those in the registry and on the page."""
+        return suites_in_order(self.evaluations) or (Suite.of(self.evaluation),)
 
     @field_validator("model_name")
     @classmethod
@@ -155,7 +177,9 @@ class ModelConfig(Part):
 
 def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample`` or ``training.lora.r``."""
-    fixed = (*RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "training.schedule")
+    fixed = (
+        *RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "evaluations", "training.schedule",
+    )  # fmt: skip
     paths = tuple(field_paths(ModelConfig))
     sections = {path.rpartition(".")[0] for path in paths}
     return tuple(

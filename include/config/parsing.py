@@ -42,6 +42,7 @@ _TYPE_WORDS = {
 #: What a field with a pattern takes, by its name.
 _PATTERN_WORDS = {
     "model_name": "lower-case letters and digits, with single hyphens between them, such as mistral-7b-v0-3",
+    "name": "lower-case letters, digits, hyphens and underscores, with a letter first",
     "prefix": "letters, digits, slashes and -!_*'().",
     "role_arn": "an IAM role's ARN, such as arn:aws:iam::123456789012:role/NAME",
     "training_role_arn": "an IAM role's ARN, such as arn:aws:iam::123456789012:role/NAME",

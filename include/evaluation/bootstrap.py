@@ -1,20 +1,18 @@
-"""Estimate by the bootstrap how much a statistic would vary on other records of the same kind.
+"""Estimate statistics of an evaluation, and by 95 % intervals how much they would vary on other records of the kind.
 
-Percentile bootstrap over records (B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13):
-records are drawn with replacement, the statistic is taken of each draw, and the interval holds the middle 95 %.
-The same values and seed give the same interval. numpy is imported when it is needed: DAG files import this package.
-
-Records that are all right, or all wrong, draw nothing else, so the bootstrap's interval would have no width. Where
-every value is 0 or 1 the interval of a proportion is taken instead (E. B. Wilson, "Probable Inference, the Law of
-Succession, and Statistical Inference", 1927).
+The mean of scores, which are between 0 and 1, has the bounds of ``bounded_mean``. Percentiles, and means of what has
+no upper limit such as tokens, have a percentile bootstrap over records (B. Efron and R. Tibshirani, "An Introduction
+to the Bootstrap", 1993, chapter 13): records are drawn with replacement, the statistic is taken of each draw, and the
+interval holds the middle 95 %. The same values and seed give the same interval. numpy is imported when it is needed:
+DAG files import this package.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from include.evaluation.bounded_mean import CONFIDENCE_PERCENT, Limits, draw_means
 from include.evaluation.errors import NoScoresError
 from include.evaluation.metrics import Statistic
 from include.evaluation.results import Estimate
@@ -26,14 +24,26 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 RESAMPLES = 2000
-#: The normal distribution's quantile of the two-sided 95 %.
-Z = 1.959964
-CONFIDENCE_PERCENT = 95
+SCORE_LIMITS = Limits(0.0, 1.0)
 _BLOCK_CELLS = 4_000_000
 
 
+def estimate_score(values: Sequence[float], seed: int) -> Estimate:
+    """Return the mean of scores between 0 and 1 with its 95 % confidence interval.
+
+    Raises:
+        NoScoresError: there is no score.
+    """
+    import numpy as np
+
+    if not values:
+        raise NoScoresError
+    low, high = draw_means(values, SCORE_LIMITS, seed).interval
+    return Estimate(value=float(np.mean(values)), low=low, high=high, records=len(values))
+
+
 def estimate(values: Sequence[float], statistic: Statistic, seed: int) -> Estimate:
-    """Return the statistic of ``values`` with its 95 % confidence interval.
+    """Return the statistic of ``values`` with its 95 % confidence interval; for scores, see ``estimate_score``.
 
     Raises:
         NoScoresError: there is no value.
@@ -44,19 +54,11 @@ def estimate(values: Sequence[float], statistic: Statistic, seed: int) -> Estima
         raise NoScoresError
     array = np.asarray(values, dtype=np.float64)
     value = float(_take(array[np.newaxis, :], statistic)[0])
-    is_proportion = statistic == "mean" and set(values) <= {0.0, 1.0}
-    low, high = wilson(value, len(values)) if is_proportion else interval(resample(array, statistic, seed))
+    low, high = _interval(_resample(array, statistic, seed))
     return Estimate(value=value, low=low, high=high, records=len(values))
 
 
-def wilson(share: float, records: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of records, from 0 to 1."""
-    spread = Z * math.sqrt(share * (1 - share) / records + Z**2 / (4 * records**2))
-    centre, scale = share + Z**2 / (2 * records), 1 + Z**2 / records
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
-
-
-def resample(values: Values, statistic: Statistic, seed: int) -> Values:
+def _resample(values: Values, statistic: Statistic, seed: int) -> Values:
     """Return the statistic of each of ``RESAMPLES`` draws from ``values``."""
     import numpy as np
 
@@ -74,7 +76,7 @@ def _blocks(values: Values, statistic: Statistic, generator: Any) -> Iterator[Va
         done += rows
 
 
-def interval(drawn: Values) -> tuple[float, float]:
+def _interval(drawn: Values) -> tuple[float, float]:
     """Return the bounds of the middle 95 % of ``drawn``."""
     import numpy as np
 

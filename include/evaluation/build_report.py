@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from include.evaluation.bootstrap import estimate
+from include.evaluation.bootstrap import estimate, estimate_score
 from include.evaluation.errors import NoScoresError
 from include.evaluation.metrics import METRICS, SCORES, Observation
 from include.evaluation.responses import GUARDRAIL_INTERVENED
@@ -58,7 +58,12 @@ def build_report(
 def _metrics(results: Sequence[RecordResult], seed: int) -> dict[str, Estimate]:
     """Leave out metrics that no record reports, such as token counts where the body format has none."""
     values = {name: _values(name, results) for name in METRICS}
-    return {name: estimate(values[name], METRICS[name].statistic, seed) for name in METRICS if values[name]}
+    return {name: _estimate(name, values[name], seed) for name in METRICS if values[name]}
+
+
+def _estimate(name: str, values: Sequence[float], seed: int) -> Estimate:
+    metric = METRICS[name]
+    return estimate_score(values, seed) if metric.is_score else estimate(values, metric.statistic, seed)
 
 
 def _values(name: str, results: Sequence[RecordResult]) -> list[float]:

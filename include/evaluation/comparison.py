@@ -1,4 +1,4 @@
-"""Compare two models that answered the same records: paired bootstrap of the difference of their scores."""
+"""Compare two models that answered the same records: the paired difference of their scores, and its interval."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from include.evaluation.bootstrap import interval, resample
+from include.evaluation.bounded_mean import Limits, draw_means, records_for_margin
 from include.evaluation.errors import DifferentRecordsError, NoScoresError
 from include.evaluation.results import RecordResult
 
 Verdict = Literal["not_worse", "unclear", "worse"]
+#: A score is between 0 and 1, so is the size of a difference of two.
+DIFFERENCE_LIMITS = Limits(-1.0, 1.0)
 
 
 class _Block(BaseModel):
@@ -19,9 +21,11 @@ class _Block(BaseModel):
 
 
 class PairedDifference(_Block):
-    """The mean of candidate minus champion over the same records, with its bootstrap 95 % interval.
+    """The mean of candidate minus champion over the same records, with its 95 % confidence interval.
 
-    ``worse_share`` is the share of draws in which the candidate was worse by more than ``margin``.
+    ``worse_share`` is the share of draws for the lower bound in which the candidate was worse by more than ``margin``:
+    the one-sided p-value against "worse". ``not_worse_share`` is the share of draws for the upper bound in which it was
+    not: the p-value against "not worse". ``mean_square`` is the mean of the squared differences.
     """
 
     value: float
@@ -30,6 +34,13 @@ class PairedDifference(_Block):
     records: int
     margin: float
     worse_share: float
+    not_worse_share: float = 1.0
+    mean_square: float = 0.0
+
+    @property
+    def records_needed(self) -> int | None:
+        """About how many records like these would show that an equally good model is not worse; None with margin 0."""
+        return records_for_margin(self.margin, self.mean_square)
 
     @property
     def verdict(self) -> Verdict:
@@ -57,8 +68,8 @@ def paired_difference(
 ) -> PairedDifference:
     """Return the mean difference of scores, which belong to the same records in the same order.
 
-    Records are drawn with replacement, both scores of a record together (paired bootstrap: P. Koehn, "Statistical
-    Significance Tests for Machine Translation Evaluation", EMNLP 2004).
+    The interval is that of the mean of the records' differences, each between -1 and 1 (``bounded_mean``). It has a
+    width also when no record scores differently: 16 records without a difference do not rule out one of 10 %.
 
     Raises:
         NoScoresError: there is no score.
@@ -71,15 +82,17 @@ def paired_difference(
     if not candidate:
         raise NoScoresError
     differences = np.asarray(candidate, dtype=np.float64) - np.asarray(champion, dtype=np.float64)
-    drawn = resample(differences, "mean", seed)
-    low, high = interval(drawn)
+    draws = draw_means(differences, DIFFERENCE_LIMITS, seed)
+    low, high = draws.interval
     return PairedDifference(
         value=float(differences.mean()),
         low=low,
         high=high,
         records=len(candidate),
         margin=margin,
-        worse_share=float((drawn < -margin).mean()),
+        worse_share=float((draws.lower < -margin).mean()),
+        not_worse_share=float((draws.upper >= -margin).mean()),
+        mean_square=float((differences**2).mean()),
     )
 
 
@@ -89,9 +102,12 @@ def compare(
     metrics: Sequence[str],
     *,
     margin: float,
+    category_margin: float,
     seed: int,
 ) -> Comparison:
     """Return how the candidate differs from the champion in ``metrics``, overall and per category.
+
+    ``margin`` is what the differences over all records are judged by, ``category_margin`` those in a category.
 
     Raises:
         DifferentRecordsError: they did not answer the same records.
@@ -104,7 +120,7 @@ def compare(
             groups.setdefault(pair[0].category, []).append(pair)
     return Comparison(
         overall=_differences(pairs, metrics, margin, seed),
-        categories={name: _differences(groups[name], metrics, margin, seed) for name in sorted(groups)},
+        categories={name: _differences(groups[name], metrics, category_margin, seed) for name in sorted(groups)},
         fixed=tuple(new.record_id for new, old in pairs if _right(new) and not _right(old)),
         broken=tuple(new.record_id for new, old in pairs if _right(old) and not _right(new)),
     )

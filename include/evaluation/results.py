@@ -46,7 +46,7 @@ class RecordResult(_Block):
 
 
 class Estimate(_Block):
-    """A statistic over ``records`` records, with its bootstrap 95 % interval."""
+    """A statistic over ``records`` records, with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -81,7 +81,7 @@ class EvaluationReport(_Block):
 
     ``metrics`` holds what could be measured, by the names of ``metrics.METRICS``. ``dataset_digest`` is the SHA-256 of
     the data set's file, which holds ``dataset_records``; ``records`` of them were asked: all, or a sample drawn with
-    ``seed``, which also seeds the bootstrap. ``conditions_digest`` stands for the records asked and the prompt
+    ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the records asked and the prompt
     settings: reports that have it in common can be compared record by record, through the files at ``records_uri``.
     ``seconds`` is how long the questions that this run asked took; ``statuses`` counts records.
     """

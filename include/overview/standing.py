@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from include.config.model import ModelConfig
-from include.promotion.decision import DEFAULT_METRIC
+from include.config.suites import DEFAULT_METRIC
 from include.registry.search import champion_among, newest_versions
 from include.registry.versions import ModelVersion
 
@@ -44,8 +44,8 @@ def read_standing(sagemaker: Any, group: str, most: int) -> Standing:
 
 
 def deciding_metric(config: ModelConfig | None) -> str:
-    """Return the metric that decides about promotion: the first with a threshold."""
-    return next(iter(config.evaluation.thresholds), DEFAULT_METRIC) if config else DEFAULT_METRIC
+    """Return the metric that decides about promotion: the first that is compared with the champion's."""
+    return config.suites[0].compared_metrics[0] if config else DEFAULT_METRIC
 
 
 def threshold(config: ModelConfig | None, metric: str) -> float | None:

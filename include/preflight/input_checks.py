@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 from include.aws.clients import AwsClients
 from include.aws.transient import transient_cause
-from include.config.account import AccountConfig
-from include.config.evaluation import EvaluationConfig
 from include.config.model import ModelConfig
+from include.config.suites import MAIN, Suite
 from include.errors import ModelImportError
 from include.preflight.adapter_checks import check_fit
 from include.preflight.asking import Check, guarded, is_denied
 from include.preflight.findings import Finding
+from include.preflight.promotion_checks import check_margin
 from include.run.inputs import RunInputs
 
 if TYPE_CHECKING:
@@ -55,12 +55,16 @@ def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClient
     return source
 
 
-def check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clients: AwsClients) -> Check[None]:
-    """Yield what is wrong with the evaluation set and the prompt, or else a profile of what will be asked."""
+def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | None = None) -> Check[None]:
+    """Yield what is wrong with a suite's data set and prompt, or else what will be asked and what it can show.
+
+    By default it is the main suite.
+    """
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
+    evaluation, account = suite or config.suites[0], config.account
     try:
         check_template(evaluation.prompt_template)
         whole = read_evaluation_set(evaluation.dataset, evaluation, account, clients.s3)
@@ -70,26 +74,33 @@ def check_evaluation(evaluation: EvaluationConfig, account: AccountConfig, clien
         if transient_cause(error):
             raise
         remedy = error.remedy or "Correct it: no answer could be scored."
-        yield Finding("error", "evaluation", evaluation.dataset, error.finding, remedy)
+        yield Finding("error", _subject(evaluation), evaluation.dataset, error.finding, remedy)
         return
     yield from _describe(evaluation, asked, settings)
+    yield from check_margin(config, evaluation, len(asked.records))
 
 
-def _describe(evaluation: EvaluationConfig, asked: Dataset, settings: PromptSettings) -> Iterator[Finding]:
+def _subject(suite: Suite) -> str:
+    return suite.name if suite.name == MAIN else f"suite {suite.name}"
+
+
+def _describe(evaluation: Suite, asked: Dataset, settings: PromptSettings) -> Iterator[Finding]:
     """Yield what will be asked, and a warning where the answers look like those of another place in the records."""
     from include.evaluation.profile import profile
     from include.evaluation.requests import rendered
 
     found = profile(asked.records)
     for warning in found.warnings:
-        yield Finding("warning", "evaluation", evaluation.dataset, warning, "Nothing is to be done if they are right.")
+        yield Finding(
+            "warning", _subject(evaluation), evaluation.dataset, warning, "Nothing is to be done if they are right."
+        )
     of = f" of {asked.file_records}" if asked.file_records > found.records else ""
     text = f"asked are{of}: {found.text()}"
     if evaluation.log_first_record:
         first = asked.records[0]
         text += f"\nThe first is asked as:\n{indent(rendered(settings, first.question)[:MOST_SHOWN], '  ')}"
         text += f"\nAccepted is: {' or '.join(first.accepted_answers)[:MOST_SHOWN]}"
-    yield Finding("info", "evaluation", evaluation.dataset, text)
+    yield Finding("info", _subject(evaluation), evaluation.dataset, text)
 
 
 def check_base(config: ModelConfig, clients: AwsClients) -> Check[Source | None]:
@@ -106,8 +117,8 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
-    evaluation = check_evaluation(config.evaluation, config.account, clients)
-    yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
+    for suite in config.suites:
+        yield from guarded(_subject(suite), suite.dataset, "s3:GetObject", check_evaluation(config, clients, suite))
     if base is None or (config.adapter and adapter is None):
         return None
     if config.adapter and adapter:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from include.config.model import ModelConfig
+from include.config.suites import MAIN, Suite
 from include.preflight.findings import Finding
+from include.promotion.sample_size import margin_note
 
 
 def check_promotion(config: ModelConfig) -> Iterator[Finding]:
     """Yield a note if no threshold applies to a model's first version."""
-    judged = config.evaluation.thresholds or config.evaluation.category_thresholds
+    judged = any(suite.thresholds or suite.category_thresholds for suite in config.suites if suite.effect != "informs")
     if config.promotion == "auto" and not judged:
         yield Finding(
             "info",
@@ -19,3 +21,11 @@ def check_promotion(config: ModelConfig) -> Iterator[Finding]:
             "the model has no thresholds, so a person is asked while it has no champion",
             "Set evaluation.thresholds if a first version is to be promoted without a person.",
         )
+
+
+def check_margin(config: ModelConfig, suite: Suite, records: int) -> Iterator[Finding]:
+    """Yield what so many records of a suite can show about a version, where it may be promoted without a person."""
+    if config.promotion == "auto" and suite.effect == "decides":
+        remedy = "Nothing is to be done if a person may be asked: better and much worse versions need fewer records."
+        where = config.model_name if suite.name == MAIN else f"{config.model_name}, suite {suite.name}"
+        yield Finding("info", "promotion", where, margin_note(records, config.comparison.margin), remedy)

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from include.config.evaluation import Metric
 from include.config.model import ModelConfig
-from include.evaluation.comparison import Comparison, PairedDifference
-from include.evaluation.results import Estimate, EvaluationReport
+from include.evaluation.comparison import Comparison
+from include.evaluation.results import EvaluationReport
+from include.promotion.findings import Effect, Finding, Findings
+from include.promotion.many_looks import Look, shown_worse
+from include.promotion.suite_findings import Standards, SuiteMeasured, champion_findings, threshold_findings
 from include.registry.versions import ApprovalStatus, ModelVersion
 
-DEFAULT_METRIC: Metric = "f1"
-EVERY_CATEGORY = "*"
-#: A category of fewer records says too little to stand in a promotion's way; it is only shown.
-LEAST_CATEGORY_RECORDS = 5
-#: Scores are sums of floats; a smaller difference is none.
-ROUNDING = 1e-9
-
-Effect = Literal["supports", "asks", "refuses"]
-_Findings = Iterator["Finding"]
 #: The effect of what was decided before.
 _EFFECTS: Mapping[ApprovalStatus, Effect] = {
     "Approved": "supports",
     "Rejected": "refuses",
     "PendingManualApproval": "asks",
 }
-
-
-class Finding(BaseModel):
-    """One reason, and whether it supports a promotion, asks for a person's judgement, or refuses."""
-
-    model_config = ConfigDict(frozen=True)
-
-    effect: Effect
-    reason: str
 
 
 class PromotionDecision(BaseModel):
@@ -89,8 +73,8 @@ NOTHING_PASSED_OVER = PassedOver()
 
 
 def compared_metrics(config: ModelConfig) -> tuple[Metric, ...]:
-    """Return the metrics that are compared with the champion's: those with a threshold, F1 when none has one."""
-    return tuple(config.evaluation.thresholds) or (DEFAULT_METRIC,)
+    """Return the metrics of the main suite that are compared with the champion's."""
+    return config.suites[0].compared_metrics
 
 
 def decide_promotion(
@@ -101,6 +85,7 @@ def decide_promotion(
     earlier: ModelVersion | None = None,
     landed_at: datetime | None = None,
     passed_over: PassedOver = NOTHING_PASSED_OVER,
+    others: Sequence[SuiteMeasured] = (),
 ) -> PromotionDecision:
     """Return the approval status for a measured candidate, with the reasons.
 
@@ -113,11 +98,12 @@ def decide_promotion(
     Args:
         config: thresholds, margins and ``promotion``.
         fingerprint: of the candidate's content.
-        report: what was measured of the candidate.
-        champion: the champion and the comparison with it, if there is one.
+        report: what was measured of the candidate in the main suite.
+        champion: the champion and the comparison with it in the main suite, if there is one.
         earlier: the version of the same content, if it was registered before.
         landed_at: when the fine-tune landed of which the candidate was made, where that is known.
         passed_over: what is newer than the champion, and not it.
+        others: the suites of the evaluation after the main one.
     """
     if champion and champion.fingerprint == fingerprint:
         return _settled("Approved", "supports", f"it is the champion already, version {champion.number}")
@@ -126,15 +112,29 @@ def decide_promotion(
         return _settled(earlier.status, _EFFECTS[earlier.status], reason)
     if earlier and earlier.decided_by:
         return _settled(earlier.status, _EFFECTS[earlier.status], f"{earlier.decided_by} has decided: {earlier.status}")
-    thresholds = (*_against_thresholds(config, report), *_against_category_thresholds(config, report))
+    suites = (_main_suite(config, report, champion), *others)
+    thresholds = tuple(finding for measured in suites for finding in threshold_findings(measured))
     findings = (
         *thresholds,
-        *(_against_champion(config, champion) if champion else _without_champion(thresholds)),
+        *(_against_champion(champion, suites) if champion else _without_champion(thresholds)),
         *_passed_over(passed_over),
         *_against_newer_fine_tune(champion, landed_at),
         *_against_setting(config),
     )
     return PromotionDecision(status=_status(findings), findings=findings)
+
+
+def _main_suite(config: ModelConfig, report: EvaluationReport, champion: ChampionMeasured | None) -> SuiteMeasured:
+    suite = config.suites[0]
+    if champion is None:
+        return SuiteMeasured(suite=suite, report=report)
+    return SuiteMeasured(
+        suite=suite,
+        report=report,
+        comparison=champion.comparison,
+        unanswered=champion.unanswered,
+        why_not=champion.why_not,
+    )
 
 
 def _settled(status: ApprovalStatus, effect: Effect, reason: str) -> PromotionDecision:
@@ -148,44 +148,22 @@ def _status(findings: tuple[Finding, ...]) -> ApprovalStatus:
     return "PendingManualApproval" if "asks" in effects else "Approved"
 
 
-def _against_setting(config: ModelConfig) -> _Findings:
+def _against_setting(config: ModelConfig) -> Findings:
     if config.promotion == "never":
         yield Finding(effect="refuses", reason="promotion is set to never")
     if config.promotion == "manual":
         yield Finding(effect="asks", reason="promotion is set to manual")
 
 
-def _against_thresholds(config: ModelConfig, report: EvaluationReport) -> _Findings:
-    for metric, least in config.evaluation.thresholds.items():
-        yield _reached(metric, report.metrics[metric], least)
-
-
-def _against_category_thresholds(config: ModelConfig, report: EvaluationReport) -> _Findings:
-    thresholds = config.evaluation.category_thresholds
-    categories = {part.category: part for part in report.categories}
-    for name in sorted(thresholds.keys() - categories.keys() - {EVERY_CATEGORY}):
-        yield Finding(effect="refuses", reason=f"category {name!r} has a threshold but no record")
-    for name, part in categories.items():
-        least_by_metric = {**thresholds.get(EVERY_CATEGORY, {}), **thresholds.get(name, {})}
-        for metric, least in least_by_metric.items():
-            yield _reached(f"{metric} in category {name!r}", part.metrics[metric], least)
-
-
-def _reached(what: str, found: Estimate, least: float) -> Finding:
-    if found.value < least - ROUNDING:
-        return Finding(effect="refuses", reason=f"{what} {found.value:.3f} is below the threshold {least:.3f}")
-    return Finding(effect="supports", reason=f"{what} {found.value:.3f} reaches {least:.3f}")
-
-
-def _without_champion(thresholds: tuple[Finding, ...]) -> _Findings:
-    if thresholds:
+def _without_champion(thresholds: tuple[Finding, ...]) -> Findings:
+    if any(finding.effect != "informs" for finding in thresholds):
         yield Finding(effect="supports", reason="there is no champion yet")
     else:
         reason = "nothing judges the answers: there is no champion yet, and the model has no thresholds"
         yield Finding(effect="asks", reason=reason)
 
 
-def _passed_over(passed_over: PassedOver) -> _Findings:
+def _passed_over(passed_over: PassedOver) -> Findings:
     for number in passed_over.gone:
         reason = f"the imported model of version {number} is gone: it was passed over as the champion"
         yield Finding(effect="asks", reason=reason)
@@ -194,48 +172,17 @@ def _passed_over(passed_over: PassedOver) -> _Findings:
         yield Finding(effect="supports", reason=reason)
 
 
-def _against_champion(config: ModelConfig, champion: ChampionMeasured) -> _Findings:
-    if champion.comparison is None:
-        why = f"champion version {champion.number} could not be asked the same questions: {champion.why_not}"
-        yield Finding(effect="asks", reason=why)
-    else:
-        if champion.unanswered:
-            reason = f"champion version {champion.number} left {champion.unanswered} of the questions unanswered"
-            yield Finding(effect="asks", reason=reason)
-        for metric, difference in champion.comparison.overall.items():
-            yield _overall(metric, difference, champion.number)
-        for category, differences in champion.comparison.categories.items():
-            yield from _in_category(category, differences, config.comparison.category_margin)
+def _against_champion(champion: ChampionMeasured, suites: Sequence[SuiteMeasured]) -> Findings:
+    """Yield the findings of each suite. The suites that only inform are judged on their own: they refuse nothing."""
+    compared = [(each.suite, each.comparison) for each in suites if each.comparison]
+    informing = [{suite.name: comparison} for suite, comparison in compared if suite.effect == "informs"]
+    effective = {suite.name: comparison for suite, comparison in compared if suite.effect != "informs"}
+    worse = frozenset[Look]().union(*map(shown_worse, (effective, *informing)))
+    for measured in suites:
+        yield from champion_findings(measured, Standards(champion.number, worse))
 
 
-def _against_newer_fine_tune(champion: ChampionMeasured | None, landed_at: datetime | None) -> _Findings:
+def _against_newer_fine_tune(champion: ChampionMeasured | None, landed_at: datetime | None) -> Findings:
     if champion and champion.landed_at and landed_at and champion.landed_at > landed_at:
         reason = f"the champion, version {champion.number}, was made of a newer fine-tune"
         yield Finding(effect="refuses", reason=reason)
-
-
-def _overall(metric: str, difference: PairedDifference, number: int) -> Finding:
-    seen = f"{metric} differs from champion version {number} by {_figures(difference)}"
-    margin = f"the margin of {difference.margin:.3f}"
-    effects: Mapping[str, tuple[Effect, str]] = {
-        "not_worse": ("supports", f"not worse beyond {margin}"),
-        "worse": ("refuses", f"worse beyond {margin}"),
-        "unclear": ("asks", f"{difference.records} records cannot tell whether that is worse beyond {margin}"),
-    }
-    effect, meaning = effects[difference.verdict]
-    return Finding(effect=effect, reason=f"{seen}: {meaning}")
-
-
-def _in_category(category: str, differences: Mapping[str, PairedDifference], margin: float) -> _Findings:
-    """A category refuses when it is shown to be worse; it asks when it looks worse but too few records say so."""
-    for metric, difference in differences.items():
-        within = difference.model_copy(update={"margin": margin})
-        if within.value >= -margin or difference.records < LEAST_CATEGORY_RECORDS:
-            continue
-        effect: Effect = "refuses" if within.verdict == "worse" else "asks"
-        seen = f"{metric} in category {category!r} differs from the champion by {_figures(difference)}"
-        yield Finding(effect=effect, reason=f"{seen}, beyond the category margin of {margin:.3f}")
-
-
-def _figures(difference: PairedDifference) -> str:
-    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from include.evaluation.comparison import Comparison, PairedDifference
-from include.evaluation.metrics import METRICS
-from include.evaluation.results import Estimate, EvaluationReport, RecordResult
-from include.promotion.decision import Finding, PromotionDecision
+from include.evaluation.comparison import Comparison
+from include.evaluation.results import EvaluationReport, RecordResult
+from include.promotion.decision import PromotionDecision
+from include.promotion.findings import Finding, gravest_first
 from include.reporting.clients import ClientExample
+from include.reporting.suites import MetricRow, SuiteContent, metric_rows, records_text
 from include.reporting.training_content import TrainingContent
 
 #: So that a page of a large data set still opens at once; the records file holds all.
@@ -31,21 +32,6 @@ class Measured:
     name: str
     report: EvaluationReport
     records: Sequence[RecordResult]
-
-
-@dataclass(frozen=True)
-class MetricRow:
-    """One metric over one group of records for both models; differences exist for compared metrics only.
-
-    ``base`` is that of the base model, if it was measured on the same data.
-    """
-
-    label: str
-    unit: str
-    candidate: Estimate
-    champion: Estimate | None
-    difference: PairedDifference | None
-    base: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +58,8 @@ class ReportContent:
     """Everything on the page. Metrics by group: scores over all records, per category, then speed and lengths.
 
     ``examples`` are answers that are right, to be shown where there are no others to show. ``model_url`` is the page
-    of all versions in Airflow.
+    of all versions in Airflow. ``sample_size`` says what so many records can show. ``suites`` are those
+    after the main one, about which the rest of the page is.
     """
 
     model_name: str
@@ -98,6 +85,8 @@ class ReportContent:
     clients: tuple[ClientExample, ...] = ()
     model_url: str = ""
     training: TrainingContent | None = None
+    sample_size: str = ""
+    suites: tuple[SuiteContent, ...] = ()
 
 
 def build_content(
@@ -116,20 +105,20 @@ def build_content(
         comparison: of the two.
         decision: what was decided, and why.
         facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients,
-            model_url and training.
+            model_url, training, sample_size and suites.
         base: the base model without an adapter, if it was measured on the same data; its records are not needed.
     """
-    report = candidate.report
+    report, rival = candidate.report, champion.report if champion else None
     pairs = _pairs(candidate, champion)
     right = [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] == 1]
     return ReportContent(
-        findings=decision.findings,
+        findings=gravest_first(decision.findings),
         champion=champion.name if champion else "",
         base=base.name if base else "",
-        records=_records(report),
-        scores=tuple(_with_base(_rows(report, champion, comparison, scores=True), base)),
+        records=records_text(report),
+        scores=tuple(_with_base(metric_rows(report, rival, comparison, scores=True), base)),
         categories=tuple(_category_rows(report, champion, comparison, facts["compared"]))[:MOST_CATEGORIES],
-        speed=tuple(_rows(report, champion, comparison, scores=False)),
+        speed=tuple(metric_rows(report, rival, comparison, scores=False)),
         broken=_changed(pairs, comparison.broken if comparison else ()),
         fixed=_changed(pairs, comparison.fixed if comparison else ()),
         wrong=_changed(pairs, [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] < 1]),
@@ -137,26 +126,6 @@ def build_content(
         latencies=(_latencies(candidate), _latencies(champion)),
         **{**facts, "status": STATUS_WORDS[facts["status"]]},
     )
-
-
-def _records(report: EvaluationReport) -> str:
-    counts = ", ".join(f"{count} {status}" for status, count in report.statuses.items() if count)
-    sample = f", a sample of {report.dataset_records} drawn with seed {report.seed}" if report.sampled else ""
-    return f"{report.records} records{sample}: {counts}"
-
-
-def _rows(
-    report: EvaluationReport, champion: Measured | None, comparison: Comparison | None, *, scores: bool
-) -> Iterator[MetricRow]:
-    for name, one in report.metrics.items():
-        if METRICS[name].is_score == scores:
-            yield MetricRow(
-                label=name,
-                unit=METRICS[name].unit,
-                candidate=one,
-                champion=champion.report.metrics.get(name) if champion else None,
-                difference=comparison.overall.get(name) if comparison else None,
-            )
 
 
 def _with_base(rows: Iterable[MetricRow], base: Measured | None) -> Iterator[MetricRow]:

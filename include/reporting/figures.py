@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from include.reporting.content import MetricRow
+from include.reporting.suites import MetricRow
 from include.reporting.training_content import Losses
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from include.promotion.findings import gravest_first
+from include.promotion.sample_size import margin_note
 from include.run.plan import ImportPlan
 from include.steps.results import DecisionResult, EvaluationResult
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
-_MARKS = {"supports": "✓ supports", "asks": "? asks", "refuses": "✗ refuses"}
 
 
 class ApprovalRequest(NamedTuple):
@@ -39,19 +40,30 @@ def approval_request(
 def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationResult, report_url: str) -> Iterator[str]:
     yield f"[**Open the report**]({report_url})"
     yield ""
-    for finding in decision.findings:
-        yield f"- **{_MARKS[finding.effect]}**: {plain(finding.reason)}"
+    for finding in gravest_first(decision.findings):
+        yield f"- **{finding.mark}**: {plain(finding.reason)}"
     yield ""
+    yield from _scores(evaluation)
+    for other in evaluation.others:
+        yield f"**Suite {plain(other.suite)}**"
+        yield ""
+        yield from _scores(other)
+    champion = f"version {decision.champion} is the champion" if decision.champion else "there is no champion"
+    if decision.champion_report_uri:
+        yield f"{plain(margin_note(evaluation.records, plan.config.comparison.margin))}."
+        yield ""
+    yield f"An approval counts only while {champion}."
+    approval = plan.config.approval
+    yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."
+
+
+def _scores(evaluation: EvaluationResult) -> Iterator[str]:
     yield "| metric | this version | 95 % interval |"
     yield "| --- | ---: | ---: |"
     for name in evaluation.scores:
         score = evaluation.metrics[name]
         yield f"| {plain(name)} | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} |"
     yield ""
-    champion = f"version {decision.champion} is the champion" if decision.champion else "there is no champion"
-    yield f"An approval counts only while {champion}."
-    approval = plan.config.approval
-    yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."
 
 
 def plain(text: str) -> str:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from include.aws.clients import AwsClients
+from include.config.suites import Suite
 from include.errors import ModelImportError
 from include.evaluation.comparison import Comparison, compare
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import comparison_uri, read_comparison, read_records, read_report, store_comparison
-from include.promotion.decision import ChampionMeasured, PassedOver, compared_metrics, decide_promotion
+from include.promotion.decision import ChampionMeasured, PassedOver, decide_promotion
+from include.promotion.suite_findings import SuiteMeasured
 from include.registry.champions import ChampionFound, find_champion
 from include.registry.imported import is_imported
 from include.registry.sagemaker import SageMakerRegistry
+from include.registry.versions import ModelVersion
 from include.run.plan import ImportPlan
 from include.steps.evaluate import measure
-from include.steps.results import ChampionResult, DecisionResult
+from include.steps.results import ChampionResult, DecisionResult, EvaluationResult, SuiteReports
 
 log = logging.getLogger(__name__)
+
+NO_URIS: Mapping[str, str] = MappingProxyType({})
 
 
 class EvaluationReportMissingError(ModelImportError):
@@ -41,39 +48,49 @@ def unanswered(report: EvaluationReport) -> int:
     return report.records - report.statuses["answered"]
 
 
-def measure_champion(plan: ImportPlan, candidate_report_uri: str, clients: AwsClients) -> ChampionResult:
+def measure_champion(plan: ImportPlan, candidate: EvaluationResult, clients: AwsClients) -> ChampionResult:
     """Return the champion's version number and the report of its answers to the candidate's questions.
 
     Its earlier answers are reused if questions and prompt settings are the same; otherwise its imported model is asked
     now. ``report_uri`` is empty when that model was deleted at this moment, and ``summary`` says what was done.
-    Without a champion to compare with, ``champion`` is None.
+    Without a champion to compare with, ``champion`` is None. The suites after the main one are treated in the same way.
     """
     today = find_champion(plan.config.model_name, clients.sagemaker, clients.bedrock)
     champion, passed_over = today.champion, _passed_over(today, plan.fingerprint)
     if champion is None:
         return ChampionResult(champion=None, summary="there is no champion yet", passed_over=passed_over)
 
-    def found(summary: str, report_uri: str = "") -> ChampionResult:
+    def found(summary: str, report_uri: str = "", other_uris: Mapping[str, str] = NO_URIS) -> ChampionResult:
         return ChampionResult(
             champion=champion.number,
             summary=summary,
             fingerprint=champion.fingerprint,
             landed_at=champion.landed_at,
             report_uri=report_uri,
+            other_uris=other_uris,
             passed_over=passed_over,
         )
 
     if champion.fingerprint == plan.fingerprint:
         return found(f"this content is the champion already, version {champion.number}")
-    candidate = stored_report(clients.s3, candidate_report_uri)
+    is_there = is_imported(champion, clients.bedrock)
+    others = _others_of_champion(plan, champion, clients) if is_there else {}
     earlier = read_report(clients.s3, champion.report_uri) if champion.report_uri else None
     if earlier and earlier.conditions_digest == candidate.conditions_digest and not unanswered(earlier):
-        return found(f"version {champion.number} has answered the same questions before", champion.report_uri)
-    if not is_imported(champion, clients.bedrock):
+        return found(f"version {champion.number} has answered the same questions before", champion.report_uri, others)
+    if not is_there:
         return found(f"the imported model of version {champion.number} is gone: it cannot be asked")
     asked = measure(plan, champion.imported_model_arn, clients)
     summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
-    return found(summary, asked.report_uri)
+    return found(summary, asked.report_uri, others)
+
+
+def _others_of_champion(plan: ImportPlan, champion: ModelVersion, clients: AwsClients) -> dict[str, str]:
+    """Return the reports of the champion's answers in the suites after the main one, by the name of the suite."""
+    return {
+        suite.name: measure(plan, champion.imported_model_arn, clients, suite, beside=champion.report_uri).report_uri
+        for suite in plan.config.suites[1:]
+    }
 
 
 def _passed_over(today: ChampionFound, fingerprint: str) -> PassedOver:
@@ -89,20 +106,23 @@ def records_of(s3: Any, report: EvaluationReport) -> list[RecordResult]:
     return list(read_records(s3, report.records_uri))
 
 
-def compare_with_champion(plan: ImportPlan, candidate_uri: str, champion_uri: str, s3: Any) -> Comparison:
-    """Return the differences between the two models' answers to the same questions."""
+def compare_with_champion(
+    plan: ImportPlan, candidate_uri: str, champion_uri: str, s3: Any, suite: Suite | None = None
+) -> Comparison:
+    """Return the differences between the two models' answers to the same questions; by default of the main suite."""
     candidate, champion = stored_report(s3, candidate_uri), stored_report(s3, champion_uri)
     return compare(
         records_of(s3, candidate),
         records_of(s3, champion),
-        compared_metrics(plan.config),
+        (suite or plan.config.suites[0]).compared_metrics,
         margin=plan.config.comparison.margin,
+        category_margin=plan.config.comparison.category_margin,
         seed=candidate.seed,
     )
 
 
 def stored_comparison(plan: ImportPlan, candidate_uri: str, decision: DecisionResult, s3: Any) -> Comparison | None:
-    """Return the comparison that the decision is based on; None when there was none.
+    """Return the comparison in the main suite that the decision is based on; None when there was none.
 
     It is read from S3, where ``decide`` stored it, and made again only when it is missing there.
     """
@@ -111,6 +131,33 @@ def stored_comparison(plan: ImportPlan, candidate_uri: str, decision: DecisionRe
         return None
     stored = read_comparison(s3, decision.comparison_uri) if decision.comparison_uri else None
     return stored or compare_with_champion(plan, candidate_uri, champion_uri, s3)
+
+
+def _compare_and_store(
+    plan: ImportPlan, suite: Suite, candidate_uri: str, champion_uri: str, s3: Any
+) -> tuple[Comparison | None, str]:
+    """Return the comparison and where it is stored; None and an empty text if the champion could not be asked."""
+    if not champion_uri:
+        return None, ""
+    comparison = compare_with_champion(plan, candidate_uri, champion_uri, s3, suite)
+    uri = comparison_uri(candidate_uri, champion_uri)
+    store_comparison(s3, uri, comparison)
+    return comparison, uri
+
+
+def _other_suites(
+    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, s3: Any
+) -> Iterator[SuiteMeasured]:
+    for suite in plan.config.suites[1:]:
+        uri, champion_uri = candidate.other_uris[suite.name], measured.other_uris.get(suite.name, "")
+        comparison, _ = _compare_and_store(plan, suite, uri, champion_uri, s3)
+        yield SuiteMeasured(
+            suite=suite,
+            report=stored_report(s3, uri),
+            comparison=comparison,
+            unanswered=unanswered(stored_report(s3, champion_uri)) if champion_uri else 0,
+            why_not="" if champion_uri else f"suite {suite.name!r} was not measured, {measured.summary}",
+        )
 
 
 def _champion(
@@ -129,30 +176,30 @@ def _champion(
     )
 
 
-def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clients: AwsClients) -> DecisionResult:
+def decide(
+    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, clients: AwsClients
+) -> DecisionResult:
     """Return the approval status for the measured model, the reasons, and the champion it was compared with.
 
-    The comparison is stored in S3, next to the candidate's records; a later decision overwrites it.
+    The comparisons are stored in S3, next to the candidate's records; a later decision overwrites them.
 
     Args:
         plan: what is imported, and the rules of its promotion.
-        candidate_uri: the report of the candidate's evaluation.
+        candidate: the candidate's evaluation.
         measured: what ``measure_champion`` returned.
         clients: S3 and SageMaker are asked.
     """
-    s3, comparison, uri = clients.s3, None, ""
-    if measured.report_uri:
-        comparison = compare_with_champion(plan, candidate_uri, measured.report_uri, s3)
-        uri = comparison_uri(candidate_uri, measured.report_uri)
-        store_comparison(s3, uri, comparison)
+    s3, suite = clients.s3, plan.config.suites[0]
+    comparison, uri = _compare_and_store(plan, suite, candidate.report_uri, measured.report_uri, s3)
     decision = decide_promotion(
         plan.config,
         plan.fingerprint,
-        stored_report(s3, candidate_uri),
+        stored_report(s3, candidate.report_uri),
         _champion(plan, measured, comparison, s3),
         SageMakerRegistry(clients.sagemaker).find(plan.config.model_name, plan.fingerprint),
         plan.landed_at,
         measured.passed_over,
+        tuple(_other_suites(plan, candidate, measured, s3)),
     )
     log.info("%s: %s", decision.status, "; ".join(decision.reasons))
     return DecisionResult(
@@ -161,11 +208,24 @@ def decide(plan: ImportPlan, candidate_uri: str, measured: ChampionResult, clien
         champion=measured.champion,
         champion_report_uri=measured.report_uri,
         comparison_uri=uri,
+        suites=_suite_reports(plan, candidate, measured),
     )
 
 
-def decide_again(plan: ImportPlan, candidate_uri: str, clients: AwsClients) -> DecisionResult:
+def _suite_reports(plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult) -> tuple[SuiteReports, ...]:
+    return tuple(
+        SuiteReports(
+            suite=suite.name,
+            effect=suite.effect,
+            report_uri=candidate.other_uris[suite.name],
+            champion_report_uri=measured.other_uris.get(suite.name, ""),
+        )
+        for suite in plan.config.suites[1:]
+    )
+
+
+def decide_again(plan: ImportPlan, candidate: EvaluationResult, clients: AwsClients) -> DecisionResult:
     """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions."""
-    measured = measure_champion(plan, candidate_uri, clients)
+    measured = measure_champion(plan, candidate, clients)
     log.info("%s", measured.summary)
-    return decide(plan, candidate_uri, measured, clients)
+    return decide(plan, candidate, measured, clients)

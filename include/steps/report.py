@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -10,16 +11,19 @@ from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
 from include.evaluation.profile import profile
-from include.evaluation.storage import read_report
+from include.evaluation.results import EvaluationReport
+from include.evaluation.storage import comparison_uri, read_comparison, read_report
 from include.promotion.decision import compared_metrics
+from include.promotion.sample_size import margin_note
 from include.registry.sagemaker import metadata_value
 from include.registry.search import newest_versions
 from include.reporting.clients import client_examples
 from include.reporting.content import Measured, ReportContent, build_content
 from include.reporting.page import render
+from include.reporting.suites import SuiteContent, suite_content
 from include.run.plan import ImportPlan
 from include.run.report_place import model_path, report_html_uri
-from include.steps.decide import records_of, stored_comparison, stored_report
+from include.steps.decide import compare_with_champion, records_of, stored_comparison, stored_report
 from include.steps.register import merge_proof
 from include.steps.report_training import training_section
 from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
@@ -93,12 +97,45 @@ def report_content(
         "status": (answered or registered).status,
         "answer": answered.reason if answered else "",
         "compared": compared_metrics(plan.config)[0],
-        "costs": tuple(filter(None, (registered.cost, candidate.report.cost_summary))),
+        "costs": tuple(_costs(plan, registered, candidate.report, decision, s3)),
+        "suites": tuple(_suites(plan, decision, s3)),
+        "sample_size": _sample_size(plan, candidate.report, decision),
         "clients": client_examples(registered.imported_model_arn, registered.converse),
         "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),
         "model_url": run_url.partition("/dags/")[0] + model_path(plan.config.model_name),
     }
     return build_content(candidate, champion, comparison, decision, facts, base)
+
+
+def _suites(plan: ImportPlan, decision: DecisionResult, s3: Any) -> Iterator[SuiteContent]:
+    """Yield what is shown of the suites after the main one."""
+    suites = {suite.name: suite for suite in plan.config.suites}
+    for reports in decision.suites:
+        champion_uri, comparison = reports.champion_report_uri, None
+        if champion_uri:
+            stored = read_comparison(s3, comparison_uri(reports.report_uri, champion_uri))
+            suite = suites[reports.suite]
+            comparison = stored or compare_with_champion(plan, reports.report_uri, champion_uri, s3, suite)
+        champion = stored_report(s3, champion_uri) if champion_uri else None
+        yield suite_content(reports.suite, reports.effect, stored_report(s3, reports.report_uri), champion, comparison)
+
+
+def _costs(
+    plan: ImportPlan, registered: RegistrationResult, report: EvaluationReport, decision: DecisionResult, s3: Any
+) -> Iterator[str]:
+    """Yield what the model and its evaluations cost: of several suites each by its name, with its time."""
+    yield registered.cost
+    if not decision.suites:
+        yield report.cost_summary
+        return
+    others = [(reports.suite, stored_report(s3, reports.report_uri)) for reports in decision.suites]
+    for name, one in ((plan.config.suites[0].name, report), *others):
+        yield f"Suite {name}: {one.records} records in {one.seconds:.0f} s, {one.cost_summary or 'cost unknown'}"
+
+
+def _sample_size(plan: ImportPlan, report: EvaluationReport, decision: DecisionResult) -> str:
+    """Return what the number of records can show, where there was a comparison."""
+    return margin_note(report.records, plan.config.comparison.margin) if decision.champion_report_uri else ""
 
 
 def _measured(name: str, uri: str, s3: Any) -> Measured:

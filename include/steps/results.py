@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, computed_field
 
+from include.config.suites import MAIN, SuiteEffect
 from include.evaluation.results import EvaluationReport
 from include.promotion.decision import PassedOver, PromotionDecision
 from include.registry.versions import ApprovalStatus
@@ -76,11 +77,18 @@ class WarmUpResult(_Result):
 
 
 class EvaluationResult(EvaluationReport):
-    """The evaluation report at ``report_uri``, as small JSON."""
+    """The report at ``report_uri`` of a suite's evaluation, as small JSON; ``others`` are those of the other suites."""
 
     model_config = _CONFIG
 
     report_uri: str
+    suite: str = MAIN
+    others: tuple[EvaluationResult, ...] = ()
+
+    @property
+    def other_uris(self) -> dict[str, str]:
+        """The URIs of the other suites' reports, by the name of the suite."""
+        return {other.suite: other.report_uri for other in self.others}
 
     @computed_field  # type: ignore[prop-decorator]  # mypy does not know decorators of properties
     @property
@@ -95,16 +103,17 @@ class EvaluationResult(EvaluationReport):
         return self.prompt.body_format
 
     @classmethod
-    def of(cls, report: EvaluationReport, report_uri: str) -> EvaluationResult:
+    def of(cls, report: EvaluationReport, report_uri: str, suite: str = MAIN) -> EvaluationResult:
         """Return the result of the report stored at ``report_uri``."""
-        return cls.model_validate({**report.summary(), "report_uri": report_uri})
+        return cls.model_validate({**report.summary(), "report_uri": report_uri, "suite": suite})
 
 
 class ChampionResult(_Result):
     """The champion and the report of its answers to the candidate's questions.
 
     ``champion`` is the version number, None without a champion. ``report_uri`` is empty when there is nothing to
-    compare with; ``summary`` says why. ``passed_over`` are newer approved versions that are not the champion.
+    compare with; ``summary`` says why. ``other_uris`` are the same for the suites after the main one, by their names.
+    ``passed_over`` are newer approved versions that are not the champion.
     """
 
     champion: int | None
@@ -112,19 +121,31 @@ class ChampionResult(_Result):
     fingerprint: str = ""
     landed_at: AwareDatetime | None = None
     report_uri: str = ""
+    other_uris: Mapping[str, str] = {}
     passed_over: PassedOver = PassedOver()
+
+
+class SuiteReports(_Result):
+    """The reports of a suite after the main one; ``champion_report_uri`` is empty when there was no comparison."""
+
+    suite: str
+    effect: SuiteEffect
+    report_uri: str
+    champion_report_uri: str = ""
 
 
 class DecisionResult(PromotionDecision):
     """A decision and the champion it was made against.
 
     ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers and ``comparison_uri``
-    the stored comparison with them; both are empty when there was no comparison.
+    the stored comparison with them; both are empty when there was no comparison. ``suites`` are those after the main
+    one.
     """
 
     champion: int | None
     champion_report_uri: str = ""
     comparison_uri: str = ""
+    suites: tuple[SuiteReports, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -52,7 +52,7 @@ def content(candidate: list[RecordResult], champion: list[RecordResult] | None, 
     comparison, rival = None, None
     if champion is not None:
         old = measured("champion version 3", champion)
-        comparison = compare(candidate, champion, compared_metrics(rules), margin=0.02, seed=0)
+        comparison = compare(candidate, champion, compared_metrics(rules), margin=0.02, category_margin=0.1, seed=0)
         rival = ChampionMeasured(number=3, fingerprint="old", comparison=comparison)
     decision = decide_promotion(rules, "new", new.report, rival)
     known = {

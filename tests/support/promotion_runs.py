@@ -32,6 +32,8 @@ from tests.support.plans import import_plan
 
 RUN_URL = "https://airflow.example/dags/import_m/runs/1"
 NUMBERS = itertools.count(1)
+#: The 120 answers of a run are enough for this margin: a model that answers like the champion is promoted.
+EQUAL_IS_ENOUGH = {"comparison": {"margin": 0.05}}
 
 
 def finished(_: int, __: str) -> bool:
@@ -77,8 +79,8 @@ class Runs:
     def decided(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
         """What the tasks from evaluate_champion to decide_promotion leave in XCom, and those before them."""
         evaluation = self.evaluated(plan, right)
-        champion = measure_champion(plan, evaluation.report_uri, self.clients)
-        decision = decide(plan, evaluation.report_uri, champion, self.clients)
+        champion = measure_champion(plan, evaluation, self.clients)
+        decision = decide(plan, evaluation, champion, self.clients)
         return {
             "wait_for_import": {
                 "imported_model_arn": model_arn or self.model_arn,

@@ -13,15 +13,16 @@ from pyarrow import parquet
 from transformers.data.metrics.squad_metrics import compute_exact, compute_f1, get_tokens
 
 from include.aws.clients import AwsClients
+from include.config.model import ModelConfig
 from include.evaluation.dataset import read_dataset
 from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError, NothingAnsweredError
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import read_records, read_report
 from include.run.plan import ImportPlan
-from include.steps.evaluate import measure
+from include.steps.evaluate import is_measured, measure, measure_suites
 from include.steps.results import EvaluationResult
 from tests.support.bedrock_stand_in import BUCKET, Aws
-from tests.support.evaluations import DEMO, plan_in
+from tests.support.evaluations import CAPITALS, DEMO, plan_in
 
 Plans = Callable[..., ImportPlan]
 
@@ -92,6 +93,40 @@ def test_the_report_says_what_was_asked_how_and_what_it_cost(
     assert "Asking 120 records; expected at most 1 window(s)" in log
     assert "120 of 120 records, 0 failed, " in log
     assert results[0].question not in log
+
+
+def test_every_suite_is_measured_once_and_its_cost_is_told_before_the_first_question(
+    model: str, clients: AwsClients, plan_for: Plans, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = _with_suites(plan_for(sample=6))
+    with caplog.at_level(logging.INFO, "include"):
+        found = measure_suites(plan, model, clients)
+    assert (found.suite, found.records, list(found.other_uris)) == ("task", 6, ["general"])
+    assert (found.others[0].records, found.others[0].prompt.prompt_template) == (5, "{question}")
+    told = [line for line in caplog.messages if line.startswith(("To do in suite", "Suite "))]
+    assert re.match(r"To do in suite task: Asking 6 records; expected at most 1 window", told[0])
+    assert re.match(r"To do in suite general: Asking 5 records; expected at most 1 window", told[1])
+    assert re.match(r"Suite task: asked 6 records in [\d.]+ s; used 1 window", told[3])
+    assert re.match(r"Suite general: asked 5 records in [\d.]+ s; used 1 window", told[5])
+    assert is_measured(plan, model, clients)
+    assert measure_suites(plan, model, clients) == found
+
+
+def test_a_champions_answers_in_a_suite_are_found_beside_its_report(
+    model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    first = measure_suites(_with_suites(plan_for(sample=6)), model, clients)
+    later = _with_suites(plan_in(tmp_path / "later", sample=6))
+    found = measure(later, model, clients, later.config.suites[1], beside=first.report_uri)
+    assert found == first.others[0]
+
+
+def _with_suites(plan: ImportPlan) -> ImportPlan:
+    task = plan.config.evaluation.model_dump(exclude_unset=True) | {"name": "task"}
+    general = {"name": "general", "effect": "blocks", "dataset": CAPITALS["dataset"], "sample": 5, "seed": 3}
+    values = plan.config.model_dump(exclude_unset=True, exclude={"evaluation"})
+    config = ModelConfig.model_validate(values | {"evaluations": [task, general | {"max_tokens": 16}]})
+    return plan.model_copy(update={"config": config})
 
 
 def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(

@@ -72,7 +72,7 @@ def test_a_published_data_set_is_checked_profiled_and_evaluated(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     plan = plan_for(dataset=str(path), prompt_template="[INST] {question} [/INST]", **locations)
 
-    [finding] = check_evaluation(plan.config.evaluation, plan.config.account, clients)
+    [finding, _] = check_evaluation(plan.config, clients)
     assert finding.severity == "info"
     assert finding.found.startswith("asked are: 12 records")
     assert all(line.strip() in finding.found for line in first_prompt.splitlines())
@@ -90,9 +90,9 @@ def test_the_first_record_is_not_shown_when_the_models_file_says_so(
 ) -> None:
     plan = plan_for(log_first_record=False)
     with caplog.at_level(logging.DEBUG, "include"):
-        [finding] = check_evaluation(plan.config.evaluation, plan.config.account, clients)
+        [finding, _] = check_evaluation(plan.config, clients)
     assert "The first is asked as" not in finding.found + caplog.text
     shown = plan_for(log_first_record=True)
-    [finding] = check_evaluation(shown.config.evaluation, shown.config.account, clients)
+    [finding, _] = check_evaluation(shown.config, clients)
     assert "The first is asked as:\n  [INST] " in finding.found
     assert "\nAccepted is: " in finding.found

@@ -14,7 +14,7 @@ from include.steps.decide import measure_champion
 from include.steps.register import ImportedModelGoneError
 from include.steps.results import Answer
 from tests.support.bedrock_stand_in import BUCKET, Aws
-from tests.support.promotion_runs import Runs, early, finished, weak
+from tests.support.promotion_runs import EQUAL_IS_ENOUGH, Runs, early, finished, weak
 
 LOW = {"evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}}}
 BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
@@ -131,7 +131,7 @@ def test_a_version_that_other_software_approved_in_the_group_is_passed_over_and_
     sagemaker.create_model_package_group(ModelPackageGroupName=runs.group)
     sagemaker.create_model_package(ModelPackageGroupName=runs.group, ModelApprovalStatus="Approved")
     plan = runs.plan()
-    assert measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients).champion is None
+    assert measure_champion(plan, runs.evaluated(plan, finished), runs.clients).champion is None
     assert runs.run(plan, finished)["register_version"]["promoted"]
     assert "version 1 names no imported model: it was passed over as the champion" in runs.page(plan)
 
@@ -154,7 +154,7 @@ def test_a_champion_that_was_rejected_in_studio_is_not_approved_again_by_a_run_o
 def test_a_champion_whose_model_somebody_deleted_is_passed_over_and_a_person_is_asked(runs: Runs, aws: Aws) -> None:
     runs.run(runs.plan(), early)
     gone = aws.import_model(f"s3://{BUCKET}/whole/", f"gone-{uuid.uuid4().hex[:6]}")
-    assert runs.run(runs.plan(), early, gone)["register_version"]["promoted"]
+    assert runs.run(runs.plan(**EQUAL_IS_ENOUGH), early, gone)["register_version"]["promoted"]
     runs.clients.bedrock.delete_imported_model(modelIdentifier=gone)
     plan = runs.plan()
     done = runs.run(plan, finished)
@@ -179,9 +179,9 @@ def test_a_model_that_was_deleted_before_its_version_is_registered_is_an_error_w
 
 def test_a_roll_back_that_is_repeated_after_a_lost_answer_does_not_go_back_once_more(runs: Runs) -> None:
     for _ in range(3):
-        runs.run(runs.plan(), finished)
+        runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
     first, again = (runs.roll_back(None, "roll_back_model/manual__1") for _ in range(2))
     assert (first["champion"], again["champion"], again["changed"]) == (2, 2, True)
-    runs.run(runs.plan(), finished)
+    runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
     assert runs.roll_back(None, "roll_back_model/manual__1")["withdrawn"] == []
     assert runs.champion() == 4

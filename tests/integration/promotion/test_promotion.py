@@ -16,7 +16,7 @@ from include.steps.decide import measure_champion
 from include.steps.report import write_report
 from include.steps.results import Answer
 from tests.support.bedrock_stand_in import BUCKET, Aws
-from tests.support.promotion_runs import RUN_URL, Runs, early, finished, forgetful
+from tests.support.promotion_runs import EQUAL_IS_ENOUGH, RUN_URL, Runs, early, finished, forgetful
 from tests.support.registering import register_one
 
 
@@ -84,7 +84,7 @@ def test_a_champion_that_answered_other_questions_is_asked_these(runs: Runs, aws
     runs.clients.s3.put_object(Bucket=BUCKET, Key=report_key, Body=other)
     aws.script("fixed-answer", text="Nairobi")
     plan = runs.plan()
-    found = measure_champion(plan, runs.evaluated(plan, finished).report_uri, runs.clients)
+    found = measure_champion(plan, runs.evaluated(plan, finished), runs.clients)
     aws.script("fixed-answer")
     assert "was asked the same questions" in found.summary
     assert found.report_uri.startswith(f"s3://{BUCKET}/{plan.evaluation_prefix}/")
@@ -148,7 +148,7 @@ def test_a_roll_back_makes_the_earlier_version_the_champion_and_no_run_undoes_it
 def test_an_older_content_that_is_run_again_does_not_replace_a_newer_champion(runs: Runs) -> None:
     older = runs.plan()
     runs.run(older, finished)
-    runs.run(runs.plan(), finished)
+    runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
     again = runs.run(older, finished)
     assert (again["register_version"]["status"], again["register_version"]["promoted"]) == ("Approved", False)
     assert runs.champion() == 2

@@ -14,7 +14,7 @@ from include.evaluation.comparison import Comparison
 from include.evaluation.storage import read_comparison, store_comparison
 from include.steps.decide import decide
 from include.steps.report import write_report
-from include.steps.results import Answer, ChampionResult
+from include.steps.results import Answer, ChampionResult, EvaluationResult
 from tests.support.promotion_runs import RUN_URL, Runs, early, finished, weak
 
 BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
@@ -93,7 +93,7 @@ def test_deciding_again_overwrites_the_comparison(runs: Runs) -> None:
     first = stored(runs, decided)
     store_comparison(runs.clients.s3, comparison_uri(decided), first.model_copy(update={"fixed": ()}))
     champion = ChampionResult.model_validate(decided["evaluate_champion"])
-    decide(plan, decided["evaluate_model"]["report_uri"], champion, runs.clients)
+    decide(plan, EvaluationResult.model_validate(decided["evaluate_model"]), champion, runs.clients)
     assert stored(runs, decided) == first
 
 

@@ -71,7 +71,7 @@ def test_the_log_shows_scores_and_counts_and_nothing_that_was_asked_or_answered(
     assert (
         lines[0] == "| category | records | exact_match | quasi_exact_match | f1 | precision | recall | answer_rate |"
     )
-    assert lines[2].startswith("| **all** | 4 | 0.250 [0.046, ")
+    assert lines[2].startswith("| **all** | 4 | 0.250 [0.00")
     assert "| South America | 2 | 0.500 | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 |" in lines
     assert any(line.startswith(r"| a \| b | 1 |") for line in lines)
     assert lines[-1] == "- records: 3 answered, 1 timeout"

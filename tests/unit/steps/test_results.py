@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from include.promotion.decision import Finding
+from include.promotion.findings import Finding
 from include.steps import results
 from include.steps.results import (
     Answer,
@@ -28,6 +28,7 @@ from include.steps.results import (
     ReportResult,
     Slots,
     StartedImportResult,
+    SuiteReports,
     VersionResult,
     WarmUpResult,
 )
@@ -44,6 +45,12 @@ DECISION = DecisionResult(
     champion=2,
     champion_report_uri="s3://bucket/evaluations/champion.json",
     comparison_uri="s3://bucket/evaluations/candidate.against-0123456789ab.json",
+)
+SUITE = SuiteReports(
+    suite="general",
+    effect="blocks",
+    report_uri="s3://bucket/evaluations/general.json",
+    champion_report_uri="s3://bucket/evaluations/champion-general.json",
 )
 VERSION: dict[str, Any] = {
     "version": 3,
@@ -68,9 +75,12 @@ RESULTS: tuple[BaseModel, ...] = (
     ImportResult(imported_model_arn="arn", imported_model_name="capitals", job_arn="arn", seconds=1.5),
     WarmUpResult(cold_start_seconds=2.5, answer=None, body_format=None, converse=False),
     evaluation(),
+    evaluation().model_copy(update={"others": (evaluation().model_copy(update={"suite": "general"}),)}),
     ChampionResult(champion=2, summary="asked", fingerprint="f", landed_at=NOON, report_uri="s3://bucket/r.json"),
     ChampionResult(champion=None, summary="there is no champion yet"),
     DECISION,
+    DECISION.model_copy(update={"suites": (SUITE,)}),
+    SUITE,
     VersionResult(**VERSION),
     RegistrationResult(**VERSION, cost="1 unit", report_uri="s3://bucket/r.json", decided_again=DECISION),
     Answer(approved=True, by="Maria", at=NOON, comment="looks right"),
