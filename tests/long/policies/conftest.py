@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.long.policies.runner import CONNECTION, Runner
 
 from artifact_events import producer
 from tests.support.local_aws_process import LocalAwsProcess
+from tests.support.runner import CONNECTION, Runner
 from tests.support.stacks import Aws
 
 OPTIONS = ["--import-seconds", "0.1", "--cold-start-seconds", "0", "--max-imported-models", "100"]

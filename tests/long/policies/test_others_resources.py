@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.long.policies.runner import Runner
 
+from tests.support.runner import Runner
 from tests.support.stacks import ACCOUNT, REGION
 
 pytestmark = pytest.mark.timeout(300)
