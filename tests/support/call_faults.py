@@ -59,11 +59,21 @@ class CallFaults:
         self.injected: dict[Call, Kind] = {}
         #: Those of the task that runs now, since it was begun.
         self.fresh: list[tuple[Call, Kind]] = []
+        self._apart = False
         self._lock = threading.Lock()
 
     def begin(self, task: str) -> None:
         """Note calls for this task from now on."""
         self.task, self.fresh = task, []
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Neither note nor fail calls meanwhile: they are the test's."""
+        self._apart = True
+        try:
+            yield
+        finally:
+            self._apart = False
 
     @contextmanager
     def watching(self) -> Iterator[CallFaults]:
@@ -88,6 +98,8 @@ class CallFaults:
     def _note(self, request: Any, operation_model: Any, task: str, netloc: str) -> None:
         service = operation_model.service_model
         call = Call(service.service_name, operation_model.name, task)
+        if self._apart:
+            return
         with self._lock:
             self.seen[call] += 1
             kind = self.choose(call)

@@ -99,10 +99,12 @@ def _examine(case: FuzzCase, work: Path, mutant: str, result: FuzzResult) -> Non
         result.named_errors[type(error).__name__] += 1
     except Hang as error:
         result.hangs.append(f"{mutant}: {error}")
+        log.error("Hang: %s", result.hangs[-1])
     except BaseException as error:  # the point of the exercise; a library in another language panics with such a one
         if isinstance(error, KeyboardInterrupt):
             raise
         result.crashes.append(f"{mutant}: {type(error).__name__}: {str(error)[:300]}")
+        log.exception("Crash: %s", mutant)  # at once: who stops the run knows it too
     result.slowest_seconds = max(result.slowest_seconds, time.process_time() - start)
     shutil.rmtree(work, ignore_errors=True)
 

@@ -165,8 +165,9 @@ class ModelLife:
     async def _hear(self) -> list[dict[str, str]]:
         url, uri = self.runner.outputs["EventQueueUrl"], f"{self.runner.outputs['FineTunesUri']}capitals"
         sqs = self.runner.aws.client("sqs")
-        for body in (_notification(f"{uri}/finished/adapter_config.json"), "no notification"):
-            sqs.send_message(QueueUrl=url, MessageBody=body)
+        with self.faults.apart():
+            for body in (_notification(f"{uri}/finished/adapter_config.json"), "no notification"):
+                sqs.send_message(QueueUrl=url, MessageBody=body)
         reader = QueueProducer(url, CONNECTION, "us-east-1", 0.1)
         trigger = ArtifactLandedTrigger(queue_url=url, s3_uri=uri, aws_conn_id=CONNECTION, region_name="us-east-1")
         events: list[dict[str, str]] = []
@@ -205,8 +206,9 @@ class ModelLife:
 
     def _versions(self) -> list[dict[str, Any]]:
         sagemaker = self.runner.aws.client("sagemaker")
-        found = sagemaker.list_model_packages(ModelPackageGroupName=self.name)["ModelPackageSummaryList"]
-        return [sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"]) for each in found]
+        with self.faults.apart():
+            found = sagemaker.list_model_packages(ModelPackageGroupName=self.name)["ModelPackageSummaryList"]
+            return [sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"]) for each in found]
 
 
 async def _only(landing: Any) -> AsyncIterator[Any]:

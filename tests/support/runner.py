@@ -145,16 +145,16 @@ class Runner:
         with patch("include.training.job_request._ENTRYPOINT", leave_card):
             return run_dag(dag, f"run-{next(self.numbers)}", {})
 
-    def preflight(self, **changes: Any) -> str:
-        """Do the first task of a run; what it failed with, or nothing."""
+    def preflight(self, **changes: Any) -> list[str]:
+        """Do the first task of a run; what it failed with, or nothing: each message whole, with all of its lines."""
         dag = build_import_dag("import_model", None, QUICK).partial_subset("preflight", include_downstream=False)
         try:
             run_dag(dag, f"run-{next(self.numbers)}", self.conf(model_name="team-rivers", **changes))
         except PreflightFailedError as error:
-            return "\n\n".join(finding.text() for finding in error.findings)
+            return [finding.text() for finding in error.findings]
         except ModelImportError as error:
-            return str(error)
-        return ""
+            return [str(error)]
+        return []
 
     def restrict(self, sid: str = "", action: str = "") -> None:
         """Give the user the stack's policies, without one action of one statement."""

@@ -22,7 +22,7 @@ MAX_PICKLE_BYTES = 8 * 2**20
 MAX_DIRECTORY_BYTES = 8 * 2**20
 # A zip's end record, with the longest comment it may have.
 END_BYTES = 22 + 2**16
-_DAMAGED = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, struct.error)
+_DAMAGED = (zipfile.BadZipFile, EOFError, RuntimeError, OSError, ValueError, OverflowError, struct.error)
 _TUPLES = frozenset(("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"))
 _PUTS, _GETS = frozenset(("BINPUT", "LONG_BINPUT")), frozenset(("BINGET", "LONG_BINGET"))
 # What is put into the memo as soon as it is made.

@@ -253,8 +253,8 @@ def _unpickled(path: Path) -> dict[str, torch.Tensor]:
 
     with path.open("rb") as file:
         refuse_placeholder(path.name, file.read(len(POINTER)))
-    is_zip = zipfile.is_zipfile(path)
     try:
+        is_zip = zipfile.is_zipfile(path)  # it raises BadZipFile for some damaged files
         if is_zip:
             open_torch_archive(path)
         # weights_only: a pickle can run any code, this unpickler only builds tensors. The format of torch before 1.6 is

@@ -12,7 +12,7 @@ from tests.support.stacks import Aws
 OPTIONS = ["--import-seconds", "0.1", "--cold-start-seconds", "0", "--max-imported-models", "100"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     with LocalAwsProcess(OPTIONS) as process:
         yield Aws(process.endpoint_url)

@@ -172,10 +172,11 @@ def test_preflight_names_what_is_missing_and_says_what_to_do(
     trained = {"base": "sagemaker:model/base", "adapter": "sagemaker:training-job/early"}
     runner.restrict(sid, action)
     with caplog.at_level(logging.WARNING):
-        told = "\n\n".join([runner.preflight(**(trained if sid == "ReadTrainingResults" else {})), caplog.text])
-    findings = [text for text in told.split("\n\n") if action in text]
-    assert findings, told
-    assert any(remedy in text for text in findings for remedy in ("Add to its policies", "Grant "))
+        found = runner.preflight(**(trained if sid == "ReadTrainingResults" else {}))
+    messages = [*found, *caplog.messages]
+    naming = [message for message in messages if action in message]
+    assert naming, messages
+    assert any(remedy in message for message in naming for remedy in ("Add to its policies", "Grant "))
 
 
 def test_a_queue_that_may_not_be_read_is_told_with_the_action(
@@ -197,11 +198,11 @@ def test_preflight_names_what_the_import_role_lacks(
 ) -> None:
     runner.restrict()
     runner.restrict_role(sid, action)
-    told = runner.preflight()
+    found = runner.preflight()
     runner.restrict_role()
-    [line] = [line for line in told.splitlines() if "role permissions" in line]
-    assert action in line
-    assert "Add to its policies" in line
+    [message] = [message for message in found if "role permissions" in message]
+    assert action in message
+    assert "Add to its policies" in message
 
 
 @pytest.mark.parametrize(("sid", "action"), ROLE_PERMISSIONS)

@@ -18,6 +18,7 @@ from include.checkpoint.files.torch_archive import MAX_PICKLE_BYTES
 from include.checkpoint.files.torch_zip import pth_tensors
 from include.checkpoint.lora.adapter import PICKLED_WEIGHTS, read_adapter
 from include.checkpoint.lora.errors import AdapterUnreadableError
+from include.errors import ModelImportError
 from tests.support.tiny_models import make_model
 
 
@@ -109,6 +110,24 @@ def test_a_damaged_zip_is_refused(tmp_path: Path) -> None:
             pth_tensors(path)
         except PickleRefusedError:
             refused += 1
+    assert refused > 20
+
+
+@pytest.mark.parametrize("width", [1, 8])
+def test_a_zip_with_a_wrong_end_is_refused_or_read(width: int, adapter_dir: Path, tmp_path: Path) -> None:
+    """The end says where the directory is: on which disk, and in 64 bits at which offset."""
+    (tmp_path / "adapter_config.json").write_bytes((adapter_dir / "adapter_config.json").read_bytes())
+    path = tmp_path / PICKLED_WEIGHTS
+    torch.save({"w": torch.ones(3)}, path)
+    whole = path.read_bytes()
+    refused = 0
+    for at in range(whole.index(b"PK\x06\x06"), len(whole) - width):
+        path.write_bytes(whole[:at] + b"\xff" * width + whole[at + width :])
+        for read, refusal in ((pth_tensors, PickleRefusedError), (lambda _: read_adapter(tmp_path), ModelImportError)):
+            try:
+                read(path)
+            except refusal:
+                refused += 1
     assert refused > 20
 
 
