@@ -59,7 +59,7 @@ def _checks(config: ModelConfig, clients: AwsClients, workspace: Path) -> Check[
     yield from _settings(config.account, training)
     yield from _account(config, clients)
     base = yield from check_base(config, clients)
-    evaluation = check_evaluation(config.evaluation, config.account, clients)
+    evaluation = check_evaluation(config, clients)
     yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
     data = _data(config, training, base, clients, workspace)
     yield from guarded(_DATA, training.data, "s3:GetObject", data)
