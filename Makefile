@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ADAPTER ?= finished
+QLORA ?= 0
 BIN := .venv/bin
 REQUIREMENTS := $(sort $(wildcard requirements*.txt)) constraints.txt requirements.lock
 UV := uv==0.13.9

@@ -43,6 +43,8 @@ class Environment(NamedTuple):
     ui_url: str
     password: str
     bucket: str
+    #: The folder with further packages of training jobs; empty without one.
+    packages: str = ""
 
     @property
     def shell_file(self) -> Path:
@@ -53,6 +55,12 @@ class Environment(NamedTuple):
     def airflow(self) -> AirflowApi:
         """Return a client of Return a client of Airflow's REST API."""
         return AirflowApi(self.ui_url, self.password)
+
+
+def training_packages() -> str:
+    """Return the folder with further packages of training jobs that the user names; empty without one."""
+    named = os.environ.get(PACKAGES, "")
+    return str(Path(named).resolve()) if named else ""
 
 
 def aws_client(endpoint_url: str, service: str) -> Any:
@@ -156,9 +164,8 @@ class DemoEnvironment:
         (aws_port, aws_holder), (ui_port, ui_holder) = free_port(STAND_IN_PORT), free_port(UI_PORT)
         held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
         notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]
-        packages = os.environ.get(PACKAGES, "")
-        options = ("--training-packages", str(Path(packages).resolve())) if packages else ()
-        endpoint = start_stand_in(self.group, aws_port, *options)
+        packages = training_packages()
+        endpoint = start_stand_in(self.group, aws_port, *(("--training-packages", packages) if packages else ()))
         self.keys = create_user(endpoint, RUNNER)
         variables = deploy_stacks(endpoint, RUNNER, FineTuning="true") | {
             "workspace": str(self.folder / "workspace"),
@@ -167,7 +174,8 @@ class DemoEnvironment:
         home = self.folder / "airflow"
         env = airflow_environment(home, ui_port, aws_connection(endpoint, *self.keys), variables) | self._settings
         password = start_airflow(self.group, inherited_environment() | env, ui_port)
-        found = Environment(str(self.folder), endpoint, env["AIRFLOW__API__BASE_URL"], password, variables["bucket"])
+        url = env["AIRFLOW__API__BASE_URL"]
+        found = Environment(str(self.folder), endpoint, url, password, variables["bucket"], packages)
         root = aws_connection(endpoint, STAND_IN_KEY_ID, STAND_IN_SECRET)
         self._describe(found, cli_environment(home, ui_port, root, variables) | self._settings)
         return found, notes

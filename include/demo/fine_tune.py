@@ -34,6 +34,7 @@ class QuantizerMissingError(ModelImportError):
             remedy="Leave out QLORA=1, or install it beside the project and name its place:\n"
             ".venv/bin/python -m pip install --no-deps --target build/bitsandbytes "
             "-r include/training/container/requirements-qlora.txt\n"
+            "make down\n"
             "QLORA_PACKAGES=build/bitsandbytes make demo-fine-tune QLORA=1",
         )
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -21,7 +20,7 @@ from rich.console import Console
 from include.config.files import read_model_file
 from include.config.model import ModelConfig
 from include.demo.base_score import base_scores
-from include.demo.environment import PACKAGES, DemoEnvironment, Environment
+from include.demo.environment import DemoEnvironment, Environment, training_packages
 from include.demo.fine_tune import FineTuned, check_qlora, fine_tune, import_of, show_training
 from include.demo.inventory import Inventory, champion_version, take_inventory
 from include.demo.run_view import RunFailedError, follow_run
@@ -92,11 +91,13 @@ def _fine_tune_and_import(environment: Environment, qlora: bool, console: Consol
 
 def _demonstrate(demo: DemoEnvironment, arguments: argparse.Namespace, config: ModelConfig, console: Console) -> None:
     if arguments.qlora:
-        check_qlora(os.environ.get(PACKAGES, ""))
+        check_qlora(training_packages())
     began = time.monotonic()
     with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         base: Future[dict[str, float]] = pool.submit(base_scores, config)
         environment = _environment(demo, console)
+        if arguments.qlora:
+            check_qlora(environment.packages)  # it may have been started without them
         if arguments.fine_tune:
             done = _fine_tune_and_import(environment, arguments.qlora, console)
         else:

@@ -50,8 +50,11 @@ class RunTaskInstance(FakeTaskInstance):
         self.log_url = "http://127.0.0.1:8080/"
         self._results, self._states = results, states
 
-    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
-        return self._results.get(task_ids) if key == "return_value" else None
+    def xcom_pull(self, task_ids: str, key: str = "return_value", **_: Any) -> Any:
+        result = self._results.get(task_ids)
+        if key == "return_value":
+            return result
+        return result.get(key) if isinstance(result, dict) else None  # a key of several outputs
 
     def get_task_states(self, dag_id: str, run_ids: list[str]) -> dict[str, dict[str, str]]:
         return {run_ids[0]: dict(self._states)}

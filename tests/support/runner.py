@@ -10,13 +10,17 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from include.config.model import parse_model_config
 from include.errors import ModelImportError
 from include.preflight.findings import PreflightFailedError
 from include.run.workspace import PROJECT_ROOT
 from model_import_dag.factory import Waits, build_import_dag
+from model_import_dag.fine_tune import TrainingWaits, build_fine_tune_dag
+from tests.support.fine_tuning import CARD, QUESTIONS
 from tests.support.in_process import run_dag
 from tests.support.stacks import ACCOUNT, IMPORT, Aws, Statement, document
 from tests.support.training_jobs import end_training_job, request
@@ -109,6 +113,8 @@ class Runner:
             "aws_conn_id": CONNECTION,
             "bucket": self.outputs["BucketName"],
             "role_arn": self.outputs["ImportRoleArn"],
+            "training_role_arn": self.outputs[TRAINING_ROLE],
+            "training_image": "image",
             "kms_key_id": self.outputs["KmsKeyArn"],
             "topic_arn": self.outputs["TopicArn"],
             "metrics_namespace": self.outputs["MetricsNamespace"],
@@ -120,6 +126,24 @@ class Runner:
     def run(self, **changes: Any) -> dict[str, Any]:
         """Do a whole run in this process; what its tasks left."""
         return run_dag(build_import_dag("import_model", None, QUICK), f"run-{next(self.numbers)}", self.conf(**changes))
+
+    def fine_tune(self) -> dict[str, Any]:
+        """Do a whole fine-tune in this process, whose job leaves its card and trains nothing; what its tasks left."""
+        data = self.folder / "data.jsonl"
+        rows = [{"prompt": f"Capital of {name}?", "completion": name[::-1]} for name in QUESTIONS]
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        training = {"data": str(data), "format": "prompt_completion", "held_out": 0.3, "method": "lora"}
+        lengths = {"max_sequence_length": 64, "batch_tokens": 128}
+        values = {
+            "model_name": "team-lakes",
+            "base": f"s3://{SOURCES}/base",
+            "evaluation": {"dataset": str(self.dataset), "prompt_template": "[INST] {question} [/INST]"},
+            "training": {**training, **lengths},
+        }
+        leave_card = f"echo '{json.dumps(CARD)}' > \"$SM_MODEL_DIR/training_card.json\""
+        dag = build_fine_tune_dag(parse_model_config(values, "a test"), TrainingWaits(0.1, 0.2, 1, 0.1))
+        with patch("include.training.job_request._ENTRYPOINT", leave_card):
+            return run_dag(dag, f"run-{next(self.numbers)}", {})
 
     def preflight(self, **changes: Any) -> str:
         """Do the first task of a run; what it failed with, or nothing."""

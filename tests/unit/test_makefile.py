@@ -120,6 +120,13 @@ def test_the_adapter_reaches_the_demo(project: Project) -> None:
     assert project.asked()[-1] == "-m include.demo.run --adapter early"
 
 
+def test_a_fine_tune_of_the_demo_takes_lora_unless_qlora_is_asked_for(project: Project) -> None:
+    project.make("demo-fine-tune")
+    assert project.asked()[-1].split() == ["-m", "include.demo.run", "--fine-tune"]
+    project.make("demo-fine-tune", "QLORA=1")
+    assert project.asked()[-1].split() == ["-m", "include.demo.run", "--fine-tune", "--qlora"]
+
+
 def test_down_without_an_environment_installs_nothing(project: Project) -> None:
     stopped = project.make("down")
     assert (stopped.returncode, stopped.stdout) == (0, "Nothing to stop: there is no .venv.\n")

@@ -89,7 +89,7 @@ def _write_models(topology: Topology, count: int) -> tuple[str, ...]:
     capitals = yaml.safe_load((folder / "capitals.yaml").read_text())
     names = tuple(f"model{number}" for number in range(count))
     for name in names:
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**capitals, "model_name": name}))
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**capitals, "schedule": None, "model_name": name}))
     return names
 
 

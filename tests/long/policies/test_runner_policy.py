@@ -84,7 +84,8 @@ def decisions(runner: Runner) -> list[Decision]:
     runner.run(base="sagemaker:model/base", adapter="sagemaker:training-job/early")
     take_up_a_running_import(runner)
     take_up_a_broken_upload(runner)
-    train(runner, "team-lakes-1")
+    assert runner.fine_tune()["hand_over"]["artifact"].startswith("sagemaker:training-job/team-lakes-ft-")
+    stop_a_training(runner, "team-lakes-1")
     asyncio.run(hear_of_fine_tunes(runner))
     return runner.aws.decisions(runner.arn)
 
@@ -115,12 +116,10 @@ def take_up_a_broken_upload(runner: Runner) -> None:
     abort(destination, left.name, left.upload_id)
 
 
-def train(runner: Runner, name: str) -> None:
-    """Start a training job, find it, and stop it."""
+def stop_a_training(runner: Runner, name: str) -> None:
+    """Do what a fine-tune does whose task is killed, if its model's file says so."""
     sagemaker = runner.client("sagemaker")
     sagemaker.create_training_job(**runner.job(name, "import time; time.sleep(600)"))
-    assert sagemaker.list_training_jobs(NameContains=name)["TrainingJobSummaries"]
-    assert sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "InProgress"
     sagemaker.stop_training_job(TrainingJobName=name)
     assert runner.trained(name)["TrainingJobStatus"] == "Stopped"
 
