@@ -142,7 +142,7 @@ class Runner:
         }
         leave_card = f"echo '{json.dumps(CARD)}' > \"$SM_MODEL_DIR/training_card.json\""
         dag = build_fine_tune_dag(parse_model_config(values, "a test"), TrainingWaits(0.1, 0.2, 1, 0.1))
-        with patch("include.training.job_request.ENTRYPOINT", leave_card):
+        with patch("include.training.job_request.ENTRYPOINT", (leave_card,)):
             return run_dag(dag, f"run-{next(self.numbers)}", {})
 
     def preflight(self, **changes: Any) -> str:
