@@ -76,9 +76,10 @@ def training_content(record: FineTuneRecord, data: DataReport | None, asked_with
 
 
 def _summary(record: FineTuneRecord) -> str:
-    held_out = [point.held_out for point in record.loss if point.held_out is not None]
-    ends = f"; loss of held-out examples {held_out[0]:.3f} before, {held_out[-1]:.3f} after" if held_out else ""
-    return f"{record.steps:,} steps, {record.tokens:,} tokens{ends}."
+    measured = [point for point in record.loss if point.held_out is not None]
+    ends = (f"{point.held_out:.3f} at step {point.step:,}" for point in (*measured[:1], *measured[1:][-1:]))
+    losses = f"; loss of held-out examples {', '.join(ends)}" if measured else ""
+    return f"{record.steps:,} steps, {record.tokens:,} tokens{losses}."
 
 
 def _profile(data: DataReport) -> dict[str, Any]:

@@ -140,9 +140,9 @@ class Runner:
             "evaluation": {"dataset": str(self.dataset), "prompt_template": "[INST] {question} [/INST]"},
             "training": {**training, **lengths},
         }
-        leave_card = f"echo '{json.dumps(CARD)}' > \"$SM_MODEL_DIR/training_card.json\""
+        leave_card = ('echo "$0" > "$SM_MODEL_DIR/training_card.json"', json.dumps(CARD))
         dag = build_fine_tune_dag(parse_model_config(values, "a test"), TrainingWaits(0.1, 0.2, 1, 0.1))
-        with patch("include.training.job_request._ENTRYPOINT", leave_card):
+        with patch("include.training.job_request.ENTRYPOINT", leave_card):
             return run_dag(dag, f"run-{next(self.numbers)}", {})
 
     def preflight(self, **changes: Any) -> list[str]:

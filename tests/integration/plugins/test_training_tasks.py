@@ -82,8 +82,15 @@ class Training:
     def stop(self, name: str = "") -> None:
         self.sagemaker.stop_training_job(TrainingJobName=name or self.name)
 
-    def until(self, state: str, name: str = "") -> None:
-        while self.sagemaker.describe_training_job(TrainingJobName=name or self.name)["TrainingJobStatus"] != state:
+    def until(self, state: str) -> None:
+        while self.jobs()[self.name] != state:
+            time.sleep(0.1)
+
+    def end(self) -> None:
+        for name, status in self.jobs().items():
+            if status == "InProgress":
+                self.stop(name)
+        while {"InProgress", "Stopping"} & set(self.jobs().values()):
             time.sleep(0.1)
 
     def script(self, fault: str, **body: Any) -> None:
@@ -106,10 +113,7 @@ def _role(stand_in: Aws) -> None:
 def training(aws: Aws, _role: None) -> Iterator[Training]:
     found = Training(aws)
     yield found
-    for name, status in found.jobs().items():
-        if status == "InProgress":
-            found.stop(name)
-            found.until("Stopped", name)
+    found.end()
 
 
 @IN_BOTH_MODES
@@ -248,11 +252,3 @@ def test_a_killed_wait_stops_the_job_if_asked_to(training: Training, stops: bool
     assert isinstance(trigger, SageMakerTrainingJobCompletedTrigger)
     asyncio.run(trigger.on_kill())
     training.until(state)
-
-
-def test_the_log_shows_losses_and_cost_while_it_waits(training: Training, caplog: pytest.LogCaptureFixture) -> None:
-    run_task(training.create("echo train_loss=2.25; sleep 2"))
-    with caplog.at_level("INFO"):
-        run_task(training.wait(dollars_per_hour="7200", poke_interval=0.3))
-    shown = [record.getMessage() for record in caplog.records if "train:loss 2.2500" in record.getMessage()]
-    assert any("(Training)" in line and "USD so far" in line for line in shown), caplog.text

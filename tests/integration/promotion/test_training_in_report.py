@@ -43,7 +43,7 @@ def test_the_page_shows_losses_data_time_cost_and_both_templates(runs: Runs, pla
     page = runs.page(plan)
     assert 'aria-label="Loss of training and of held-out examples by step"' in page
     assert 'aria-label="Lengths of the examples in tokens"' in page
-    assert "201 steps, 105,360 tokens; loss of held-out examples 5.025 before, " in page
+    assert "201 steps, 105,360 tokens; loss of held-out examples 5.025 at step 1, 0.204 at step 201." in page
     assert re.search(r"exact duplicates left out</th><td>4<", page)
     assert re.search(r"<span class=\"status\">N&#39;Djamena&lt;/s&gt;</span>", page)
     told = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))

@@ -41,7 +41,7 @@ def test_every_trigger_of_the_package_is_tested_here() -> None:
         for name, value in vars(triggers).items()
         if isinstance(value, type) and issubclass(value, BaseTrigger) and name.endswith("Trigger")
     }
-    assert public == {type(trigger).__name__ for trigger in TRIGGERS} | {"BaseTrigger", "BedrockPollingTrigger"}
+    assert public == {type(trigger).__name__ for trigger in TRIGGERS} | {"AwsPollingTrigger"}
 
 
 @EVERY_TRIGGER
@@ -91,7 +91,7 @@ def test_an_operator_hands_all_its_aws_arguments_to_its_triggers() -> None:
     operator = BedrockCreateModelImportJobOperator(
         task_id="create", job_name="j", imported_model_name="m", role_arn="r", s3_uri="s3://b/p/", **AWS
     )
-    arguments = operator._wait_arguments(1.0)
+    arguments = operator.wait_arguments(1.0)
     assert {name: arguments[name] for name in AWS} == AWS
 
 

@@ -112,8 +112,11 @@ class Training:
 
 
 @pytest.fixture(scope="session")
-def training_process() -> Iterator[LocalAwsProcess]:
-    with LocalAwsProcess(["--training-stop-seconds", "1", "--training-disk-gb", "0.01"]) as process:
+def training_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAwsProcess]:
+    packages = tmp_path_factory.mktemp("packages")
+    (packages / "of_the_image.py").write_text("VALUE = 7")
+    options = ["--training-stop-seconds", "1", "--training-disk-gb", "0.01", "--training-packages", str(packages)]
+    with LocalAwsProcess(options) as process:
         yield process
 
 

@@ -59,6 +59,11 @@ def test_a_job_finds_what_a_training_container_finds_and_its_model_is_in_s3(trai
     assert job["Environment"] == {"COLOUR": "blue"}
 
 
+def test_a_job_finds_packages_that_stand_for_those_of_an_image(training: Training) -> None:
+    program = "import os, of_the_image; open(os.environ['SM_MODEL_DIR'] + '/value', 'w').write(str(of_the_image.VALUE))"
+    assert artifact(training, training.wait(training.start(program))) == {"value": "7"}
+
+
 def test_a_jobs_record_tells_its_states_its_times_and_its_last_losses(training: Training) -> None:
     job = training.wait(training.start(REPORTS))
     states = [each["Status"] for each in job["SecondaryStatusTransitions"]]

@@ -20,8 +20,10 @@ from model_import_dag.fine_tune import TrainingWaits, build_fine_tune_dag
 TRAINING_WAITS = TrainingWaits(first_poll=2, longest_poll=3, longest_pause=3, retry_delay=3)
 IMPORT_WAITS = Waits(first_poll=2, longest_poll=3, slot_poll=3, retry_delay=3)
 #: Works as many seconds as it is given processes, only once for each checkpoint; with 13 it fails.
-WORK = """n=${SM_HPS##*processes\\": \\"};n=${n%%\\"*};f=$ML_ROOT/checkpoints/c
-[ -e $f ]||{ touch $f;sleep $n;[ $n = 13 ]&&exit 1;};echo "$0">$SM_MODEL_DIR/training_card.json"""
+WORK = (
+    r"""n=${SM_HPS##*processes\": \"};n=${n%%\"*};f=$ML_ROOT/checkpoints/c;"""
+    r"""[ -e $f ]||{ touch $f;sleep $n;[ $n = 13 ]&&exit 1;};echo "$0">$SM_MODEL_DIR/training_card.json"""
+)
 CARD = {
     "steps": 1,
     "seconds": 1,
