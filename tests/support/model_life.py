@@ -19,6 +19,7 @@ from artifact_events import producer, triggers
 from artifact_events.producer import QueueProducer
 from artifact_events.triggers import ArtifactLandedTrigger
 from include.config.model import parse_model_config
+from include.config.names import import_dag_id
 from include.overview.reader import OverviewReader
 from include.run.report_place import read_html_report
 from model_import_dag.factory import build_import_dag
@@ -114,7 +115,7 @@ class ModelLife:
             "publish": {},
         }
         self.imports += 1
-        dag = build_import_dag(f"import_{self.name}", parse_model_config(file, "a test"), QUICK)
+        dag = build_import_dag(import_dag_id(self.name), parse_model_config(file, "a test"), QUICK)
         return run_dag(dag, f"run-{next(self.runner.numbers)}", {}, self, "scheduled")
 
     def import_where_there_is_no_room(self) -> dict[str, Any]:
