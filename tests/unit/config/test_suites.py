@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from include.config.errors import ModelFileInvalidError
 from include.config.model import ModelConfig, parse_model_config
+from include.run.workspace import PROJECT_ROOT
 
 GENERAL = {"name": "general", "effect": "blocks", "dataset": "general.jsonl"}
 TASK = {"name": "task", "dataset": "task.jsonl", "thresholds": {"f1": 0.5}}
@@ -58,3 +61,14 @@ def test_a_wrong_list_of_suites_is_refused_with_what_is_wrong(values: dict[str, 
     with pytest.raises(ModelFileInvalidError) as refused:
         _config(**values)
     assert problem in str(refused.value)
+
+
+def test_the_documented_suites_are_a_models_file() -> None:
+    page = (PROJECT_ROOT / "docs/evaluation.md").read_text("utf-8")
+    [example] = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if block.startswith("evaluations:")]
+    suites = _config(**yaml.safe_load(example)).suites
+    assert [(suite.name, suite.effect) for suite in suites] == [
+        ("capitals", "decides"),
+        ("general-knowledge", "blocks"),
+        ("style", "informs"),
+    ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from include.evaluation.bootstrap import estimate_score
 from include.evaluation.bounded_mean import records_for_margin, smallest_margin
 from include.evaluation.comparison import paired_difference
+from include.run.workspace import PROJECT_ROOT
 from tests.support.simulated_scores import ROUNDING, coverage, differences
 
 SAMPLES = 60
@@ -69,3 +72,13 @@ def test_a_share_of_right_answers_has_the_exact_interval_of_clopper_and_pearson(
 ) -> None:
     found = estimate_score([1.0] * right + [0.0] * (records - right), 0)
     assert (found.low, found.high) == (pytest.approx(interval[0], abs=0.004), pytest.approx(interval[1], abs=0.004))
+
+
+def test_the_documented_numbers_of_records_are_those_of_the_code() -> None:
+    page = (PROJECT_ROOT / "docs/promotion.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if re.match(r"\| 0\.\d+ \|", line)]
+    assert len(rows) == 5
+    for row in rows:
+        margin, *numbers = (cell.strip().replace(",", "") for cell in row.strip("|").split("|"))
+        shares = (0.0, 0.02, 0.05, 0.1, 0.2)
+        assert [records_for_margin(float(margin), share) for share in shares] == [int(number) for number in numbers]
