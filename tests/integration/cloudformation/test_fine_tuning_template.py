@@ -14,7 +14,7 @@ from tests.support.stacks import ACCOUNT, IMPORT, REGION, Aws
 TEMPLATE = IMPORT.read_text(encoding="utf-8")
 JOBS = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/"
 #: Actions that take no resource, by the Service Authorization Reference.
-WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "sagemaker:ListTrainingJobs"}
+WITHOUT_RESOURCE = {"ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"}
 
 
 def deploy(aws: Aws, **parameters: str) -> tuple[dict[str, Any], dict[str, Any]]:
