@@ -14,6 +14,8 @@ ATTEMPTS = 8
 CONFLICT_CODE = "ConflictException"
 #: Both were seen in answer to the ARN of a model that does not exist.
 NOT_FOUND_CODES = frozenset({"ResourceNotFoundException", "ValidationException"})
+#: The answer to a policy's condition on the model's tags, as the stack's policies have: a deleted model has none.
+DENIED_CODE = "AccessDeniedException"
 
 
 def patiently(
@@ -56,7 +58,7 @@ def find_imported_model(bedrock: Any, identifier: str) -> dict[str, Any] | None:
 
 def is_gone(bedrock: Any, imported_model_arn: str, error: Exception) -> bool:
     """Return whether a request about an imported model failed because there is no such model."""
-    if error_code(error) not in NOT_FOUND_CODES:
+    if error_code(error) not in NOT_FOUND_CODES | {DENIED_CODE}:
         return False
     return find_imported_model(bedrock, imported_model_arn) is None
 

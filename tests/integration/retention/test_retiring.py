@@ -141,7 +141,7 @@ def test_throttled_listing_is_waited_out(imports: Imports) -> None:
     assert len(list_models(imports.clients.bedrock, imports.group)) == 2
 
 
-@pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException"])
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "ValidationException", "AccessDeniedException"])
 def test_a_model_that_is_gone_already_counts_as_retired(imports: Imports, code: str) -> None:
     imports.add("old")
     version = imports.register("old", "Rejected")
@@ -154,6 +154,14 @@ def test_a_model_that_is_gone_already_counts_as_retired(imports: Imports, code: 
     found = imports.registry.find(imports.group, version.fingerprint)
     assert found is not None
     assert RETIRED_AT in found.metadata
+
+
+def test_a_model_whose_deletion_is_denied_is_no_retired_one(imports: Imports) -> None:
+    imports.approve("old", "new")
+    imports.aws.script("fail-calls", operation="DeleteImportedModel", code="AccessDeniedException")
+    with pytest.raises(RetirementFailedError, match="AccessDeniedException"):
+        retire_after_promotion(imports.clients, imports.group, NEWEST_ONLY, imports.now)
+    assert imports.left() == {"old", "new"}
 
 
 def test_what_was_promoted_after_the_plan_was_made_stays(imports: Imports) -> None:
