@@ -89,7 +89,7 @@ def runs(imports: Imports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> R
     extra = {"region_name": REGION, "endpoint_url": imports.aws.endpoint}
     connection = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
     monkeypatch.setenv(f"AIRFLOW_CONN_{CONNECTION.upper()}", json.dumps(connection))
-    monkeypatch.setattr("include.steps.evaluate.measure", lambda *_: _NOT_MEASURED)
+    monkeypatch.setattr("include.steps.evaluate.measure_suites", lambda *_: _NOT_MEASURED)
     # Most of a task's time goes into its clients.
     monkeypatch.setattr(clients, "service_client", cache(clients.service_client))
     uri = imports.aws.upload(imports.checkpoint, "by-hand")
@@ -115,7 +115,7 @@ def test_a_run_holds_the_model_that_it_evaluates_until_its_end(runs: Runs, monke
         seen.extend([use.run] if use else [])
         return _NOT_MEASURED
 
-    monkeypatch.setattr("include.steps.evaluate.measure", look)
+    monkeypatch.setattr("include.steps.evaluate.measure_suites", look)
     runs.run("finished", "Approved")
     [model] = list_models(runs.imports.clients.bedrock, runs.imports.group)
     assert (seen, model.use(datetime.now(UTC))) == (["import_readme/manual__finished"], None)
