@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.simulated_scores import KINDS, ROUNDING, Scores, coverage, differences
 from include.evaluation.bounded_mean import records_for_margin
-from tests.support.simulated_scores import KINDS, ROUNDING, Scores, coverage, differences
 
 SAMPLES = 500
 SHARES = (0.0, 0.5, 0.95, 0.98, 0.995, 1.0)

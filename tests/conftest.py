@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -38,6 +39,23 @@ os.environ.update(
 # Two cores run two tests at once: a single example may take long without anything being wrong.
 settings.register_profile("two-cores", deadline=None)
 settings.load_profile("two-cores")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: minutes of work; run with -m slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("-m"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is loaded by now out of garbage collections; with Airflow and torch, a full one takes half a second."""
+    gc.collect()
+    gc.freeze()
 
 
 class SharedServers(LoadFileScheduling):

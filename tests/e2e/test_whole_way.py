@@ -153,6 +153,7 @@ def test_the_weights_have_the_dtype_of_the_run_rounded_as_torch_rounds_what_peft
     assert all(torch.equal(merged[name].half(), tensor) for name, tensor in weights.items())
 
 
+@pytest.mark.slow
 def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedrocks_message(
     system: System, finished: dict[str, object]
 ) -> None:
@@ -172,11 +173,13 @@ def test_an_import_that_fails_while_the_triggerer_waits_fails_the_run_with_bedro
     assert f"/runs/{system.latest_run()}/tasks/wait_for_import" in unquote(notice["Message"])
 
 
+@pytest.mark.slow
 def test_a_failure_that_comes_again_when_the_task_is_cleared_is_told_once(system: System) -> None:
     assert system.clear(system.latest_run(), "wait_for_import") == "failed"
     assert system.notices() == []
 
 
+@pytest.mark.slow
 def test_the_next_run_imports_under_the_next_name_and_completes_through_the_triggerer(system: System) -> None:
     secrets_in_triggers: list[str] = []
     waiting: dict[str, int] = {}

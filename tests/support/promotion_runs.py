@@ -95,7 +95,7 @@ class Runs:
         }
 
     def registered(self, plan: ImportPlan, done: dict[str, Any]) -> dict[str, Any]:
-        """What register_version and write_report make of that."""
+        """What register_version makes of that."""
         model = EvaluatedImport(
             ImportResult.model_validate(done["wait_for_import"]),
             WarmUpResult.model_validate(done["warm_up"]),
@@ -104,12 +104,11 @@ class Runs:
         decision = DecisionResult.model_validate(done["decide_promotion"])
         registered = register(plan, decision, model, RUN_URL, self.clients)
         final = registered.decided_again or decision
-        write_report(plan, ReportedVersion(registered, final), RUN_URL, self.clients)
         dumped = {"register_version": registered, "decide_promotion": final}
         return done | {name: result.model_dump(mode="json") for name, result in dumped.items()}
 
     def run(self, plan: ImportPlan, right: Right, model_arn: str = "") -> dict[str, Any]:
-        """What the tasks from evaluate_champion to write_report leave."""
+        """What the tasks from evaluate_champion to register_version leave."""
         return self.registered(plan, self.decided(plan, right, model_arn))
 
     def answer(self, plan: ImportPlan, done: dict[str, Any], answer: Answer) -> dict[str, Any]:
@@ -130,7 +129,9 @@ class Runs:
         version = SageMakerRegistry(self.clients.sagemaker).champion(self.group)
         return version.number if version else None
 
-    def page(self, plan: ImportPlan) -> str:
+    def page(self, plan: ImportPlan, done: dict[str, Any]) -> str:
+        """The report that write_report makes of these results."""
+        write_report(plan, self.reported(done), RUN_URL, self.clients)
         found = read_html_report(self.group, plan.fingerprint, self.clients.sagemaker, self.clients.s3).body
         return found.decode()
 

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+#: A program that counts from its checkpoint on, and notes that it was asked to stop.
+COUNTS = """
+import os, pathlib, signal, sys, time
+state = pathlib.Path(os.environ["ML_ROOT"], "checkpoints/count.txt")
+signal.signal(signal.SIGTERM, lambda *_: (state.with_name("stopped.txt").write_text("yes"), sys.exit(143)))
+begin = int(state.read_text()) if state.exists() else 0
+pathlib.Path(os.environ["ML_ROOT"], "model/began.txt").write_text(str(begin))
+for count in range(begin + 1, begin + 3):
+    state.write_text(str(count))
+while not (begin and len(sys.argv) == 1):
+    time.sleep(0.05)
+"""
+
 
 def end_training_job(sagemaker: Any, name: str, output: str) -> None:
     """Create a training job whose model is at ``<output>/<name>/output/model.tar.gz``."""

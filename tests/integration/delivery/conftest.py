@@ -49,14 +49,3 @@ def folder(tmp_path: Path) -> Path:
     (folder / "config.json").write_bytes(b'{"model_type": "mistral"}')
     (folder / "merges.txt").write_bytes(b"")
     return folder
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: minutes of work; run with -m slow")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("-m"):
-        slow = [item for item in items if item.get_closest_marker("slow")]
-        items[:] = [item for item in items if item not in slow]
-        config.hook.pytest_deselected(items=slow)

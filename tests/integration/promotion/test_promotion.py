@@ -13,7 +13,6 @@ import pytest
 from include.registry.errors import VersionNotImportedError
 from include.registry.versions import REPORT_HTML_URI
 from include.steps.decide import measure_champion
-from include.steps.report import write_report
 from include.steps.results import Answer
 from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.promotion_runs import EQUAL_IS_ENOUGH, RUN_URL, Runs, early, finished, forgetful
@@ -40,7 +39,7 @@ def test_a_category_that_broke_blocks_and_is_shown_in_the_report(runs: Runs) -> 
     done = runs.run(plan, forgetful)
     assert done["register_version"]["status"] == "Rejected"
     assert any("'Oceania'" in reason for reason in done["decide_promotion"]["reasons"])
-    page = runs.page(plan)
+    page = runs.page(plan, done)
     assert "✗ refuses" in page
     assert "Broken: 20" in page
 
@@ -112,10 +111,9 @@ def test_a_persons_answer_is_recorded_and_stays(runs: Runs, approved: bool, cham
     assert runs.champion() == 1
     answer = Answer(approved=approved, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC), comment="looks right")
     answered = runs.answer(plan, done, answer)
-    write_report(plan, runs.reported({**done, "record_answer": answered}), RUN_URL, runs.clients)
     assert runs.champion() == champion
     assert answered["promoted"] is approved
-    assert "by Maria, 2026-11-22 10:00 UTC: looks right" in runs.page(plan)
+    assert "by Maria, 2026-11-22 10:00 UTC: looks right" in runs.page(plan, {**done, "record_answer": answered})
     again = runs.run(plan, finished)
     assert again["register_version"]["status"] == answered["status"]
     assert again["register_version"]["promoted"] is False

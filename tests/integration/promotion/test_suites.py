@@ -60,8 +60,8 @@ def test_what_was_lost_on_another_suite_is_the_first_reason_in_report_and_approv
 
     done = runs.decided(runs.plan(), finished)
     kept = {"evaluate_model": evaluation, "evaluate_champion": champion, "decide_promotion": decision}
-    runs.registered(plan, done | {name: result.model_dump(mode="json") for name, result in kept.items()})
-    page = runs.page(plan)
+    done = runs.registered(plan, done | {name: result.model_dump(mode="json") for name, result in kept.items()})
+    page = runs.page(plan, done)
     first = page[page.index('<ul class="findings">') :].partition("</li>")[0]
     assert "✗ refuses</b><span>suite &#39;general&#39;" in first
     assert "<h2>Suite general</h2>" in page

@@ -39,8 +39,7 @@ def plan_of_job(runs: Runs, output: str) -> ImportPlan:
 
 def test_the_page_shows_losses_data_time_cost_and_both_templates(runs: Runs, place: str) -> None:
     plan = plan_of_job(runs, place)
-    runs.run(plan, finished)
-    page = runs.page(plan)
+    page = runs.page(plan, runs.run(plan, finished))
     assert 'aria-label="Loss of training and of held-out examples by step"' in page
     assert 'aria-label="Lengths of the examples in tokens"' in page
     assert "201 steps, 105,360 tokens; loss of held-out examples 5.025 at step 1, 0.204 at step 201." in page

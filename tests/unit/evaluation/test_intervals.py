@@ -6,11 +6,11 @@ import re
 
 import pytest
 
+from benchmarks.simulated_scores import ROUNDING, coverage, differences
 from include.evaluation.bootstrap import estimate_score
 from include.evaluation.bounded_mean import records_for_margin, smallest_margin
 from include.evaluation.comparison import paired_difference
 from include.run.workspace import PROJECT_ROOT
-from tests.support.simulated_scores import ROUNDING, coverage, differences
 
 SAMPLES = 60
 

@@ -43,7 +43,7 @@ def test_an_object_is_read_by_ranges_from_a_copy_on_the_disk_that_goes_again(s3:
 def test_data_in_s3_is_prepared_as_the_same_data_in_a_folder(s3: Any, tmp_path: Path) -> None:
     local = preparation(tmp_path, ROWS)
     remote = preparation(tmp_path, ROWS, out="remote", data=URI)
-    remote = Preparation(remote.config, remote.account, remote.base, remote.out, s3, remote.report)
+    remote = Preparation(remote.config, remote.account, remote.base, remote.out, s3, report=remote.report)
     reports = [prepare(local), prepare(remote)]
     assert reports[0].digest == reports[1].digest
     assert reports[1].data.uri == URI

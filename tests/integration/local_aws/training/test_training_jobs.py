@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.local_aws.training.conftest import ACCOUNT, INSTANCE, Training
+from tests.support.training_jobs import COUNTS
 
 REPORTS = """
 import json, os, pathlib
@@ -20,17 +21,6 @@ seen = {name: os.environ.get(name) for name in ("TRAINING_JOB_NAME", "TRAINING_J
 seen |= {path.stem: json.loads(path.read_text()) for path in (root / "input/config").iterdir()}
 seen["files"] = sorted(str(path.relative_to(root / "input/data")) for path in (root / "input/data").rglob("*.*"))
 (root / "model/seen.json").write_text(json.dumps(seen))
-"""
-COUNTS = """
-import os, pathlib, signal, sys, time
-state = pathlib.Path(os.environ["ML_ROOT"], "checkpoints/count.txt")
-signal.signal(signal.SIGTERM, lambda *_: (state.with_name("stopped.txt").write_text("yes"), sys.exit(143)))
-begin = int(state.read_text()) if state.exists() else 0
-pathlib.Path(os.environ["ML_ROOT"], "model/began.txt").write_text(str(begin))
-for count in range(begin + 1, begin + 3):
-    state.write_text(str(count))
-while not (begin and len(sys.argv) == 1):
-    time.sleep(0.05)
 """
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.integration.local_aws.training.conftest import Training
-from tests.integration.local_aws.training.test_training_jobs import COUNTS
+from tests.support.training_jobs import COUNTS
 
 WAITS = "import time; time.sleep(600)"
 FILLS_THE_DISK = """
