@@ -45,7 +45,7 @@ coverage: $(STAMP) ## Run the same tests, then list what of the product's code n
 test-endurance: $(STAMP) ## Fuzz checkpoints, kill conversions, merges and uploads, merge all kinds of adapters, play histories of a model: half an hour
 	$(BIN)/python -m tests.support.checkpoint_endurance fuzz --count 100000
 	$(BIN)/python -m tests.support.checkpoint_endurance kill --count 50
-	$(BIN)/python -m pytest -m slow tests/integration/delivery/test_kill.py tests/e2e
+	$(BIN)/python -m pytest -m slow tests/unit tests/dags tests/integration tests/e2e
 	$(BIN)/python -m pytest tests/long/merging
 	CHAMPION_HISTORIES=2000 $(BIN)/python -m pytest -o timeout=1800 tests/unit/steps/test_champion_histories.py
 

@@ -110,6 +110,7 @@ def _load(layout: Layout, home: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.sampled(2)
 def test_every_dag_is_loaded_and_the_workspace_is_beside_the_project(name: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -119,6 +119,7 @@ def test_the_imported_prefix_holds_what_bedrock_reads_and_nothing_else(
     assert not {name for name in names if "/" in name or "manifest" in name}
 
 
+@pytest.mark.slow
 def test_the_same_content_again_creates_nothing(system: System, finished: dict[str, object]) -> None:
     before = system.inventory()
     again = system.run(adapter="include/demo/adapters/finished")

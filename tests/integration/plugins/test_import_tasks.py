@@ -20,7 +20,9 @@ from bedrock_import.exceptions import (
 from tests.integration.plugins.conftest import ACCOUNT, CONNECTION, Aws, create_role
 from tests.support.task_run import FakeTaskInstance, first_event, rebuild, run_task
 
-IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+IN_BOTH_MODES = pytest.mark.parametrize(
+    "deferrable", [pytest.param(False, marks=pytest.mark.slow), True], ids=["worker", "triggerer"]
+)
 
 
 @IN_BOTH_MODES

@@ -30,7 +30,9 @@ from tests.support.local_aws_process import OWN_HEADERS
 from tests.support.task_run import FakeTaskInstance, rebuild, run_task
 
 BUCKET, ROLE = "trainings", f"arn:aws:iam::{ACCOUNT}:role/training"
-IN_BOTH_MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "triggerer"])
+IN_BOTH_MODES = pytest.mark.parametrize(
+    "deferrable", [pytest.param(False, marks=pytest.mark.slow), True], ids=["worker", "triggerer"]
+)
 QUICK = 'echo train_loss=1.5; touch "$SM_MODEL_DIR/done"'
 LONG = "exec sleep 60"
 _numbers = itertools.count(1)

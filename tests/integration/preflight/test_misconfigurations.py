@@ -351,6 +351,7 @@ MISCONFIGURATIONS = (
 
 
 @pytest.mark.parametrize("planted", MISCONFIGURATIONS, ids=lambda planted: planted.name.replace(" ", "-"))
+@pytest.mark.sampled(2)
 def test_a_misconfiguration_is_found_and_its_remedy_works(planted: Planted, account: Account) -> None:
     planted.plant(account)
     found = account.errors()

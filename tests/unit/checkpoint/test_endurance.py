@@ -21,5 +21,6 @@ def test_damaged_inputs_end_in_a_named_error_or_a_report(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("case", KILL_CASES)
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_that_the_next_takes_for_done(case: str, tmp_path: Path) -> None:
     assert kill_at_random(KILL_CASES[case](tmp_path), 1, seed=2).killed == 1

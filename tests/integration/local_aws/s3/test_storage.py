@@ -47,6 +47,7 @@ def peak_memory(process: LocalAwsCommand) -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
+@pytest.mark.slow
 def test_a_large_object_lies_on_disk_once_and_never_in_memory(
     process: LocalAwsCommand, own_s3: Client, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def _logits(model: Any) -> torch.Tensor:
     ],
     ids=lambda lora: "+".join([*lora["target_modules"], *lora.get("modules_to_save", [])]),
 )
+@pytest.mark.sampled(3)
 def test_a_tied_model_answers_as_its_adapter_does(
     lora: dict[str, Any], shards: str, family: str, tmp_path: Path
 ) -> None:
