@@ -41,7 +41,7 @@ class Champion:
                 try:
                     self._pointer = json.loads(self._ssm.get_parameter(Name=self._parameter)["Parameter"]["Value"])
                 except (BotoCoreError, ClientError):
-                    if not self._pointer:  # otherwise the last known champion goes on answering
+                    if not self._pointer:  # otherwise keep using the last known champion
                         raise
                 self._read_at = time.monotonic()
             return self._pointer

@@ -19,13 +19,13 @@ from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
 from model_import_dag.metric_tasks import put_metrics
 from model_import_dag.model_files import MODEL_FILE
-from model_import_dag.notifications import notify_failure, notify_promotion
+from model_import_dag.notifications import notify_promotion
 from model_import_dag.params import form_params
 from model_import_dag.publishing import publish_after_run
 from model_import_dag.report_link import ModelReportLink
-from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
+from model_import_dag.task_defaults import task_defaults
 from model_import_dag.timeouts import QUICK
 from model_import_dag.warm_up import WarmUpSensor
 
@@ -205,14 +205,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         user_defined_macros={MODEL_FILE: config},
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={
-            "retries": 2,
-            "execution_timeout": QUICK,
-            "retry_delay": timedelta(seconds=waits.retry_delay),
-            "retry_policy": ImportRetryPolicy(),
-            "on_failure_callback": notify_failure,
-            "show_return_value_in_logs": False,
-        },
+        default_args=task_defaults(waits.retry_delay),
     ) as dag:
         chain(
             *_first_tasks(config, fine_tunes),

@@ -12,11 +12,9 @@ from include.config.model import ModelConfig
 from include.config.names import fine_tune_dag_id, fine_tunes_asset_name
 from model_import_dag import fine_tune_tasks, tasks
 from model_import_dag.model_files import MODEL_FILE
-from model_import_dag.notifications import notify_failure
-from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PLAN
 from model_import_dag.schedules import fine_tunes_asset, training_schedule
-from model_import_dag.timeouts import QUICK
+from model_import_dag.task_defaults import task_defaults
 from model_import_dag.training_params import training_params
 from sagemaker_training.operators import SageMakerCreateTrainingJobOperator
 from sagemaker_training.sensors import SageMakerTrainingJobCompletedSensor
@@ -107,14 +105,7 @@ def build_fine_tune_dag(config: ModelConfig, waits: TrainingWaits = TrainingWait
         user_defined_macros={MODEL_FILE: config},
         tags=["sagemaker", "fine-tune"],
         doc_md=DOC,
-        default_args={
-            "retries": 2,
-            "execution_timeout": QUICK,
-            "retry_delay": timedelta(seconds=waits.retry_delay),
-            "retry_policy": ImportRetryPolicy(),
-            "on_failure_callback": notify_failure,
-            "show_return_value_in_logs": False,
-        },
+        default_args=task_defaults(waits.retry_delay),
     ) as dag:
         planned, prepared = fine_tune_tasks.plan_training(), fine_tune_tasks.prepare_data()
         chain(

@@ -7,7 +7,8 @@ from typing import Any
 from airflow.sdk import task
 
 from include.config.files import read_model_files
-from model_import_dag.clients import clients_of, clients_of_model
+from model_import_dag.account import connection_of
+from model_import_dag.clients import aws_clients, clients_of
 from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.runs import plan_of, require_owner, run_name
 from model_import_dag.skipping import skip
@@ -44,5 +45,5 @@ def publish_after_roll_back(**context: Any) -> dict[str, Any]:
     if file is None or file.publish is None:
         skip("the model's file publishes nothing")
     model = PublishedModel(name, file.publish, file.evaluation, None)
-    clients = clients_of_model(name, MODELS_FOLDER)
+    clients = aws_clients(*connection_of(file))
     return publish_champion(model, clients, run_name(context)).model_dump(mode="json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
@@ -11,15 +10,14 @@ from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
 from model_import_dag.clients import clients_of_model
 from model_import_dag.model_files import MODELS_FOLDER
-from model_import_dag.notifications import notify_failure, notify_roll_back
+from model_import_dag.notifications import notify_roll_back
 from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.publishing import publish_after_roll_back
 from model_import_dag.refusals import refuse_unknown_parameters
-from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import run_name, who_triggered
 from model_import_dag.skipping import skip
-from model_import_dag.timeouts import QUICK
+from model_import_dag.task_defaults import task_defaults
 
 DOC = """
 Approves an earlier version in the registry and withdraws the approval of the newer ones, so that applications which
@@ -83,14 +81,7 @@ def build_roll_back_dag() -> DAG:
         params=_params(),
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args={
-            "execution_timeout": QUICK,
-            "retries": 2,
-            "retry_delay": timedelta(seconds=30),
-            "retry_policy": ImportRetryPolicy(),
-            "on_failure_callback": notify_failure,
-            "show_return_value_in_logs": False,
-        },
+        default_args=task_defaults(),
     ) as dag:
         done = roll_back()
         done >> publish_after_roll_back() >> announce_promotion(done)  # type: ignore[arg-type]  # its return value

@@ -55,7 +55,8 @@ def begin_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> Non
         now: timezone-aware.
     """
     if found := find_imported_model(bedrock, imported_model):
-        _write(bedrock, found["modelArn"], f"{now.astimezone(UTC).isoformat(timespec='seconds')} {_run_name(run)}")
+        since = now.astimezone(UTC).isoformat(timespec="seconds")
+        write_tag(bedrock, found["modelArn"], USE_TAG, f"{since} {_run_name(run)}")
 
 
 def end_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> None:
@@ -63,18 +64,19 @@ def end_use(bedrock: Any, imported_model: str, run: str, now: datetime) -> None:
     found = find_imported_model(bedrock, imported_model)
     use = use_in(read_tags(bedrock, found["modelArn"]) or {}, now) if found else None
     if found and use and use.run == _run_name(run):
-        _write(bedrock, found["modelArn"], "")
+        write_tag(bedrock, found["modelArn"], USE_TAG, "")
 
 
 def _run_name(run: str) -> str:
     return tag_value(run)[:_MAX_RUN_LENGTH]
 
 
-def _write(bedrock: Any, arn: str, value: str) -> None:
+def write_tag(bedrock: Any, arn: str, key: str, value: str) -> None:
+    """Write a tag of an imported model; where the model was deleted meanwhile there is nothing to write."""
     from botocore.exceptions import ClientError
 
     try:
-        request(bedrock, "tag_resource", resourceARN=arn, tags=[{"key": USE_TAG, "value": value}])
+        request(bedrock, "tag_resource", resourceARN=arn, tags=[{"key": key, "value": value}])
     except ClientError as error:
         if not is_gone(bedrock, arn, error):
             raise

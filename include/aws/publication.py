@@ -6,14 +6,11 @@ deletes it.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from include.aws.calls import is_gone, request
-
-log = logging.getLogger(__name__)
+from include.aws.model_use import write_tag
 
 #: Holds until when applications may still call the model, in ISO 8601; ``POINTED_TO`` while they are pointed to it.
 PUBLISHED_TAG = "published"
@@ -34,20 +31,9 @@ def why_published(tags: Mapping[str, str], now: datetime) -> str:
 
 def begin_publication(bedrock: Any, imported_model_arn: str) -> None:
     """Note that applications are pointed to this model."""
-    _write(bedrock, imported_model_arn, POINTED_TO)
+    write_tag(bedrock, imported_model_arn, PUBLISHED_TAG, POINTED_TO)
 
 
 def end_publication(bedrock: Any, imported_model_arn: str, until: datetime) -> None:
     """Note that applications are pointed to another model, and until when they may call this one; timezone-aware."""
-    _write(bedrock, imported_model_arn, until.astimezone(UTC).isoformat(timespec="seconds"))
-
-
-def _write(bedrock: Any, arn: str, value: str) -> None:
-    from botocore.exceptions import ClientError
-
-    try:
-        request(bedrock, "tag_resource", resourceARN=arn, tags=[{"key": PUBLISHED_TAG, "value": value}])
-    except ClientError as error:
-        if not is_gone(bedrock, arn, error):
-            raise
-        log.warning("%s does not exist any more", arn)
+    write_tag(bedrock, imported_model_arn, PUBLISHED_TAG, until.astimezone(UTC).isoformat(timespec="seconds"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from include.aws.calls import ATTEMPTS, patiently
 from include.aws.errors import S3RequestError
 from include.aws.remedies import remedy_for_no_answer
+from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
 
 if TYPE_CHECKING:
@@ -47,6 +48,21 @@ def request(
     except NO_ANSWER as error:
         raise S3RequestError(uri, operation, type(error).__name__, str(error), remedy_for_no_answer(error)) from error
     return answer
+
+
+def read_object_if_any(client: Any, uri: str) -> bytes | None:
+    """Return the content of an object at an ``s3://`` URI, or None where there is none.
+
+    Raises:
+        S3RequestError: S3 refused the request.
+    """
+    try:
+        body: bytes = request(client, "get_object", uri, S3Uri.parse(uri).arguments)["Body"].read()
+    except S3RequestError as error:
+        if error.code == "NoSuchKey":
+            return None
+        raise
+    return body
 
 
 def error_code(error: ClientError) -> str:

@@ -26,7 +26,7 @@ class PublishConfig(Part):
 
     publishers: tuple[Annotated[Text, AfterValidator(_is_publisher)], ...] = Field(
         default=(EVENT,),
-        description="What is told of a new champion once the parameter names it, in this order: `event` sends an "
+        description="What is notified after the parameter has changed, in this order: `event` sends an "
         "EventBridge event to the default bus; `module:function` calls a function of yours.",
     )
     grace_hours: int = Field(

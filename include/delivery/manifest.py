@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from include.aws.errors import S3RequestError
-from include.aws.s3 import request
+from include.aws.s3 import read_object_if_any
 from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.checkpoint.files.segments import Checkpoint, Pin, Segment
 from include.delivery.destination import Destination
@@ -73,13 +72,11 @@ def read_manifest(client: Any, bucket: str, manifest_key: str) -> Manifest | Non
         S3RequestError: S3 refused the request.
     """
     uri = str(S3Uri(bucket, manifest_key))
-    try:
-        body = request(client, "get_object", uri, {"Bucket": bucket, "Key": manifest_key})["Body"].read()
-        return Manifest.model_validate_json(body)
-    except S3RequestError as error:
-        if error.code != "NoSuchKey":
-            raise
+    body = read_object_if_any(client, uri)
+    if body is None:
         return None
+    try:
+        return Manifest.model_validate_json(body)
     except ValidationError as error:
         raise ManifestUnreadableError(uri, str(error)) from error
 

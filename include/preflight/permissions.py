@@ -37,7 +37,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Target:
+class Place:
     """The bucket, account and region of a run, from which ARNs are built. ``prefix`` has no slashes at its ends."""
 
     partition: str
@@ -47,17 +47,27 @@ class Target:
     prefix: str
     model_name: str
     role_arn: str
+
+    @property
+    def bucket_arn(self) -> str:
+        """The bucket's ARN."""
+        return f"arn:{self.partition}:s3:::{self.bucket}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource in the region and account."""
+        return f"arn:{self.partition}:{service}:{self.region_name}:{self.account_id}:{resource}"
+
+
+@dataclass(frozen=True)
+class Target(Place):
+    """The place of an import, and what of the account it uses."""
+
     kms_key_arn: str | None
     deletes_checkpoints: bool
     topic_arn: str | None = None
     metrics_namespace: str | None = None
     publishes: bool = False
     sends_events: bool = False
-
-    @property
-    def bucket_arn(self) -> str:
-        """The bucket's ARN."""
-        return f"arn:{self.partition}:s3:::{self.bucket}"
 
     @property
     def objects(self) -> str:
@@ -68,10 +78,6 @@ class Target:
     def key_prefix(self) -> str:
         """A key prefix of this model's checkpoints."""
         return "/".join(part for part in (self.prefix, self.model_name, _PROBE_ID, "checkpoint/") if part)
-
-    def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource in the region and account."""
-        return f"arn:{self.partition}:{service}:{self.region_name}:{self.account_id}:{resource}"
 
 
 def trust_statement(target: Target) -> dict[str, Any]:
@@ -265,7 +271,7 @@ def _publishing_needs(target: Target) -> tuple[Need, ...]:
     )
     sent = {"events:source": EVENT_SOURCE}
     event = Need(
-        "tell of a new champion",
+        "announce a new champion",
         ("events:PutEvents",),
         target.arn("events", "event-bus/default"),
         context=sent,

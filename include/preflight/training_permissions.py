@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from include.preflight.permissions import Need
+from include.preflight.permissions import Need, Place
 from include.training.training_record import TRAINING
 
 SAGEMAKER_PRINCIPAL = "sagemaker.amazonaws.com"
 _PROBE = "preflight000"
 
 
-@dataclass(frozen=True)
-class TrainingTarget:
-    """The bucket, account and region of a fine-tune, for ARNs; ``prefix`` has no slashes at its ends."""
-
-    partition: str
-    region_name: str
-    account_id: str
-    bucket: str
-    prefix: str
-    model_name: str
-    role_arn: str
-
-    @property
-    def bucket_arn(self) -> str:
-        """The bucket's ARN."""
-        return f"arn:{self.partition}:s3:::{self.bucket}"
+class TrainingTarget(Place):
+    """The place of a fine-tune."""
 
     @property
     def folder(self) -> str:
@@ -35,7 +19,7 @@ class TrainingTarget:
 
     def jobs(self, name: str) -> str:
         """Return the ARN of a training job."""
-        return f"arn:{self.partition}:sagemaker:{self.region_name}:{self.account_id}:training-job/{name}"
+        return self.arn("sagemaker", f"training-job/{name}")
 
 
 def needs_of_training_role(target: TrainingTarget) -> tuple[Need, ...]:

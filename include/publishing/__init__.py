@@ -1,1 +1,1 @@
-"""Tell applications which imported model is a model's champion."""
+"""Publish which imported model is a model's champion."""

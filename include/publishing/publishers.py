@@ -1,4 +1,4 @@
-"""What is told of a new champion after the parameter names it: EventBridge, and functions of the team's own."""
+"""What is notified of a new champion: EventBridge, and the team's own functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHAMPION_CHANGED = "Champion changed"
 
 
 class Publisher(Protocol):
-    """Tells some other system of a champion.
+    """Notifies another system of a champion.
 
     It may be called twice for one champion, when a task is retried, so it has to be repeatable.
     """

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.aws.clients import AwsClients
-from include.aws.errors import S3RequestError
-from include.aws.s3 import request
+from include.aws.s3 import read_object_if_any
 from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.checkpoint.writing.disk import named_when_full
 from include.run.base_tokenizer import tokenizer_folder
@@ -63,12 +62,9 @@ def _stored_report(plan: TrainingPlan, s3: Any) -> DataReport | None:
     from include.training.data_report import DataReport
 
     uri = plan.uri(_REPORT)
-    try:
-        body = request(s3, "get_object", uri, S3Uri.parse(uri).arguments)["Body"].read()
-    except S3RequestError as error:
-        if error.code in ("NoSuchKey", "404"):
-            return None
-        raise
+    body = read_object_if_any(s3, uri)
+    if body is None:
+        return None
     log.info("The data is prepared already: %s", uri)
     return DataReport.model_validate_json(body)
 

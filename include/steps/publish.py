@@ -46,7 +46,7 @@ class PublishedModel(NamedTuple):
 def publish_champion(
     model: PublishedModel, clients: AwsClients, request: str, patience: Patience = PATIENCE
 ) -> PublicationResult:
-    """Write the champion into the model's parameter, if it names another one, and tell the publishers.
+    """Write the champion into the model's parameter, if it names another one, and call the publishers.
 
     The champion has to answer a first request before applications are pointed to it, and another one as they will send
     it, by the parameter; otherwise they stay pointed to the former champion. The registry is asked for the champion
@@ -55,7 +55,7 @@ def publish_champion(
     Args:
         model: the model.
         clients: SSM, Bedrock, SageMaker, S3 and EventBridge are asked.
-        request: names the DAG run. A run that is repeated tells the publishers again, another run does not.
+        request: names the DAG run. A run that is repeated calls the publishers again, another run does not.
         patience: how long a cold champion may take to answer.
 
     Raises:
@@ -70,7 +70,7 @@ def publish_champion(
     if pointer.request == request:
         for name, publish in zip(model.publish.publishers, publishers, strict=True):
             publish(pointer, clients)
-            log.info("told %s of version %s", name, pointer.version)
+            log.info("notified %s of version %s", name, pointer.version)
     return PublicationResult(
         parameter=parameter_name(model.name),
         version=pointer.version,

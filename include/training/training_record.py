@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from include.aws.s3 import request
+from include.aws.s3 import read_object_if_any, request
 from include.aws.s3_uri import S3Uri
 from include.errors import ModelImportError
 
@@ -131,15 +130,8 @@ def read_record(s3: Any, uri: str) -> FineTuneRecord | None:
         TrainingRecordUnreadableError: it is not of the form of a record.
         S3RequestError: S3 refused the request.
     """
-    from include.aws.errors import S3RequestError
-
-    try:
-        answer: Mapping[str, Any] = request(s3, "get_object", uri, S3Uri.parse(uri).arguments)
-    except S3RequestError as error:
-        if error.code in ("NoSuchKey", "404"):
-            return None
-        raise
-    return FineTuneRecord.of_json(uri, answer["Body"].read())
+    body = read_object_if_any(s3, uri)
+    return None if body is None else FineTuneRecord.of_json(uri, body)
 
 
 def write_record(s3: Any, uri: str, record: FineTuneRecord) -> None:

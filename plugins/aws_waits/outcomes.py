@@ -8,7 +8,7 @@ Which state of a job means what stands in a plugin's waiter file, for botocore's
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,11 @@ def error_for_event(
         hint=hint.advice if hint else None,
         see=hint.see if hint else None,
     )
+
+
+def creators(task_ids: Iterable[str]) -> str:
+    """Return the tasks that created a job, as far as they are known, for a sentence about clearing them."""
+    return " or ".join(sorted(task_ids)) or "the task that created the job"
 
 
 def format_seconds(seconds: float) -> str:

@@ -100,7 +100,7 @@ def error_for_event(
 
 def _start_again(created_by: Iterable[str]) -> str:
     """A failed job stays failed, so clearing the task that waits for it only finds the failure again."""
-    names = " or ".join(sorted(created_by)) or "the task that created the job"
+    names = outcomes.creators(created_by)
     return (
         f"Correct the cause, then clear {names}: it starts another job. Clearing a task that only waits finds the same "
         "failed job again. If the model's files were wrong, trigger a new run."

@@ -111,7 +111,7 @@ def error_for_event(
 
 def _start_again(created_by: Iterable[str]) -> str:
     """A job that has ended stays so, so clearing the task that waits for it only finds the failure again."""
-    names = " or ".join(sorted(created_by)) or "the task that created the job"
+    names = outcomes.creators(created_by)
     return (
         f"Correct the cause, then clear {names}: it starts the next job, which resumes from the last checkpoint. "
         "Clearing a task that only waits finds the same job again."
