@@ -59,12 +59,17 @@ def _facts(outcome: Outcome) -> dict[str, str]:
         "Bytes uploaded": f"{delivery['bytes_sent']:,}",
         "Import job": results["wait_for_import"]["job_arn"],
         "Imported model": results["wait_for_import"]["imported_model_arn"],
-        "Cold start": f"{results['warm_up']['cold_start_seconds']:.1f} s",
+        "Cold start": _cold_start(results),
         "Registry": f"version {version['version']}, {version['status']}",
         "Decision": "; ".join(decision["reasons"]),
         "Champion": f"version {outcome.champion}" if outcome.champion else "none",
         "Report": str(outcome.report),
     }
+
+
+def _cold_start(results: Mapping[str, Any]) -> str:
+    warm_up = results.get("warm_up")  # skipped where the version is registered: its answers are stored
+    return f"{warm_up['cold_start_seconds']:.1f} s" if warm_up else "not measured: this version was evaluated before"
 
 
 def _made(before: Inventory, after: Inventory) -> str:

@@ -12,12 +12,17 @@ import pytest
 import requests
 import torch
 from peft import PeftModel
+from rich.console import Console
 from safetensors.torch import load
 from transformers import AutoModelForCausalLM
 
 from include.aws.s3_uri import S3Uri
+from include.config.files import read_model_file
 from include.demo.airflow_server import IMPORT_POOL
+from include.demo.inventory import Inventory, champion_version
+from include.demo.run import MODEL_FILE
 from include.demo.run_view import RunFailedError
+from include.demo.summary import Outcome, ask, save_report, show_summary
 from include.evaluation.responses import read_answer
 from tests.support.airflow_system import DAG_ID, System
 from tests.support.local_aws_process import OWN_HEADERS
@@ -38,6 +43,23 @@ def found_in_triggers(system: System) -> list[str]:
 def slots(system: System, state: str) -> int:
     """How many slots of all pools tasks hold that are in this state."""
     return sum(pool[f"{state}_slots"] for pool in system.airflow().get("/pools")["pools"])
+
+
+def demo_summary(system: System, results: dict[str, object], before: Inventory) -> str:
+    """What ``make demo`` prints of a run, with the answer of the imported model and the report it saved."""
+    config = read_model_file(MODEL_FILE)
+    outcome = Outcome(
+        results=results,
+        base_scores=results["evaluate_model"]["scores"],
+        before=before,
+        after=system.inventory(),
+        answer=ask(system.environment, config, results),
+        champion=champion_version(system.environment, config.model_name),
+        report=save_report(system.environment, results),
+    )
+    console = Console(record=True, width=200)
+    show_summary(outcome, console)
+    return console.export_text()
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +141,11 @@ def test_the_imported_prefix_holds_what_bedrock_reads_and_nothing_else(
     assert not {name for name in names if "/" in name or "manifest" in name}
 
 
-@pytest.mark.slow
 def test_the_same_content_again_creates_nothing(system: System, finished: dict[str, object]) -> None:
     before = system.inventory()
     again = system.run(adapter="include/demo/adapters/finished")
     assert system.inventory() == before
+    assert "Nothing was created" in demo_summary(system, again, before)
     assert again["create_import_job"]["adopted"]
     assert again["upload_checkpoint"]["bytes_sent"] == 0
     assert again["register_version"] == finished["register_version"] | {"promoted": False}

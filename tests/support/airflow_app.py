@@ -66,8 +66,8 @@ def answer(app: AirflowApp, route: Route) -> None:
 
 
 @contextmanager
-def airflow_app(endpoint_url: str, folder: Path) -> Iterator[AirflowApp]:
-    """Yield Airflow's app, whose connection to AWS leads to the endpoint; it knows the DAGs by name only."""
+def airflow_app(folder: Path) -> Iterator[AirflowApp]:
+    """Yield Airflow's app, which knows the DAGs by name only; its connection to AWS is the caller's to set."""
     passwords = {user: secrets.token_urlsafe(12) for user in USERS}
     file = folder / "passwords.json"
     file.write_text(json.dumps(passwords))
@@ -77,7 +77,6 @@ def airflow_app(endpoint_url: str, folder: Path) -> Iterator[AirflowApp]:
         patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(file))
         patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", secrets.token_hex(32))
         patch.setenv("AIRFLOW__API__SECRET_KEY", secrets.token_hex(32))
-        patch.setenv(CONNECTION, connection_to(endpoint_url))
         yield AirflowApp(_create(), passwords)
 
 

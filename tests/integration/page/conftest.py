@@ -19,7 +19,7 @@ def local_aws() -> Iterator[LocalAwsProcess]:
 
 @pytest.fixture(scope="session")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowApp]:
-    with airflow_app("http://127.0.0.1:9", tmp_path_factory.mktemp("airflow")) as app:
+    with airflow_app(tmp_path_factory.mktemp("airflow")) as app:
         yield app
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.support.airflow_app import PAGE, AirflowApp, airflow_app, answer
+from tests.support.airflow_app import CONNECTION, PAGE, AirflowApp, airflow_app, answer, connection_to
 from tests.support.browser_page import DESKTOP, chromium
 from tests.support.local_aws_process import LocalAwsCommand
 from tests.support.many_models import import_models, register_versions
@@ -39,7 +39,8 @@ class Site(NamedTuple):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Empty first, then filled, at last without AWS."""
     folder = tmp_path_factory.mktemp("airflow")
-    with LocalAwsCommand(OPTIONS) as local_aws, airflow_app(local_aws.endpoint_url, folder) as app:
+    with LocalAwsCommand(OPTIONS) as local_aws, airflow_app(folder) as app, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CONNECTION, connection_to(local_aws.endpoint_url))
         yield Site(app, local_aws)
 
 
