@@ -125,7 +125,7 @@ class TrainingConfig(Part):
     )
     leakage: Leakage = Field(
         default="refuse",
-        description="What happens to records that hold a question of `evaluation.dataset`: refuse ends the "
+        description="What happens to records that hold a question of an evaluation: refuse ends the "
         "preparation, drop leaves them out, warn keeps them.",
     )
     chat_template: Annotated[Text, AfterValidator(_is_template)] = Field(

@@ -55,6 +55,12 @@ def _check_source(role: Role, spec: str, config: ModelConfig, clients: AwsClient
     return source
 
 
+def check_evaluations(config: ModelConfig, clients: AwsClients) -> Check[None]:
+    """Yield what is to be said about each suite's data set and prompt."""
+    for suite in config.suites:
+        yield from guarded(_subject(suite), suite.dataset, "s3:GetObject", check_evaluation(config, clients, suite))
+
+
 def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | None = None) -> Check[None]:
     """Yield what is wrong with a suite's data set and prompt, or else what will be asked and what it can show.
 
@@ -117,8 +123,7 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     adapter = None
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
-    for suite in config.suites:
-        yield from guarded(_subject(suite), suite.dataset, "s3:GetObject", check_evaluation(config, clients, suite))
+    yield from check_evaluations(config, clients)
     if base is None or (config.adapter and adapter is None):
         return None
     if config.adapter and adapter:

@@ -20,7 +20,7 @@ from include.preflight.asking import Check, collected, guarded
 from include.preflight.caller import Identity
 from include.preflight.checks import notify
 from include.preflight.findings import Finding
-from include.preflight.input_checks import check_base, check_evaluation
+from include.preflight.input_checks import check_base, check_evaluations
 from include.preflight.training_permissions import TrainingTarget
 from include.preflight.training_role import check_permissions
 
@@ -59,8 +59,7 @@ def _checks(config: ModelConfig, clients: AwsClients, workspace: Path) -> Check[
     yield from _settings(config.account, training)
     yield from _account(config, clients)
     base = yield from check_base(config, clients)
-    evaluation = check_evaluation(config, clients)
-    yield from guarded("evaluation", config.evaluation.dataset, "s3:GetObject", evaluation)
+    yield from check_evaluations(config, clients)
     data = _data(config, training, base, clients, workspace)
     yield from guarded(_DATA, training.data, "s3:GetObject", data)
     return base

@@ -42,9 +42,14 @@ _STYLE: dict[Any, Any] = {
 
 
 def scores_figure(name: str, rows: Sequence[MetricRow], title: str) -> str:
-    """Return the rows' values, 0 to 1, with their 95 % intervals, as SVG; ``name`` is unique on the page."""
+    """Return the rows' values, 0 to 1, with their 95 % intervals, as SVG; empty without rows.
+
+    ``name`` is unique on the page.
+    """
     import matplotlib as mpl
 
+    if not rows:
+        return ""
     shown = list(rows)[:MOST_ROWS]
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure, axes = _axes(FRAME_INCHES + ROW_INCHES * max(len(shown), 2))

@@ -8,6 +8,7 @@ from typing import Any
 from include.aws.s3_uri import is_s3_uri
 from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
+from include.config.model import ModelConfig
 from include.evaluation.dataset import Dataset, Locations, read_dataset
 from include.evaluation.prompts import choose_examples
 from include.evaluation.results import PromptSettings
@@ -23,6 +24,11 @@ def read_evaluation_set(dataset: str, settings: EvaluationConfig, account: Accou
     locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
     place = dataset if is_s3_uri(dataset) else local_path(dataset, account)
     return replace(read_dataset(place, locations, s3), uri=dataset)
+
+
+def read_evaluation_sets(config: ModelConfig, account: AccountConfig, s3: Any) -> tuple[Dataset, ...]:
+    """Read the data sets of all suites, the main one first; raises what ``read_evaluation_set`` raises."""
+    return tuple(read_evaluation_set(suite.dataset, suite, account, s3) for suite in config.suites)
 
 
 def prompt_settings(settings: EvaluationConfig, asked: Dataset, account: AccountConfig, s3: Any) -> PromptSettings:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from include.aws.s3_uri import is_s3_uri
 from include.config.model import ModelConfig
 from include.config.training import TrainingConfig
-from include.run.evaluation_set import read_evaluation_set
+from include.run.evaluation_set import read_evaluation_sets
 from include.run.inputs import cache_folder
 from include.run.local_paths import local_path
 from include.sources.fingerprint import fingerprint
@@ -25,7 +25,7 @@ def training_content(config: ModelConfig, training: TrainingConfig, base: Source
     template = training.chat_template
     return TrainingContent(
         data=_data_digest(training.data, config, s3),
-        evaluation=read_evaluation_set(config.evaluation.dataset, config.evaluation, config.account, s3).digest,
+        evaluation=" ".join(dataset.digest for dataset in read_evaluation_sets(config, config.account, s3)),
         base=fingerprint(base.files, (), {}),
         settings=content_settings(training),
         script=script_digest(),

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _s3(config: ModelConfig) -> Any:
     """Return an S3 client of the usual credentials, if one of the data sets is in S3."""
     data = config.training.data if config.training else ""
-    if not any(map(is_s3_uri, (data, config.evaluation.dataset))):
+    if not any(map(is_s3_uri, (data, *(suite.dataset for suite in config.suites)))):
         return None
     import boto3
 

@@ -98,7 +98,7 @@ class DataReport(ReportPart):
     format: str = FORMAT
     model_name: str
     data: InputFile
-    evaluation: InputFile
+    evaluations: tuple[InputFile, ...]
     base_digest: str
     chat_template: str
     chat_template_sha256: str

@@ -40,10 +40,10 @@ class Gathered(NamedTuple):
 class _Notes:
     """What is remembered of every record."""
 
-    def __init__(self, training: TrainingConfig, evaluation: Dataset) -> None:
+    def __init__(self, training: TrainingConfig, evaluations: Sequence[Dataset]) -> None:
         self.duplicates = DuplicateFinder()
         self.draw = Draw(training.seed)
-        self._leakage = LeakageFinder(record.question for record in evaluation.records)
+        self._leakage = LeakageFinder(record.question for dataset in evaluations for record in dataset.records)
         self.leaked: list[int] = []
         self.leaks: list[str] = []
         self._count = 0
@@ -68,7 +68,7 @@ def gather(
     records: RecordReader,
     spool: Spool,
     training: TrainingConfig,
-    evaluation: Dataset,
+    evaluations: Sequence[Dataset],
     check: Callable[[Sequence[Conversation]], None],
     report: Report,
 ) -> Gathered:
@@ -78,21 +78,22 @@ def gather(
         records: the data.
         spool: an empty one.
         training: what decides which are used.
-        evaluation: the data set whose questions must not be trained.
+        evaluations: the data sets whose questions must not be trained.
         check: is called with the first records, and may refuse to go on.
         report: is called with lines about the progress.
 
     Raises:
-        LeakageError: the evaluation's questions are among them, and ``training.leakage`` is refuse.
+        LeakageError: their questions are among them, and ``training.leakage`` is refuse.
         NothingSelectedError: no record is left; also what iterating ``records`` raises.
     """
-    notes = _Notes(training, evaluation)
+    notes = _Notes(training, evaluations)
     _read(records, spool, notes, check, StageProgress(report, "Reading", "rows"))
     if not len(spool):
         found = f"{records.rows:,} rows, {records.not_selected:,} not selected, {records.blank:,} blank"
         raise NothingSelectedError(training.data, found)
     if notes.leaked and training.leakage == "refuse":
-        raise LeakageError(training.data, evaluation.uri, len(notes.leaked), tuple(notes.leaks))
+        asked = " or ".join(dict.fromkeys(dataset.uri for dataset in evaluations))
+        raise LeakageError(training.data, asked, len(notes.leaked), tuple(notes.leaks))
     return _chosen(records, spool, training, notes)
 
 

@@ -22,7 +22,7 @@ from include.config.account import AccountConfig
 from include.config.model import ModelConfig
 from include.config.training import TrainingConfig
 from include.evaluation.dataset import Dataset
-from include.run.evaluation_set import read_evaluation_set
+from include.run.evaluation_set import read_evaluation_sets
 from include.sources.fingerprint import describe_folder, fingerprint
 from include.training.conversations import Conversation
 from include.training.data_report import DataReport, InputFile, Side
@@ -95,7 +95,7 @@ def prepare(job: Preparation) -> DataReport:
 
 
 def _prepare(job: Preparation, training: TrainingConfig, work: Path) -> DataReport:
-    evaluation = read_evaluation_set(job.config.evaluation.dataset, job.config.evaluation, job.account, job.s3)
+    evaluations = read_evaluation_sets(job.config, job.account, job.s3)
     tokenizer = write_tokenizer(job.base, training.chat_template, job.account, work / TOKENIZER)
     check_chat_template(tokenizer, training.chat_template)
 
@@ -107,12 +107,12 @@ def _prepare(job: Preparation, training: TrainingConfig, work: Path) -> DataRepo
         Spool(work / "records") as spool,
     ):
         records = RecordReader(opened, training.format, training.select)
-        gathered = gather(records, spool, training, evaluation, check, job.report)
+        gathered = gather(records, spool, training, evaluations, check, job.report)
         writing = SplitWriter(tokenizer, training, work)
         writing.write(spool, gathered, job.report)
         sides = writing.finish()
         data = InputFile(uri=training.data, sha256=opened.digest)
-    report = _report(job, training, (data, evaluation), gathered, writing, sides, work)
+    report = _report(job, training, (data, evaluations), gathered, writing, sides, work)
     settings = job_settings(training, job.config.base, report.train.digest, report.base_digest)
     write_file(work / SETTINGS, format_json(settings))
     write_file(work / PAGE, render_page(report).encode())
@@ -123,19 +123,19 @@ def _prepare(job: Preparation, training: TrainingConfig, work: Path) -> DataRepo
 def _report(
     job: Preparation,
     training: TrainingConfig,
-    inputs: tuple[InputFile, Dataset],
+    inputs: tuple[InputFile, tuple[Dataset, ...]],
     gathered: Gathered,
     writing: SplitWriter,
     sides: tuple[ExampleFile, ExampleFile],
     work: Path,
 ) -> DataReport:
-    data, evaluation = inputs
+    data, evaluations = inputs
     files = sorted((work / TOKENIZER).iterdir())
     template = writing.tokenizer.chat_template
     return DataReport(
         model_name=job.config.model_name,
         data=data,
-        evaluation=InputFile(uri=evaluation.uri, sha256=evaluation.digest),
+        evaluations=tuple(InputFile(uri=dataset.uri, sha256=dataset.digest) for dataset in evaluations),
         base_digest=job.base_digest or fingerprint(describe_folder(job.base), (), {}),
         chat_template=training.chat_template,
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest(),

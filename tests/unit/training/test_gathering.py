@@ -33,7 +33,7 @@ def peak(folder: Path, count: int) -> int:
         records = RecordReader(opened, "prompt_completion", None)
         tracemalloc.start()
         try:
-            gathered = gather(records, spool, training, evaluation, lambda first: None, lambda line: None)
+            gathered = gather(records, spool, training, [evaluation], lambda first: None, lambda line: None)
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

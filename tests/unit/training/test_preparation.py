@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.numpy import load_file
 from transformers import AutoTokenizer
 
 from include.checkpoint.errors import OutputExistsError
+from include.config.model import parse_model_config
 from include.errors import ModelImportError
 from include.evaluation.errors import DatasetNotFoundError
 from include.run.local_paths import LocalPathOutsideError
@@ -23,7 +25,7 @@ from include.training import __main__ as command
 from include.training import errors
 from include.training.data_report import DataReport
 from include.training.preparation import Preparation, prepare
-from tests.support.training_data import BASE, DEMO, preparation, write_jsonl
+from tests.support.training_data import BASE, DEMO, MODEL, preparation, write_jsonl
 
 ROWS = [{"prompt": f"What is {number} plus {number}?", "completion": str(2 * number)} for number in range(100)]
 CAPITALS = [json.loads(line) for line in (DEMO / "capitals_eval.jsonl").read_text("utf-8").splitlines()]
@@ -184,6 +186,19 @@ def test_questions_of_the_evaluation_are_refused_with_where_they_are(tmp_path: P
     assert isinstance(error, errors.LeakageError)
     assert f"line 101: {LEAKED['prompt']!r}" in error.found
     assert "capitals_eval.jsonl" in error.expected
+
+
+def test_questions_of_every_suite_are_refused(tmp_path: Path) -> None:
+    leaked = {"prompt": "Which tree grows tallest?", "completion": "The redwood"}
+    trees = write_jsonl(tmp_path / "trees.jsonl", [{"question": leaked["prompt"], "answer": leaked["completion"]}])
+    suites = [{"name": "capitals", **MODEL["evaluation"]}, {"name": "trees", "effect": "blocks", "dataset": str(trees)}]
+    job = preparation(tmp_path, [*ROWS, leaked])
+    values = {key: value for key, value in MODEL.items() if key != "evaluation"}
+    config = parse_model_config({**values, "evaluations": suites, "training": job.training.model_dump()}, "a test")
+    error = refusal(replace(job, config=config))
+    assert isinstance(error, errors.LeakageError)
+    assert leaked["prompt"] in error.found
+    assert "trees.jsonl" in error.expected
 
 
 def test_questions_of_the_evaluation_are_kept_with_a_warning_if_so_decided(tmp_path: Path) -> None:
