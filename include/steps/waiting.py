@@ -1,11 +1,11 @@
-"""Explain what a task of a running import waits for."""
+"""Explain what a task of a running import or fine-tune waits for."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from include.config.names import FORM_DAG_ID, import_dag_id
+from include.config.names import FORM_DAG_ID, fine_tune_dag_id, import_dag_id
 
 
 class TaskState(NamedTuple):
@@ -34,6 +34,8 @@ _TASK_WAITS = {
     ("create_import_job", "deferred"): "its turn: Bedrock runs one import at a time",
     ("wait_for_import", "deferred"): "Bedrock to import it",
     ("warm_up", "deferred"): "the imported model's first answer",
+    ("start_training", "deferred"): "SageMaker to accept the training job",
+    ("wait_for_training", "deferred"): "SageMaker to train it",
 }
 _STATE_WAITS = {
     "awaiting_input": "a person to decide",
@@ -59,5 +61,6 @@ def waits_for(task: TaskState, running_jobs: tuple[str, ...] = ()) -> str:
 
 
 def belongs_to(model_name: str, dag_id: str, run_model_name: str) -> bool:
-    """Return whether a run imports this model: a run of its own DAG, or of the form with its name."""
-    return dag_id == import_dag_id(model_name) or (dag_id == FORM_DAG_ID and run_model_name == model_name)
+    """Return whether a run imports or fine-tunes this model: one of its own DAGs, or of the form with its name."""
+    own = (import_dag_id(model_name), fine_tune_dag_id(model_name))
+    return dag_id in own or (dag_id == FORM_DAG_ID and run_model_name == model_name)

@@ -12,14 +12,15 @@ from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException
 from sqlalchemy import select
 
-from include.config.names import FORM_DAG_ID, import_dag_id
+from include.config.names import FORM_DAG_ID, fine_tune_dag_id, import_dag_id
 
 
 class Viewer(NamedTuple):
-    """A user who is logged in: the DAGs that they can read, and all DAGs."""
+    """A user who is logged in: the DAGs that they can read, all DAGs that import, and all that fine-tune."""
 
     readable_dags: frozenset[str]
     import_dags: frozenset[str]
+    fine_tune_dags: frozenset[str]
 
     def dag_of(self, model_name: str) -> str:
         """Return the id of the DAG that imports the model: its own, or the form for any model."""
@@ -31,14 +32,15 @@ class Viewer(NamedTuple):
         return self.dag_of(model_name) in self.readable_dags
 
 
-def _import_dags() -> frozenset[str]:
+def _dags(prefix: str) -> frozenset[str]:
     with create_session() as session:
-        return frozenset(session.scalars(select(DagModel.dag_id).where(DagModel.dag_id.like("import%"))))
+        starts = DagModel.dag_id.startswith(prefix, autoescape=True)
+        return frozenset(session.scalars(select(DagModel.dag_id).where(starts)))
 
 
 def _viewer(user: GetUserDep) -> Viewer:
     readable = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-    return Viewer(frozenset(readable), _import_dags())
+    return Viewer(frozenset(readable), _dags(import_dag_id("")), _dags(fine_tune_dag_id("")))
 
 
 #: 401 for a user who is not logged in, 403 for one who cannot read DAG runs.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from include.config.names import import_dag_id
+from include.config.names import fine_tune_dag_id, import_dag_id
 from include.overview.account import Account, ImportJob
 from include.run.names import model_name_of
 from include.steps.waiting import LatestRun, TaskState, belongs_to, waits_for
@@ -58,8 +58,8 @@ def _running(account: Account, names: tuple[str, ...]) -> tuple[str, ...]:
 def read_board(account: Account, viewer: Viewer) -> Board:
     """Return the list for a viewer; three queries to Airflow's database."""
     names = tuple(name for name in account.model_names if viewer.may_see(name))
-    models = {import_dag_id(name): name for name in names}
-    dags = viewer.readable_dags & viewer.import_dags
+    models = {dag_id(name): name for name in names for dag_id in (import_dag_id, fine_tune_dag_id)}
+    dags = viewer.readable_dags & (viewer.import_dags | viewer.fine_tune_dags)
     runs, running_jobs = latest_runs(dags), _running(account, names)
     tasks = tuple(_task(state, models, running_jobs) for state in unfinished_tasks(dags))
     imported = account.imported_per_model

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: By user: the role of Airflow's simple auth manager. The last one has logged in and may do nothing.
 USERS = {"viewer": "viewer", "nobody": ""}
 PAGE = "/model-imports/"
-DAGS = ("import_model", "import_capitals", "import_secret", "retire_imported_models")
+DAGS = ("import_model", "import_capitals", "import_secret", "fine_tune_capitals", "retire_imported_models")
 
 
 CONNECTION = "AIRFLOW_CONN_AWS_DEFAULT"

@@ -30,6 +30,7 @@ def runs(local_aws: LocalAwsProcess, app: object) -> None:
     add_run("import_model", "failed+2", "failed", lost, conf={"model_name": "lakes"})
     add_run("import_model", "old", "failed", lost, conf={"model_name": "rivers"}, age=timedelta(days=8))
     add_run("import_secret", "failed+3", "failed", lost)
+    add_run("fine_tune_capitals", "training", "running", {"wait_for_training": PastTask("deferred", 10, 400)})
     took = {"preflight": PastTask("success", 0, 10), "wait_for_import": PastTask("success", 20, 100)}
     add_run("import_model", "timed", "success", took)
     register(local_aws, "timed", fingerprint="12" * 32, dag_id="import_model", dag_run_id="timed")
@@ -65,6 +66,18 @@ def test_failures_of_a_dag_that_the_viewer_may_not_read_are_not_shown(
     assert "failed%2B1" in text
     assert "failed%2B2" not in text
     assert "failed%2B3" not in text
+
+
+def test_a_fine_tune_that_waits_for_its_job_is_shown_with_its_model(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    text = visit("overview").text
+    assert ">capitals: wait_for_training</a> waits for SageMaker to train it" in text
+    assert '<span class="wait">wait_for_training waits for SageMaker to train it</span>' in text
+    monkeypatch.setattr(get_auth_manager(), "get_authorized_dag_ids", lambda **_: {"import_capitals"})
+    assert "wait_for_training" not in visit("overview").text
 
 
 def test_a_models_page_shows_where_the_time_of_its_newest_run_went(visit: Visit) -> None:

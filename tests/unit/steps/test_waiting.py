@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.config.names import import_dag_id
+from include.config.names import fine_tune_dag_id, import_dag_id
 from include.run.names import model_name_of
 from include.steps.waiting import TaskState, belongs_to, waits_for
 
@@ -16,6 +16,7 @@ def task(task_id: str, state: str, pool: str = "default_pool") -> TaskState:
     [
         ("wait_for_import", "deferred", "Bedrock to import it"),
         ("warm_up", "deferred", "first answer"),
+        ("wait_for_training", "deferred", "SageMaker to train"),
         ("merge_lora", "queued", "a free worker"),
         ("approve", "awaiting_input", "a person"),
         ("merge_lora", "scheduled", "the pool default_pool"),
@@ -37,6 +38,7 @@ def test_a_task_at_work_waits_for_nothing() -> None:
 
 def test_a_run_belongs_to_the_model_of_its_dag_or_of_its_form() -> None:
     assert belongs_to("big-cats", import_dag_id("big-cats"), "")
+    assert belongs_to("big-cats", fine_tune_dag_id("big-cats"), "")
     assert belongs_to("big-cats", "import_model", "big-cats")
     assert not belongs_to("big-cats", "import_model", "cats")
     assert not belongs_to("cats", import_dag_id("big-cats"), "cats")
