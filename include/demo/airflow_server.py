@@ -112,7 +112,7 @@ def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str
 
 
 class AirflowApi:
-    """A client of A client of Airflow's REST API v2, as user ``admin``."""
+    """A client of Airflow's REST API v2, as user ``admin``."""
 
     def __init__(self, url: str, password: str) -> None:
         self.url = url
