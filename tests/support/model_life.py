@@ -22,6 +22,7 @@ from include.config.model import parse_model_config
 from include.config.names import import_dag_id
 from include.overview.reader import OverviewReader
 from include.run.report_place import read_html_report
+from model_import_dag import publishing
 from model_import_dag.factory import build_import_dag
 from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.retirement import build_retirement_dag
@@ -52,6 +53,9 @@ def runner_of_an_account(folder: Path) -> Iterator[Runner]:
         runner.connect(environment)
         for name, value in runner.variables().items():
             environment.setenv(name, value)
+        files = folder / "models"
+        files.mkdir()
+        environment.setattr(publishing, "MODELS_FOLDER", files)
         environment.setattr(producer, "LONG_POLL", 1)
         environment.setattr(producer, "VISIBLE_AFTER", 1)
         for module in (producer, triggers):
@@ -112,8 +116,9 @@ class ModelLife:
             "adapter": "sagemaker:training-job/early",
             "evaluation": {"dataset": conf["evaluation_dataset"], "thresholds": {"f1": 0}},
             "schedule": "@daily",
-            "publish": {},
+            "publish": {"grace_hours": 0},  # otherwise the version before keeps its slot for a day
         }
+        (publishing.MODELS_FOLDER / f"{self.name}.yaml").write_text(json.dumps(file))  # where a roll back looks
         self.imports += 1
         dag = build_import_dag(import_dag_id(self.name), parse_model_config(file, "a test"), QUICK)
         return run_dag(dag, f"run-{next(self.runner.numbers)}", {}, self, "scheduled")
