@@ -23,6 +23,7 @@ from include.registry.versions import RETIRED_AT, ModelVersion
 from include.retention.checkpoints import delete_checkpoint
 from include.retention.selection import RetentionPolicies, RetirementPlan, Verdict, plan_retirement, why_protected
 from include.service.pricing import storage_summary
+from include.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class RetirementFailedError(ModelImportError):
     def __init__(self, failures: Mapping[str, str]) -> None:
         found = "\n  " + "\n  ".join(f"{name}: {error}" for name, error in failures.items())
         super().__init__(
-            f"{len(failures)} imported model(s) could not be retired",
+            f"{counted(len(failures), 'imported model')} could not be retired",
             found=found,
             remedy="What was done stays done; run again when the cause is gone.",
         )

@@ -18,6 +18,7 @@ from include.aws.publication import why_published
 from include.config.model import RetentionConfig
 from include.registry.versions import ApprovalStatus, ModelVersion, champion_of
 from include.service.pricing import storage_summary
+from include.wording import counted
 
 NOT_OURS = "this project did not import it"
 #: An import, its evaluation and its registration take hours at most: until then a model without a version is in use.
@@ -148,7 +149,7 @@ def _judge(
         if not reason and model.arn in within_keep:
             reason = f"it is among the {policy.keep} newest approved versions of {model.group}"
         if not reason and now - model.created_at < timedelta(days=policy.younger_than_days):
-            reason = f"it is younger than {policy.younger_than_days} day(s)"
+            reason = f"it is younger than {counted(policy.younger_than_days, 'day')}"
         if reason:
             yield Verdict(model=model, reason=reason, status=status), False
         else:
@@ -170,7 +171,7 @@ def _newest_approved(
 
 
 def _why_it_goes(model: ImportedModel, version: ModelVersion | None, policy: RetentionConfig, now: datetime) -> str:
-    age = f"{(now - model.created_at).days} day(s) old"
+    age = f"{counted((now - model.created_at).days, 'day')} old"
     if version is None:
         return f"it was never registered, {age}"
     if version.status == "Rejected":

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from include.service.limits import Prices, load_limits
+from include.wording import counted
 
 _SLOW_TOKENS_PER_SECOND = 20
 
@@ -78,7 +79,7 @@ def model_cost(
 
 def use_summary(cost: ModelCost, windows: int) -> str:
     """Return the cost of this many billing windows of one copy, as text."""
-    used = f"{windows} window(s) of {cost.window_minutes} minutes of one model copy"
+    used = f"{counted(windows, 'window')} of {cost.window_minutes} minutes of one model copy"
     if cost.window_dollars is None:
         return f"{used}; price unknown"
     return f"{used}: {windows * cost.window_dollars:.4f} USD (prices of {cost.as_of})"
@@ -107,4 +108,4 @@ def storage_summary(costs: Iterable[ModelCost]) -> str:
     monthly = [cost.storage_month_dollars for cost in costs]
     known = [dollars for dollars in monthly if dollars is not None]
     unknown = f", and {len(monthly) - len(known)} of unknown price" if len(known) < len(monthly) else ""
-    return f"{sum(known):.2f} USD storage a month for {len(known)} model(s){unknown}"
+    return f"{sum(known):.2f} USD storage a month for {counted(len(known), 'model')}{unknown}"

@@ -59,5 +59,5 @@ def test_the_outlook_is_what_the_retirement_dag_would_do(
         imports.names("first").imported_model_name: False,
     }
     assert model.going == 1
-    assert model.cost == "5.85 USD storage a month for 3 model(s)"
+    assert model.cost == "5.85 USD storage a month for 3 models"
     assert outlook(plan, lambda _: False) == ()

@@ -45,7 +45,7 @@ def test_by_default_the_dag_shows_what_could_go_and_changes_nothing(dag: DAG, im
     assert results["retire"]["summary"] == "Dry run: nothing was retired, 1 could go"
     name = imports.names("first").imported_model_name
     assert f"{name}: version 1 was rejected" in results["plan"]["summary"]
-    assert "To retire: 1 (1.95 USD storage a month for 1 model(s))" in results["plan"]["summary"]
+    assert "To retire: 1 (1.95 USD storage a month for 1 model)" in results["plan"]["summary"]
 
 
 def test_told_to_the_dag_retires_and_says_what(dag: DAG, imports: Imports) -> None:

@@ -56,7 +56,7 @@ def test_cost_and_what_retention_would_delete_are_told(site: Site, open_page: Ca
     open_ready(page, site.page)
     page.locator("#outlook-heading").scroll_into_view_if_needed()
     section = page.get_by_role("region", name="Cost and retention")
-    expect(section).to_contain_text("USD storage a month for 15 model(s)")
+    expect(section).to_contain_text("USD storage a month for 15 models")
     expect(section).to_contain_text("it is the champion, version 95")
     expect(section).to_contain_text("version 100 was rejected")
 

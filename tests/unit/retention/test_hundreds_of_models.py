@@ -91,7 +91,7 @@ def test_hundreds_of_models_are_listed_judged_and_retired_under_throttling() -> 
     report = retire(plan, clients, NOW)
     assert len(report.retired) == MODELS - 30
     assert sorted(bedrock.models) == sorted(verdict.model.name for verdict in plan.keep)
-    assert report.saving == "1053.00 USD storage a month for 270 model(s)"
+    assert report.saving == "1053.00 USD storage a month for 270 models"
 
 
 def test_a_throttle_that_does_not_pass_ends_as_an_error() -> None:

@@ -85,9 +85,9 @@ def test_rejected_versions_are_not_counted_and_go_before_all_others() -> None:
     rejected: Registered = [(imported("a", days), REJECTED) for days in (1, 2)]
     planned = plan([*rejected, *approved("a", 3, 4, 5)], imported("a", 9), keep=2)
     assert retired(planned) == ["a-2", "a-1", "a-9", "a-5"]
-    assert planned.retire[0].reason == "version 4 was rejected, 2 day(s) old"
-    assert planned.retire[2].reason == "it was never registered, 9 day(s) old"
-    assert planned.retire[3].reason == "version 1 is not among the 2 newest approved versions, 5 day(s) old"
+    assert planned.retire[0].reason == "version 4 was rejected, 2 days old"
+    assert planned.retire[2].reason == "it was never registered, 9 days old"
+    assert planned.retire[3].reason == "version 1 is not among the 2 newest approved versions, 5 days old"
 
 
 def test_the_champion_stays_however_old_it_is_and_however_few_are_kept() -> None:
@@ -185,9 +185,9 @@ def test_before_an_import_rejected_versions_go_and_the_others_only_where_make_ro
 
 def test_the_summary_tells_what_goes_and_what_staying_costs() -> None:
     summary = plan(approved("a", 1, 2, 3), keep=1).summary()
-    assert "To retire: 2 (3.90 USD storage a month for 2 model(s))" in summary
-    assert "a-3: version 1 is not among the 1 newest approved versions, 3 day(s) old" in summary
-    assert "To keep: 1 (1.95 USD storage a month for 1 model(s))" in summary
+    assert "To retire: 2 (3.90 USD storage a month for 2 models)" in summary
+    assert "a-3: version 1 is not among the 1 newest approved versions, 3 days old" in summary
+    assert "To keep: 1 (1.95 USD storage a month for 1 model)" in summary
 
 
 def test_a_plan_crosses_a_task_border_as_json() -> None:

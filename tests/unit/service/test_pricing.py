@@ -49,5 +49,5 @@ def test_the_prices_carry_their_date() -> None:
 
 def test_storing_several_models_is_summed_and_unknown_prices_are_counted() -> None:
     known, unknown = model_cost(UNITS, "us-east-1"), model_cost(UNITS, "us-east-2")
-    assert storage_summary([known, known]) == "7.80 USD storage a month for 2 model(s)"
-    assert storage_summary([known, unknown]) == "3.90 USD storage a month for 1 model(s), and 1 of unknown price"
+    assert storage_summary([known, known]) == "7.80 USD storage a month for 2 models"
+    assert storage_summary([known, unknown]) == "3.90 USD storage a month for 1 model, and 1 of unknown price"
