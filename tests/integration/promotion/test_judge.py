@@ -11,9 +11,11 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 from botocore.exceptions import ClientError
 
 from include.aws.clients import AwsClients
@@ -24,7 +26,8 @@ from include.steps.approval_request import approval_request
 from include.steps.decide import decide_again
 from include.steps.judge import judge_answers
 from include.steps.results import ChampionResult, EvaluationResult
-from tests.support.bedrock_stand_in import Aws, error_code
+from model_import_dag.factory import build_import_dag
+from tests.support.bedrock_stand_in import REGION, Aws, error_code
 from tests.support.judging import (
     CONCURRENCY,
     MODEL,
@@ -252,3 +255,33 @@ def _other_words(runs: Runs, plan: ImportPlan) -> EvaluationResult:
     """Answers that are as right as the champion's, with a full stop."""
     results = answers(finished, 0.2, dict.fromkeys(range(120), "Lima."))
     return store_answers(plan, "words", results, runs.clients)
+
+
+def test_the_tasks_of_a_run_decide_with_a_judge_and_with_one_that_had_nothing_to_compare(
+    aws: Aws, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {"conn_type": "aws", "login": "test", "password": "test"}
+    connection["extra"] = json.dumps({"region_name": REGION, "endpoint_url": aws.endpoint})
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_JUDGING", json.dumps(connection))
+    given = {**EQUAL_IS_ENOUGH, "judge": {"model": MODEL, "effect": "asks"}}
+    plan = runs.plan(**given).model_copy(update={"aws_conn_id": "aws_judging"})
+    script(aws, prefers="shorter")
+    dag = build_import_dag(f"import_{runs.group}", plan.config)
+    xcom = {"preflight": plan, "evaluate_model": _other_words(runs, plan)}
+    first = {name: value.model_dump(mode="json") for name, value in xcom.items()}
+
+    def run_task(name: str, done: dict[str, Any]) -> Any:
+        task: Any = dag.get_task(name)
+        return task.python_callable(ti=SimpleNamespace(xcom_pull=lambda task_ids: done.get(task_ids)), dag=dag)
+
+    first["evaluate_champion"] = run_task("evaluate_champion", first)
+    with pytest.raises(AirflowSkipException):
+        run_task("judge_answers", first)
+    assert run_task("decide_promotion", first)["status"] == "Approved"
+
+    runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
+    second = first | {"evaluate_champion": run_task("evaluate_champion", first)}
+    second["judge_answers"] = run_task("judge_answers", second)
+    decision = run_task("decide_promotion", second)
+    assert decision["status"] == "PendingManualApproval"
+    assert [one["suite"] for one in decision["judged"]] == ["evaluation"]
