@@ -31,7 +31,9 @@ def _finding(report: JudgeReport, effect: Effect, reason: str) -> Finding:
 
 
 def _preference(report: JudgeReport, champion: int) -> str:
-    if not report.records or report.preference is None or not report.is_usable:
+    if not report.records:
+        return "had no two answers to compare"
+    if report.preference is None or not report.is_usable:
         asked = report.records - report.alike
         return f"gave no verdict on {report.without_verdict} of {asked} records that it was asked about"
     whose = {

@@ -46,7 +46,7 @@ def _figures(report: JudgeReport) -> Iterator[tuple[str, Figure]]:
     for label, share in (("won", report.wins), ("lost", report.losses), ("tied", report.ties)):
         yield label, _share(share)
     yield "won minus lost", _signed(report.preference)
-    yield "position bias: +1 always prefers the first answer, -1 the second", _signed(report.position_bias)
+    yield "position bias (+1: always the first answer, -1: the second)", _signed(report.position_bias)
     yield "same verdict in both orders", _percent(report.order_agreement)
     yield "repetitions that agree", _percent(report.repetition_agreement)
     yield "unreadable replies", Figure(f"{report.unreadable} of {report.questions}")
@@ -62,7 +62,7 @@ def _facts(report: JudgeReport) -> Iterator[tuple[str, str]]:
 
 
 def _share(one: Estimate | None) -> Figure:
-    return Figure(f"{one.value:.1%}", f"{one.low:.1%} to {one.high:.1%}") if one else Figure("-")
+    return Figure(_percents(one.value), f"{_percents(one.low)} to {_percents(one.high)}") if one else Figure("-")
 
 
 def _signed(one: Estimate | None) -> Figure:
@@ -70,4 +70,8 @@ def _signed(one: Estimate | None) -> Figure:
 
 
 def _percent(value: float | None) -> Figure:
-    return Figure("-" if value is None else f"{value:.1%}")
+    return Figure("-" if value is None else _percents(value))
+
+
+def _percents(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -61,3 +61,9 @@ def test_a_biased_judge_is_named_and_asks_nothing() -> None:
     [bias] = [finding for finding in decision.findings if "favours" in finding.reason]
     assert bias.effect == "informs"
     assert bias.reason.startswith("the judge j favours the answer that is shown first (+1.000 [")
+
+
+def test_a_judge_without_two_answers_to_compare_says_so_and_asks_nothing() -> None:
+    decision = decided(report_of(lambda *_: "tie", records=0), "asks")
+    assert decision.status == "Approved"
+    assert "the judge j had no two answers to compare" in [finding.reason for finding in decision.findings]
