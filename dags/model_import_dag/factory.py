@@ -165,9 +165,11 @@ def _import(waits: Waits, pool: str) -> list[Any]:
         ]  # fmt: skip
 
 
-def _evaluate() -> list[Any]:
+def _evaluate(config: ModelConfig | None) -> list[Any]:
+    judges = config is not None and config.judge is not None
     with _group("evaluate", "Measure the imported model and the champion on the same records"):
-        return [tasks.evaluate_model(), promotion_tasks.evaluate_champion()]
+        measure = [tasks.evaluate_model(), promotion_tasks.evaluate_champion()]
+        return [*measure, *([promotion_tasks.judge_answers()] if judges else [])]
 
 
 def _promote(config: ModelConfig | None) -> list[Any]:
@@ -211,7 +213,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             *_first_tasks(config, fine_tunes),
             *_prepare_and_deliver(),
             *_import(waits, pool),
-            *_evaluate(),
+            *_evaluate(config),
             *_promote(config),
             *_maintain(),
         )

@@ -13,6 +13,7 @@ from include.steps.results import (
     DecisionResult,
     EvaluationResult,
     ImportResult,
+    JudgeResult,
     PromotionResult,
     WarmUpResult,
 )
@@ -51,14 +52,29 @@ def evaluate_champion(**context: Any) -> dict[str, Any]:
     return found.model_dump(mode="json")
 
 
-@task
-def decide_promotion(**context: Any) -> dict[str, Any]:
-    """Decide, from the scores and the comparison with the champion, which approval status the version gets."""
-    from include.steps.decide import decide
+@task(execution_timeout=LONG)
+def judge_answers(**context: Any) -> dict[str, Any]:
+    """Have the judge compare the answers with the champion's; skipped where there are none to compare with."""
+    from include.steps.judge import judge_answers as judge
 
     plan, ti = plan_of(context), context["ti"]
     champion = result_of(ti, "evaluate_champion", ChampionResult)
-    return decide(plan, _evaluation(ti), champion, clients_of(plan)).model_dump(mode="json")
+    judged = judge(plan, _evaluation(ti), champion, clients_of(plan))
+    if not judged.suites:
+        skip(judged.summary)
+    log.info("%s", judged.summary)
+    return judged.model_dump(mode="json")
+
+
+@task(trigger_rule="none_failed")
+def decide_promotion(**context: Any) -> dict[str, Any]:
+    """Decide, from the scores and the comparison with the champion, which approval status the version gets."""
+    from include.steps.decide import NOT_JUDGED, decide
+
+    plan, ti = plan_of(context), context["ti"]
+    champion = result_of(ti, "evaluate_champion", ChampionResult)
+    judged = result_if_any(ti, "judge_answers", JudgeResult) or NOT_JUDGED
+    return decide(plan, _evaluation(ti), champion, clients_of(plan), judged).model_dump(mode="json")
 
 
 @task(execution_timeout=LONG)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from include.config.account import AccountConfig
 from include.config.evaluation import EvaluationConfig
+from include.config.judge import JudgeConfig, problem_of_judge
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, why_no_model_name
 from include.config.parsing import nearest, parse
 from include.config.part import Part, Score, Text, field_paths
@@ -116,6 +117,9 @@ class ModelConfig(Part):
         "asked when the data cannot tell; manual: a person is always asked; never: registered and rejected.",
     )
     comparison: ComparisonConfig = ComparisonConfig()
+    judge: JudgeConfig | None = Field(
+        default=None, description="A language model that compares the answers with the champion's; empty: none."
+    )
     approval: ApprovalConfig = ApprovalConfig()
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
@@ -142,6 +146,12 @@ class ModelConfig(Part):
     @model_validator(mode="after")
     def _suites_agree(self) -> Self:
         if problem := problem_of_suites(self.evaluations, self.evaluation, self.run_may_change):
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _judge_has_suites(self) -> Self:
+        if problem := problem_of_judge(self.judge, self.suites):
             raise ValueError(problem)
         return self
 
@@ -179,7 +189,7 @@ def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample`` or ``training.lora.r``."""
     fixed = (
         *RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "evaluations",
-        "training.schedule",
+        "judge", "training.schedule",
     )  # fmt: skip
     paths = tuple(field_paths(ModelConfig))
     sections = {path.rpartition(".")[0] for path in paths}

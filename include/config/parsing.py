@@ -50,6 +50,7 @@ _PATTERN_WORDS = {
     "instance_type": "an instance type of SageMaker, such as ml.g6.12xlarge",
     "topic_arn": "an SNS topic's ARN, such as arn:aws:sns:us-east-1:123456789012:NAME",
     "metrics_namespace": "up to 255 letters, digits and ._/#-",
+    "model": "the id or ARN of a foundation model or an inference profile of Bedrock",
     "guardrail_id": "a guardrail's id of lower-case letters and digits, or its ARN",
     "guardrail_version": "a number from 1 on, or DRAFT",
     "s3": "s3://bucket/prefix",

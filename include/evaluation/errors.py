@@ -186,7 +186,7 @@ class NothingAnsweredError(ModelImportError):
             model_arn,
             "an answer to at least one",
             f"{failed} failed, one of them with: {found}",
-            "Check the prompt settings: body_format, max_tokens, guardrail_id.",
+            "Check the prompt settings: body_format, max_tokens, guardrail_id; of a judge, model and temperature.",
         )
 
 

@@ -69,6 +69,13 @@ _RESPONSE_SHAPES = (
         input_tokens=("usage", "inputTokens"),
         output_tokens=("usage", "outputTokens"),
     ),
+    # Converse, of a model that shows its reasoning first
+    _ResponseShape(
+        text=("output", "message", "content", 1, "text"),
+        stop_reason=("stopReason",),
+        input_tokens=("usage", "inputTokens"),
+        output_tokens=("usage", "outputTokens"),
+    ),
 )
 
 

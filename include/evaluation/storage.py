@@ -31,13 +31,13 @@ class EvaluationPlace(NamedTuple):
 def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Sequence[RecordResult]) -> None:
     """Write both objects, the report last, so that a report implies its records."""
     lines = "".join(f"{result.model_dump_json()}\n" for result in results)
-    _put(s3, place.records_uri, lines.encode(), "application/jsonl")
-    _put(s3, place.report_uri, report.model_dump_json(indent=1).encode(), "application/json")
+    write_body(s3, place.records_uri, lines.encode(), "application/jsonl")
+    write_body(s3, place.report_uri, report.model_dump_json(indent=1).encode(), "application/json")
 
 
 def read_report(s3: Any, report_uri: str) -> EvaluationReport | None:
     """Return the report at an ``s3://`` URI, or None when there is none."""
-    body = _read(s3, report_uri)
+    body = read_body(s3, report_uri)
     return EvaluationReport.model_validate_json(body) if body is not None else None
 
 
@@ -55,16 +55,17 @@ def comparison_uri(candidate_report_uri: str, champion_report_uri: str) -> str:
 
 def store_comparison(s3: Any, uri: str, comparison: Comparison) -> None:
     """Write the comparison, or overwrite it."""
-    _put(s3, uri, comparison.model_dump_json(indent=1).encode(), "application/json")
+    write_body(s3, uri, comparison.model_dump_json(indent=1).encode(), "application/json")
 
 
 def read_comparison(s3: Any, uri: str) -> Comparison | None:
     """Return the comparison at an ``s3://`` URI, or None when there is none."""
-    body = _read(s3, uri)
+    body = read_body(s3, uri)
     return Comparison.model_validate_json(body) if body is not None else None
 
 
-def _read(s3: Any, uri: str) -> bytes | None:
+def read_body(s3: Any, uri: str) -> bytes | None:
+    """Return the content of the object at an ``s3://`` URI, or None when there is none."""
     try:
         body: bytes = s3.get_object(**S3Uri.parse(uri).arguments)["Body"].read()
     except s3.exceptions.NoSuchKey:
@@ -72,5 +73,6 @@ def _read(s3: Any, uri: str) -> bytes | None:
     return body
 
 
-def _put(s3: Any, uri: str, body: bytes, content_type: str) -> None:
+def write_body(s3: Any, uri: str, body: bytes, content_type: str) -> None:
+    """Write the object at an ``s3://`` URI, or overwrite it."""
     s3.put_object(**S3Uri.parse(uri).arguments, Body=body, ContentType=content_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from include.aws.clients import AwsClients
@@ -14,6 +15,7 @@ from include.preflight.asking import Check, guarded
 from include.preflight.caller import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.encryption_checks import check_encryption
 from include.preflight.findings import Finding
+from include.preflight.judge_checks import check_judge
 from include.preflight.permissions import Need, Target, needs_of_caller, needs_of_role
 from include.preflight.role_checks import check_role
 from include.preflight.simulation import Subject, check_needs
@@ -139,8 +141,9 @@ def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> C
     key_arn = None
     if bucket_found is not False:
         key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
+    judge_arns = yield from check_judge(clients, config)
     if account.bucket and account.role_arn:
-        target = _target(identity, clients.region_name, config, key_arn)
+        target = replace(_target(identity, clients.region_name, config, key_arn), judge_arns=judge_arns)
         yield from _check_permissions(identity, clients, target, bucket_found is not False)
 
 

@@ -14,6 +14,7 @@ from include.errors import ModelImportError
 from include.preflight.adapter_checks import check_fit
 from include.preflight.asking import Check, guarded, is_denied
 from include.preflight.findings import Finding
+from include.preflight.judge_checks import JUDGE, check_rubric
 from include.preflight.promotion_checks import check_margin
 from include.run.inputs import RunInputs
 
@@ -124,6 +125,9 @@ def check_inputs(config: ModelConfig, clients: AwsClients) -> Check[RunInputs | 
     if config.adapter:
         adapter = yield from _guarded_source("adapter", config.adapter, config, clients)
     yield from check_evaluations(config, clients)
+    if config.judge:
+        uri = config.judge.rubric_file or config.judge.model
+        yield from guarded(JUDGE, uri, "s3:GetObject", check_rubric(config, clients))
     if base is None or (config.adapter and adapter is None):
         return None
     if config.adapter and adapter:

@@ -68,6 +68,7 @@ class Target(Place):
     metrics_namespace: str | None = None
     publishes: bool = False
     sends_events: bool = False
+    judge_arns: tuple[str, ...] = ()
 
     @property
     def objects(self) -> str:
@@ -141,6 +142,7 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
         *_registry_needs(target),
         *_monitoring_needs(target),
         *_publishing_needs(target),
+        *_judge_needs(target),
     )
 
 
@@ -278,3 +280,12 @@ def _publishing_needs(target: Target) -> tuple[Need, ...]:
         condition={"StringEquals": sent},
     )
     return (*((parameter,) if target.publishes else ()), *((event,) if target.sends_events else ()))
+
+
+def _judge_needs(target: Target) -> tuple[Need, ...]:
+    """An inference profile comes before its models; a call through it is decided on each of them.
+
+    See https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html.
+    """
+    through = {"bedrock:InferenceProfileArn": target.judge_arns[0]} if len(target.judge_arns) > 1 else {}
+    return tuple(Need("ask the judge", ("bedrock:InvokeModel",), arn, context=through) for arn in target.judge_arns)

@@ -11,7 +11,9 @@ from include.config.evaluation import Metric
 from include.config.model import ModelConfig
 from include.evaluation.comparison import Comparison
 from include.evaluation.results import EvaluationReport
+from include.judging.results import JudgeReport
 from include.promotion.findings import Effect, Finding, Findings
+from include.promotion.judge_findings import judge_findings
 from include.promotion.many_looks import Look, shown_worse
 from include.promotion.suite_findings import Standards, SuiteMeasured, champion_findings, threshold_findings
 from include.registry.versions import ApprovalStatus, ModelVersion
@@ -86,6 +88,7 @@ def decide_promotion(
     landed_at: datetime | None = None,
     passed_over: PassedOver = NOTHING_PASSED_OVER,
     others: Sequence[SuiteMeasured] = (),
+    judged: Sequence[JudgeReport] = (),
 ) -> PromotionDecision:
     """Return the approval status for a measured candidate, with the reasons.
 
@@ -93,6 +96,7 @@ def decide_promotion(
       the champion: rejected, whatever ``promotion`` says.
     - What the data leaves unclear, a champion that cannot be asked or whose model is gone, and a model that has neither
       a threshold nor a champion, are left to a person, also under ``auto``.
+    - What a judge prefers never promotes or rejects; where its effect is ``asks``, a person decides.
     - What a person has decided about this content, in a run or in the registry, stays; only a person changes it.
 
     Args:
@@ -104,6 +108,7 @@ def decide_promotion(
         landed_at: when the fine-tune landed of which the candidate was made, where that is known.
         passed_over: what is newer than the champion, and not it.
         others: the suites of the evaluation after the main one.
+        judged: what the judge says about the answers of champion and candidate, if there is one.
     """
     if champion and champion.fingerprint == fingerprint:
         return _settled("Approved", "supports", f"it is the champion already, version {champion.number}")
@@ -117,6 +122,7 @@ def decide_promotion(
     findings = (
         *thresholds,
         *(_against_champion(champion, suites) if champion else _without_champion(thresholds)),
+        *_judged(config, judged, champion),
         *_passed_over(passed_over),
         *_against_newer_fine_tune(champion, landed_at),
         *_against_setting(config),
@@ -161,6 +167,11 @@ def _without_champion(thresholds: tuple[Finding, ...]) -> Findings:
     else:
         reason = "nothing judges the answers: there is no champion yet, and the model has no thresholds"
         yield Finding(effect="asks", reason=reason)
+
+
+def _judged(config: ModelConfig, judged: Sequence[JudgeReport], champion: ChampionMeasured | None) -> Findings:
+    if config.judge and champion:
+        yield from judge_findings(config.judge, judged, champion.number)
 
 
 def _passed_over(passed_over: PassedOver) -> Findings:

@@ -11,6 +11,7 @@ from include.evaluation.results import EvaluationReport, RecordResult
 from include.promotion.decision import PromotionDecision
 from include.promotion.findings import Finding, gravest_first
 from include.reporting.clients import ClientExample
+from include.reporting.judge import JudgeContent
 from include.reporting.suites import MetricRow, SuiteContent, metric_rows, records_text
 from include.reporting.training_content import TrainingContent
 
@@ -59,7 +60,7 @@ class ReportContent:
 
     ``examples`` are answers that are right, to be shown where there are no others to show. ``model_url`` is the page
     of all versions in Airflow. ``sample_size`` says what so many records can show. ``suites`` are those
-    after the main one, about which the rest of the page is.
+    after the main one, about which the rest of the page is. ``judged`` is what a judge says, by suite.
     """
 
     model_name: str
@@ -87,6 +88,7 @@ class ReportContent:
     training: TrainingContent | None = None
     sample_size: str = ""
     suites: tuple[SuiteContent, ...] = ()
+    judged: tuple[JudgeContent, ...] = ()
 
 
 def build_content(
@@ -105,7 +107,7 @@ def build_content(
         comparison: of the two.
         decision: what was decided, and why.
         facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients,
-            model_url, training, sample_size and suites.
+            model_url, training, sample_size, suites and judged.
         base: the base model without an adapter, if it was measured on the same data; its records are not needed.
     """
     report, rival = candidate.report, champion.report if champion else None

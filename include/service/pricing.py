@@ -1,4 +1,4 @@
-"""What an imported model costs, from the dated prices of ``limits.yaml``.
+"""What an imported model costs, from the dated prices of ``limits.yaml``, and what a judge's tokens cost.
 
 Importing is free. A model copy bills in windows of five minutes from its first successful call, by Custom Model Units;
 storage bills per unit and month, used or not. See https://aws.amazon.com/bedrock/pricing/ ("Custom Model Import").
@@ -101,6 +101,25 @@ def used_windows(answered_at: Iterable[datetime], window_minutes: int) -> int:
         if ends is None or moment >= ends:
             windows, ends = windows + 1, moment + timedelta(minutes=window_minutes)
     return windows
+
+
+class TokenUse(BaseModel):
+    """The tokens that a model charged by the token has used, and their prices in US dollars per million, if known."""
+
+    model_config = ConfigDict(frozen=True)
+
+    input_tokens: int
+    output_tokens: int
+    input_price: float | None = None
+    output_price: float | None = None
+
+    def summary(self) -> str:
+        """Return tokens and cost as text."""
+        used = f"{self.input_tokens:,} input and {self.output_tokens:,} output tokens"
+        if self.input_price is None or self.output_price is None:
+            return f"{used}; price unknown"
+        dollars = (self.input_tokens * self.input_price + self.output_tokens * self.output_price) / 1_000_000
+        return f"{used}: {dollars:.4f} USD"
 
 
 def storage_summary(costs: Iterable[ModelCost]) -> str:

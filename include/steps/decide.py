@@ -9,10 +9,9 @@ from typing import Any
 
 from include.aws.clients import AwsClients
 from include.config.suites import Suite
-from include.errors import ModelImportError
 from include.evaluation.comparison import Comparison, compare
-from include.evaluation.results import EvaluationReport, RecordResult
-from include.evaluation.storage import comparison_uri, read_comparison, read_records, read_report, store_comparison
+from include.evaluation.results import EvaluationReport
+from include.evaluation.storage import comparison_uri, read_comparison, read_report, store_comparison
 from include.promotion.decision import ChampionMeasured, PassedOver, decide_promotion
 from include.promotion.suite_findings import SuiteMeasured
 from include.registry.champions import ChampionFound, find_champion
@@ -21,26 +20,14 @@ from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ModelVersion
 from include.run.plan import ImportPlan
 from include.steps.evaluate import measure
-from include.steps.results import ChampionResult, DecisionResult, EvaluationResult, SuiteReports
+from include.steps.judge import judge_answers, stored_judge_reports
+from include.steps.results import ChampionResult, DecisionResult, EvaluationResult, JudgeResult, SuiteReports
+from include.steps.stored_evaluations import records_of, stored_report
 
 log = logging.getLogger(__name__)
 
 NO_URIS: Mapping[str, str] = MappingProxyType({})
-
-
-class EvaluationReportMissingError(ModelImportError):
-    """The report that an earlier task wrote no longer exists."""
-
-    def __init__(self, uri: str) -> None:
-        super().__init__("There is no evaluation report", uri, remedy="Clear the run from evaluate_model on.")
-
-
-def stored_report(s3: Any, uri: str) -> EvaluationReport:
-    """Return the evaluation report at ``uri``; raises EvaluationReportMissingError if it no longer exists."""
-    report = read_report(s3, uri)
-    if report is None:
-        raise EvaluationReportMissingError(uri)
-    return report
+NOT_JUDGED = JudgeResult(summary="")
 
 
 def unanswered(report: EvaluationReport) -> int:
@@ -99,11 +86,6 @@ def _passed_over(today: ChampionFound, fingerprint: str) -> PassedOver:
         gone=tuple(version.number for version in today.gone if version.fingerprint != fingerprint),
         foreign=tuple(version.number for version in today.foreign),
     )
-
-
-def records_of(s3: Any, report: EvaluationReport) -> list[RecordResult]:
-    """Return the results of the report's records."""
-    return list(read_records(s3, report.records_uri))
 
 
 def compare_with_champion(
@@ -177,7 +159,11 @@ def _champion(
 
 
 def decide(
-    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, clients: AwsClients
+    plan: ImportPlan,
+    candidate: EvaluationResult,
+    measured: ChampionResult,
+    clients: AwsClients,
+    judged: JudgeResult = NOT_JUDGED,
 ) -> DecisionResult:
     """Return the approval status for the measured model, the reasons, and the champion it was compared with.
 
@@ -188,6 +174,7 @@ def decide(
         candidate: the candidate's evaluation.
         measured: what ``measure_champion`` returned.
         clients: S3 and SageMaker are asked.
+        judged: what ``judge_answers`` returned, if there is a judge.
     """
     s3, suite = clients.s3, plan.config.suites[0]
     comparison, uri = _compare_and_store(plan, suite, candidate.report_uri, measured.report_uri, s3)
@@ -200,6 +187,7 @@ def decide(
         plan.landed_at,
         measured.passed_over,
         tuple(_other_suites(plan, candidate, measured, s3)),
+        stored_judge_reports(judged.suites, s3),
     )
     log.info("%s: %s", decision.status, "; ".join(decision.reasons))
     return DecisionResult(
@@ -209,6 +197,7 @@ def decide(
         champion_report_uri=measured.report_uri,
         comparison_uri=uri,
         suites=_suite_reports(plan, candidate, measured),
+        judged=judged.suites,
     )
 
 
@@ -225,7 +214,10 @@ def _suite_reports(plan: ImportPlan, candidate: EvaluationResult, measured: Cham
 
 
 def decide_again(plan: ImportPlan, candidate: EvaluationResult, clients: AwsClients) -> DecisionResult:
-    """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions."""
+    """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions.
+
+    The judge, if there is one, compares with that champion too.
+    """
     measured = measure_champion(plan, candidate, clients)
     log.info("%s", measured.summary)
-    return decide(plan, candidate, measured, clients)
+    return decide(plan, candidate, measured, clients, judge_answers(plan, candidate, measured, clients))

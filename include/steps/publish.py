@@ -14,8 +14,9 @@ from include.aws.s3_uri import S3Uri
 from include.config.evaluation import EvaluationConfig
 from include.config.publish import PublishConfig
 from include.errors import ModelImportError
+from include.evaluation.asking import Patience
 from include.evaluation.dataset import Record
-from include.evaluation.invocation import Patience, ask_all
+from include.evaluation.invocation import ask_all
 from include.evaluation.results import PromptSettings
 from include.evaluation.storage import read_report
 from include.publishing.errors import ChampionDoesNotAnswerError

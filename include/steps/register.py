@@ -32,7 +32,7 @@ from include.registry.versions import (
 from include.run.plan import ImportPlan
 from include.run.report_place import report_html_uri
 from include.service.pricing import model_cost
-from include.steps.decide import decide_again, stored_report
+from include.steps.decide import decide_again
 from include.steps.results import (
     Answer,
     AnswerResult,
@@ -42,6 +42,7 @@ from include.steps.results import (
     RegistrationResult,
     WarmUpResult,
 )
+from include.steps.stored_evaluations import stored_report
 from include.steps.usual_duration import CHECKPOINT_BYTES, IMPORT_SECONDS
 
 log = logging.getLogger(__name__)

@@ -19,14 +19,17 @@ from include.registry.sagemaker import metadata_value
 from include.registry.search import newest_versions
 from include.reporting.clients import client_examples
 from include.reporting.content import Measured, ReportContent, build_content
+from include.reporting.judge import judge_content
 from include.reporting.page import render
 from include.reporting.suites import SuiteContent, suite_content
 from include.run.plan import ImportPlan
 from include.run.report_place import model_path, report_html_uri
-from include.steps.decide import compare_with_champion, records_of, stored_comparison, stored_report
+from include.steps.decide import compare_with_champion, stored_comparison
+from include.steps.judge import stored_judge_reports
 from include.steps.register import merge_proof
 from include.steps.report_training import training_section
 from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
+from include.steps.stored_evaluations import records_of, stored_report
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +102,7 @@ def report_content(
         "compared": compared_metrics(plan.config)[0],
         "costs": tuple(_costs(plan, registered, candidate.report, decision, s3)),
         "suites": tuple(_suites(plan, decision, s3)),
+        "judged": tuple(map(judge_content, stored_judge_reports(decision.judged, s3))),
         "sample_size": _sample_size(plan, candidate.report, decision),
         "clients": client_examples(registered.imported_model_arn, registered.converse),
         "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),

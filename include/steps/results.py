@@ -125,6 +125,20 @@ class ChampionResult(_Result):
     passed_over: PassedOver = PassedOver()
 
 
+class JudgedSuite(_Result):
+    """Where the judge's report on a suite is."""
+
+    suite: str
+    report_uri: str
+
+
+class JudgeResult(_Result):
+    """The judge's reports, one per suite; none when there was nothing to judge, and ``summary`` says why."""
+
+    summary: str
+    suites: tuple[JudgedSuite, ...] = ()
+
+
 class SuiteReports(_Result):
     """The reports of a suite after the main one; ``champion_report_uri`` is empty when there was no comparison."""
 
@@ -139,13 +153,14 @@ class DecisionResult(PromotionDecision):
 
     ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers and ``comparison_uri``
     the stored comparison with them; both are empty when there was no comparison. ``suites`` are those after the main
-    one.
+    one; ``judged`` are those whose answers a judge compared.
     """
 
     champion: int | None
     champion_report_uri: str = ""
     comparison_uri: str = ""
     suites: tuple[SuiteReports, ...] = ()
+    judged: tuple[JudgedSuite, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
     @property

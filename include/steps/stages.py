@@ -13,7 +13,7 @@ STAGES = {
     "upload": ("upload_checkpoint",),
     "import": ("free_model_slot", "create_import_job", "wait_for_import"),
     "warm up": ("warm_up",),
-    "evaluate": ("evaluate_model", "evaluate_champion"),
+    "evaluate": ("evaluate_model", "evaluate_champion", "judge_answers"),
     "promote": (
         "decide_promotion", "register_version", "write_report",
         "approve_promotion", "record_answer", "publish_champion",

@@ -78,7 +78,7 @@ def test_the_graph_has_a_group_for_each_stage(bag: DagBag) -> None:
 
 
 def test_a_model_that_publishes_has_a_task_for_it_before_its_champion_is_announced() -> None:
-    [dag] = load_published().values()
+    dag = load_with(publish={})
     chain = [task.task_id for task in dag.topological_sort()]
     place = chain.index("publish_champion")
     assert chain[place - 1 : place + 2] == ["record_answer", "publish_champion", "announce_promotion"]
@@ -86,10 +86,20 @@ def test_a_model_that_publishes_has_a_task_for_it_before_its_champion_is_announc
     assert "publish" not in dag.params
 
 
-def load_published() -> dict[str, Any]:
+def test_a_model_with_a_judge_has_a_task_for_it_after_the_champions_answers_and_decides_without_it_too() -> None:
+    dag = load_with(judge={"model": "amazon.nova-pro-v1:0"})
+    chain = [task.task_id for task in dag.topological_sort()]
+    place = chain.index("judge_answers")
+    assert chain[place - 1 : place + 2] == ["evaluate_champion", "judge_answers", "decide_promotion"]
+    assert dag.task_group_dict["evaluate"].has_task(dag.get_task("judge_answers"))
+    assert dag.get_task("decide_promotion").trigger_rule == "none_failed"  # the judge's task is skipped if it has none
+    assert [name for name in dag.params if name.startswith("judge")] == []
+
+
+def load_with(**section: Any) -> Any:
+    """The import DAG of a model whose file has another section too."""
     with tempfile.TemporaryDirectory() as folder:
-        dags = load_dags(_write_models(Path(folder), good=GOOD | {"publish": {}}))
-    return {dag_id: dag for dag_id, dag in dags.items() if dag_id == "import_good"}
+        return load_dags(_write_models(Path(folder), good=GOOD | section))["import_good"]
 
 
 def test_no_task_writes_what_it_returned_into_its_log(bag: DagBag) -> None:

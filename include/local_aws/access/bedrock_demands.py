@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from include.local_aws.access.decisions import Demand
+from include.local_aws.bedrock.faults import Judge
+from include.local_aws.bedrock.judges import arns_of
 from include.local_aws.bedrock.scope import Scope
 from include.local_aws.bedrock.state import RegionState
 
 PASSED_TO = "bedrock.amazonaws.com"
 ACTIONS = {"Converse": "InvokeModel", "ConverseStream": "InvokeModelWithResponseStream"}
+RUNTIME = ("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream")
 JOB, MODEL = "model-import-job", "imported-model"
 #: Which kind of resource a member names; other operations are on every resource.
 IDENTIFIERS = {
     "GetModelImportJob": ("jobIdentifier", JOB),
     "GetImportedModel": ("modelIdentifier", MODEL),
     "DeleteImportedModel": ("modelIdentifier", MODEL),
-    "InvokeModel": ("modelId", MODEL),
-    "InvokeModelWithResponseStream": ("modelId", MODEL),
-    "Converse": ("modelId", MODEL),
-    "ConverseStream": ("modelId", MODEL),
+    **dict.fromkeys(RUNTIME, ("modelId", MODEL)),
     "ListTagsForResource": ("resourceARN", ""),
     "TagResource": ("resourceARN", ""),
     "UntagResource": ("resourceARN", ""),
@@ -28,9 +28,15 @@ IDENTIFIERS = {
 
 
 def demands_of_bedrock(
-    operation: str, params: Mapping[str, Any], scope: Scope, region: RegionState
+    operation: str, params: Mapping[str, Any], scope: Scope, region: RegionState, judge: Judge | None = None
 ) -> Iterator[Demand]:
-    """Yield what the operation needs to be allowed."""
+    """Yield what the operation needs to be allowed; ``judge`` is the scripted one that it names, if it does."""
+    if judge:
+        own, *models = arns_of(judge, scope)
+        through = {"bedrock:InferenceProfileArn": own} if judge.routes_to else {}
+        for arn in (own, *models) if operation in RUNTIME else (own,):
+            yield Demand(f"bedrock:{ACTIONS.get(operation, operation)}", arn, through)
+        return
     resource = _resource(operation, params, scope, region)
     context = _request_tags(params.get("tags", params.get("jobTags"))) | _resource_tags(resource, region)
     yield Demand(f"bedrock:{ACTIONS.get(operation, operation)}", resource, context)
@@ -40,6 +46,12 @@ def demands_of_bedrock(
     for member, kind in (("jobTags", JOB), ("importedModelTags", MODEL)):
         if params.get(member):
             yield Demand("bedrock:TagResource", scope.arn(f"{kind}/*"), _request_tags(params[member]))
+
+
+def named_model(params: Mapping[str, Any]) -> str:
+    """Return the model or inference profile that a call names, an empty text where it names none."""
+    members = ("modelId", "modelIdentifier", "inferenceProfileIdentifier")
+    return str(next((params[member] for member in members if member in params), ""))
 
 
 def _request_tags(tags: Any) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from flask import Flask, Request, Response, request
 
-from include.local_aws.access.bedrock_demands import demands_of_bedrock
+from include.local_aws.access.bedrock_demands import demands_of_bedrock, named_model
 from include.local_aws.access.callers import caller_of
 from include.local_aws.access.decisions import refusal
 from include.local_aws.bedrock import control_plane, runtime
@@ -81,7 +81,8 @@ def _answer(bedrock: Bedrock, incoming: Request) -> Response:
 
 
 def _authorize(bedrock: Bedrock, scope: Scope, call: Call, incoming: Request) -> None:
-    demands = demands_of_bedrock(call.operation, call.params, scope, bedrock.regions.of(scope))
+    judge = bedrock.faults.judge(named_model(call.params))
+    demands = demands_of_bedrock(call.operation, call.params, scope, bedrock.regions.of(scope), judge)
     if said := refusal(caller_of(incoming.headers.get("Authorization")), demands):
         raise AccessDeniedError(said)
 

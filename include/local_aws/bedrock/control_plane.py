@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from include.local_aws.bedrock import judges
 from include.local_aws.bedrock.errors import (
     ConflictError,
     InvalidRequestError,
@@ -142,6 +143,8 @@ OPERATIONS: Mapping[str, Callable[[Bedrock, Scope, Params], Answer]] = {
     "TagResource": tag_resource,
     "UntagResource": untag_resource,
     "ListTagsForResource": list_tags_for_resource,
+    "GetFoundationModel": judges.get_foundation_model,
+    "GetInferenceProfile": judges.get_inference_profile,
 }
 
 

@@ -88,6 +88,22 @@ class Guardrail(Script):
     message: str = "The guardrail blocked this."
 
 
+class Judge(Script):
+    """A foundation model, or an inference profile with ``routes_to``, that compares the two answers of a question.
+
+    ``by_question`` names the better answer to a question, ``prefers`` decides the others.
+    """
+
+    model: str
+    prefers: Literal["first", "second", "longer", "shorter", "tie"] = "tie"
+    by_question: dict[str, str] = {}
+    unreadable_every: int | None = Field(default=None, ge=1)
+    latency_seconds: float = Field(default=0, ge=0)
+    routes_to: tuple[str, ...] = ()
+    on_demand: bool = True
+    status: Literal["ACTIVE", "LEGACY"] = "ACTIVE"
+
+
 class LegacyBodyFormat(Script):
     """These models (names, ARNs, or "*") answer prompt + max_tokens in the format of imports before 2025-11-11."""
 
@@ -144,6 +160,8 @@ class Faults:
             self._refused_by_converse: tuple[str, ...] = ()
             self._unknown_resource = ResourceNotFoundError.code
             self._guardrails: dict[tuple[str, str], Guardrail] = {}
+            self._judges: dict[str, Judge] = {}
+            self._judged = 0
         self.imports_released.set()
 
     def take_import_failure(self) -> str | None:
@@ -197,6 +215,16 @@ class Faults:
             raise InvalidRequestError(f"There is no guardrail {identifier} of version {version}.")
         return found
 
+    def judge(self, model_id: str) -> Judge | None:
+        """Return the judge of this id or ARN, if one is scripted."""
+        return self._judges.get(model_id.rpartition("/")[2])
+
+    def count_judgement(self) -> int:
+        """Count a reply of any judge, and return its number."""
+        with self._lock:
+            self._judged += 1
+            return self._judged
+
     def script(self, name: str, body: Mapping[str, Any]) -> None:
         """Carry out one request of a test. Raises InvalidRequestError for an unknown name or a bad body."""
         if name not in self._scripts:
@@ -219,6 +247,7 @@ class Faults:
             "cold": (Cold, self._cool),
             "fixed-answer": (FixedAnswer, self._fix_answer),
             "guardrail": (Guardrail, self._add_guardrail),
+            "judge": (Judge, self._add_judge),
             "legacy-body-format": (LegacyBodyFormat, self._set_legacy),
             "refuse-converse": (RefusedConverse, self._refuse_converse),
             "unknown-resource": (UnknownResource, self._set_unknown_resource),
@@ -244,6 +273,9 @@ class Faults:
 
     def _add_guardrail(self, script: Guardrail) -> None:
         self._guardrails[script.identifier, script.version] = script
+
+    def _add_judge(self, script: Judge) -> None:
+        self._judges[script.model] = script
 
     def _set_legacy(self, script: LegacyBodyFormat) -> None:
         self._legacy_models = script.models

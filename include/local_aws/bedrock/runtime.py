@@ -18,6 +18,7 @@ from include.local_aws.bedrock.event_stream import CONTENT_TYPE, encode_chunk, e
 from include.local_aws.bedrock.faults import FixedAnswer
 from include.local_aws.bedrock.guardrails import STOP_REASON, run_guarded
 from include.local_aws.bedrock.inference import Finish, Inference, InferenceRequest
+from include.local_aws.bedrock.judges import prepare_judgement
 from include.local_aws.bedrock.scope import Scope
 from include.local_aws.bedrock.service import Bedrock
 from include.local_aws.bedrock.state import ImportedModel
@@ -101,6 +102,9 @@ def _refuse_guardrail(guardrail: Any) -> None:
 
 
 def _prepare_conversation(bedrock: Bedrock, scope: Scope, params: Params) -> tuple[InferenceRequest, Prepared]:
+    if judge := bedrock.faults.judge(params["modelId"]):
+        request = converse.read_conversation(params)
+        return request, prepare_judgement(bedrock, judge, params["modelId"], request)
     model = _model(bedrock, scope, params["modelId"])
     if not model.instruct_supported or bedrock.faults.refuses_converse(model.name, model.arn):
         raise InvalidRequestError(

@@ -14,6 +14,7 @@ from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
 
 TEMPLATE = IMPORT.read_text(encoding="utf-8")
 KEY_ARN = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+JUDGE_ARN = f"arn:aws:bedrock:{REGION}::foundation-model/amazon.nova-pro-v1:0"
 #: What a managed policy may hold, not counting blanks.
 MOST_CHARACTERS = 6144
 
@@ -196,14 +197,23 @@ def test_fine_tunes_and_completed_training_jobs_reach_the_queue_and_nothing_else
 def test_the_runners_policies_fit_into_what_iam_takes_and_are_given_to_whom_the_stack_names(aws: Aws) -> None:
     aws.client("iam").create_user(UserName="runs-airflow")
     buckets = ",".join(f"a-bucket-of-somebody-{number}" for number in range(10))
-    parameters = {"KmsKeyArn": KEY_ARN, "SourceBuckets": buckets, "FineTuning": "true"}
+    parameters = {"KmsKeyArn": KEY_ARN, "SourceBuckets": buckets, "FineTuning": "true", "JudgeModelArns": JUDGE_ARN}
     outputs = aws.deploy(TEMPLATE, RunnerUserName="runs-airflow", **parameters)
-    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training")}
+    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training", "Judge")}
     for arn in arns:
         text = re.sub(r"\s", "", str(aws.policy_statements(arn)))
         assert len(text) < MOST_CHARACTERS
     attached = aws.client("iam").list_attached_user_policies(UserName="runs-airflow")["AttachedPolicies"]
     assert {policy["PolicyArn"] for policy in attached} == arns
+
+
+def test_the_runner_may_ask_the_judges_that_the_stack_names_and_no_other_foundation_model(aws: Aws) -> None:
+    profile = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:inference-profile/us.amazon.nova-pro-v1:0"
+    outputs = aws.deploy(TEMPLATE, JudgeModelArns=f"{profile},{JUDGE_ARN}")
+    [statement] = aws.policy_statements(outputs["JudgePolicyArn"])
+    assert statement["Resource"] == [profile, JUDGE_ARN]
+    assert "bedrock:InvokeModel" in statement["Action"]
+    assert "JudgePolicyArn" not in aws.deploy(TEMPLATE)
 
 
 @pytest.mark.parametrize(("only_new", "ending"), [("false", "/*"), ("true", "/${*}")])

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from include.aws.clients import AwsClients
 from include.config.model import parse_model_config
 from include.consumer import Champion
-from include.evaluation.invocation import Patience
+from include.evaluation.asking import Patience
 from include.publishing.errors import ChampionDoesNotAnswerError, PointerUnreadableError, PublisherUnknownError
 from include.publishing.pointer import parameter_name, read_pointer
 from include.steps.publish import PublishedModel, publish_champion

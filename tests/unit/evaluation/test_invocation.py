@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.response import StreamingBody
 
+from include.evaluation.asking import Patience
 from include.evaluation.dataset import Record
 from include.evaluation.errors import (
     AnswerLogLineError,
@@ -21,7 +22,7 @@ from include.evaluation.errors import (
     NothingAnsweredError,
     PromptTemplateError,
 )
-from include.evaluation.invocation import Interview, Outcome, Patience, ask_all
+from include.evaluation.invocation import Interview, Outcome, ask_all
 from include.evaluation.pacing import ConcurrencyLimit
 from include.evaluation.responses import Answer
 from include.evaluation.results import PromptSettings

@@ -14,9 +14,10 @@ import pytest
 from botocore.config import Config
 
 from include.aws.transient import transient_cause
+from include.evaluation.asking import Patience
 from include.evaluation.dataset import Record
 from include.evaluation.errors import ModelInvocationError, NothingAnsweredError
-from include.evaluation.invocation import Interview, Patience, ask_all
+from include.evaluation.invocation import Interview, ask_all
 from include.evaluation.results import PromptSettings
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl"

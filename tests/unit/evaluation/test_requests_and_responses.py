@@ -114,6 +114,13 @@ def test_an_answer_ends_at_the_first_stop_sequence_even_if_the_model_did_not_hee
             },
             Answer(" Lima", "end_turn", 9, 2),
         ),
+        (
+            {
+                "output": {"message": {"content": [{"reasoningContent": {"reasoningText": {}}}, {"text": "Lima"}]}},
+                "stopReason": "end_turn",
+            },
+            Answer("Lima", "end_turn", None, None),
+        ),
         ({"choices": [{"text": ""}]}, Answer("", None, None, None)),
         ({"choices": [CHAT | {"text": "x"}]}, Answer(" Lima", "stop", None, None)),
         ({"choices": [], "generation": "Lima"}, Answer("Lima", None, None, None)),

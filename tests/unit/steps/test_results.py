@@ -21,6 +21,8 @@ from include.steps.results import (
     FailureResult,
     HandOverResult,
     ImportResult,
+    JudgedSuite,
+    JudgeResult,
     MergeResult,
     MetricsResult,
     PreparedResult,
@@ -50,6 +52,7 @@ DECISION = DecisionResult(
     champion_report_uri="s3://bucket/evaluations/champion.json",
     comparison_uri="s3://bucket/evaluations/candidate.against-0123456789ab.json",
 )
+JUDGED = JudgedSuite(suite="evaluation", report_uri="s3://bucket/r.judged-0.json")
 SUITE = SuiteReports(
     suite="general",
     effect="blocks",
@@ -82,6 +85,8 @@ RESULTS: tuple[BaseModel, ...] = (
     evaluation().model_copy(update={"others": (evaluation().model_copy(update={"suite": "general"}),)}),
     ChampionResult(champion=2, summary="asked", fingerprint="f", landed_at=NOON, report_uri="s3://bucket/r.json"),
     ChampionResult(champion=None, summary="there is no champion yet"),
+    JUDGED,
+    JudgeResult(summary="the judge has compared the answers", suites=(JUDGED,)),
     DECISION,
     DECISION.model_copy(update={"suites": (SUITE,)}),
     SUITE,
