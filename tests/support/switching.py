@@ -1,0 +1,79 @@
+"""Promotions and their publication by the real steps, and applications that call the champion meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Event, Thread
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+
+from include.aws.clients import AwsClients
+from include.config.model import parse_model_config
+from include.evaluation.invocation import Patience
+from include.steps.publish import PublishedModel, publish_champion
+from include.steps.results import PublicationResult
+from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws
+from tests.support.promotion_runs import Runs, finished
+
+#: A version that answers as the champion does is promoted: 120 records can tell within this margin.
+OPEN = {
+    "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}},
+    "comparison": {"margin": 0.05},
+}
+SHORT = Patience(deadline_seconds=1, first_pause_seconds=0.1)
+
+
+def published_model(runs: Runs, **publish: Any) -> PublishedModel:
+    config = parse_model_config({"model_name": runs.group, "base": "base", "publish": publish, **OPEN}, "test")
+    assert config.publish
+    return PublishedModel(runs.group, config.publish, config.evaluation, None)
+
+
+def promoted(runs: Runs, arn: str) -> str:
+    """Decide and register a version that this imported model serves; return its fingerprint."""
+    plan = runs.plan(**OPEN)
+    runs.run(plan, finished, arn)
+    return plan.fingerprint
+
+
+def published(runs: Runs, request: str, *publishers: str, clients: AwsClients | None = None) -> PublicationResult:
+    return publish_champion(published_model(runs, publishers=publishers), clients or runs.clients, request, SHORT)
+
+
+def session(aws: Aws) -> Any:
+    """A boto3 session of the stand-in, as AWS_ENDPOINT_URL makes one."""
+    made = boto3.Session(region_name=REGION, **CREDENTIALS)
+    return SimpleNamespace(client=lambda *names, **more: made.client(*names, endpoint_url=aws.endpoint, **more))
+
+
+class calls_of:
+    """Call again and again from several threads while the block runs; ``failed`` holds what the calls raised."""
+
+    def __init__(self, call: Callable[[], Any], threads: int = 4) -> None:
+        self._call, self._ended = call, Event()
+        self.failed: list[Exception] = []
+        self.answers: list[Any] = []
+        self._threads = [Thread(target=self._repeat) for _ in range(threads)]
+
+    @property
+    def count(self) -> int:
+        return len(self.answers) + len(self.failed)
+
+    def __enter__(self) -> calls_of:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _repeat(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self.answers.append(self._call())
+            except Exception as error:
+                self.failed.append(error)
