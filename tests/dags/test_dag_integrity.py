@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,20 @@ def test_a_model_that_publishes_has_a_task_for_it_before_its_champion_is_announc
     assert "publish" not in dag.params
 
 
-def load_published() -> dict[str, Any]:
+def test_a_model_with_a_canary_has_a_task_that_watches_it_before_its_champion_is_announced() -> None:
+    canary = {"share": 0.1, "minutes": 90, "max_error_rate": 0.02}
+    [dag] = load_published(canary=canary).values()
+    chain = [task.task_id for task in dag.topological_sort()]
+    place = chain.index("watch_canary")
+    assert chain[place - 1 : place + 2] == ["publish_champion", "watch_canary", "announce_promotion"]
+    timeout = dag.get_task("watch_canary").execution_timeout
+    assert timeout is not None
+    assert timeout > timedelta(minutes=90)
+
+
+def load_published(**publish: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        dags = load_dags(_write_models(Path(folder), good=GOOD | {"publish": {}}))
+        dags = load_dags(_write_models(Path(folder), good=GOOD | {"publish": publish}))
     return {dag_id: dag for dag_id, dag in dags.items() if dag_id == "import_good"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ import boto3
 from include.aws.clients import AwsClients
 from include.config.model import parse_model_config
 from include.evaluation.invocation import Patience
+from include.publishing.pointer import read_pointer, write_pointer
+from include.steps.canary import watch_canary
 from include.steps.publish import PublishedModel, publish_champion
-from include.steps.results import PublicationResult
+from include.steps.results import CanaryResult, PublicationResult
 from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws
 from tests.support.promotion_runs import Runs, finished
 
@@ -22,6 +25,7 @@ OPEN = {
     "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}},
     "comparison": {"margin": 0.05},
 }
+CANARY = {"share": 0.5, "minutes": 10, "max_error_rate": 0.2}
 SHORT = Patience(deadline_seconds=1, first_pause_seconds=0.1)
 
 
@@ -38,8 +42,41 @@ def promoted(runs: Runs, arn: str) -> str:
     return plan.fingerprint
 
 
-def published(runs: Runs, request: str, *publishers: str, clients: AwsClients | None = None) -> PublicationResult:
-    return publish_champion(published_model(runs, publishers=publishers), clients or runs.clients, request, SHORT)
+def published(
+    runs: Runs,
+    request: str,
+    *publishers: str,
+    clients: AwsClients | None = None,
+    canary: dict[str, float] | None = None,
+    at_once: bool = False,
+) -> PublicationResult:
+    model = published_model(runs, publishers=publishers, canary=canary)
+    return publish_champion(model, clients or runs.clients, request, SHORT, at_once=at_once)
+
+
+def canary_begun(runs: Runs, request: str, *publishers: str) -> PublicationResult:
+    """A canary that began two minutes ago: calls are counted from its first full minute on."""
+    publication = published(runs, request, *publishers, canary=CANARY)
+    written = read_pointer(runs.clients.ssm, runs.group)
+    assert written
+    assert written.canary
+    trial = written.canary.model_copy(update={"since": written.canary.since - timedelta(minutes=2)})
+    write_pointer(runs.clients.ssm, written.model_copy(update={"canary": trial}))
+    return publication
+
+
+def watched(
+    runs: Runs, publication: PublicationResult, request: str, *publishers: str, after: timedelta = timedelta(0)
+) -> CanaryResult:
+    """What a look at the canary returns when so much time has passed."""
+    model = published_model(runs, publishers=publishers, canary=CANARY)
+    return watch_canary(model, publication, runs.clients, request, datetime.now(UTC) + after)
+
+
+def tag(runs: Runs, arn: str) -> str:
+    """What the imported model's tag says about applications."""
+    tags = runs.clients.bedrock.list_tags_for_resource(resourceARN=arn)["tags"]
+    return {one["key"]: one["value"] for one in tags}.get("published", "")
 
 
 def session(aws: Aws) -> Any:

@@ -35,3 +35,16 @@ def model_arn(aws: Aws) -> str:
 @pytest.fixture
 def runs(clients: AwsClients, model_arn: str, tmp_path: Path) -> Runs:
     return Runs(clients, model_arn, tmp_path)
+
+
+@pytest.fixture(scope="package")
+def arns(aws: Aws, model_arn: str) -> tuple[str, str]:
+    """Two imported models."""
+    return model_arn, aws.import_model(f"s3://{BUCKET}/whole/", "published")
+
+
+@pytest.fixture
+def own_arn(aws: Aws, runs: Runs) -> Iterator[str]:
+    """An imported model that retention knows as one of the model's own; the account's third, and last."""
+    yield (arn := aws.import_model(f"s3://{BUCKET}/whole/", f"{runs.group}-1"))
+    aws.client("bedrock").delete_imported_model(modelIdentifier=arn)

@@ -16,20 +16,9 @@ from include.publishing.errors import ChampionDoesNotAnswerError, PointerUnreada
 from include.publishing.pointer import parameter_name, read_pointer
 from model_import_dag.factory import build_import_dag
 from tests.support import publishing
-from tests.support.bedrock_stand_in import BUCKET, CREDENTIALS, REGION, Aws
+from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws
 from tests.support.promotion_runs import Runs, finished
-from tests.support.switching import OPEN, promoted, published, session
-
-
-@pytest.fixture(scope="module")
-def arns(aws: Aws, model_arn: str) -> tuple[str, str]:
-    """Two imported models."""
-    return model_arn, aws.import_model(f"s3://{BUCKET}/whole/", "published")
-
-
-def tag(runs: Runs, arn: str) -> str:
-    tags = runs.clients.bedrock.list_tags_for_resource(resourceARN=arn)["tags"]
-    return {one["key"]: one["value"] for one in tags}["published"]
+from tests.support.switching import OPEN, promoted, published, session, tag
 
 
 def test_an_application_follows_promotion_and_roll_back(aws: Aws, runs: Runs, arns: tuple[str, str]) -> None:

@@ -12,11 +12,12 @@ import pytest
 
 from include.config.model import RetentionConfig
 from include.consumer import Champion
+from include.publishing.errors import CanaryFailedError
 from include.publishing.pointer import read_pointer
 from include.retention.retiring import retire_after_promotion
-from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.bedrock_stand_in import Aws
 from tests.support.promotion_runs import Runs
-from tests.support.switching import calls_of, promoted, published, session
+from tests.support.switching import calls_of, canary_begun, promoted, published, session, watched
 
 BODY = {"prompt": "Hello", "max_tokens": 1}
 #: Retention that keeps the champion alone, so that only the pointer's grace period protects the former one.
@@ -56,6 +57,25 @@ class Switches:
         with self._switch():
             self._runs.roll_back(1)
 
+    def take_back_a_canary(self, aws: Aws, arn: str) -> None:
+        """Promote a third model, all of whose calls fail; look at its canary until the promotion is taken back."""
+        began = time.monotonic()
+        promoted(self._runs, arn)
+        publication = canary_begun(self._runs, "canary")
+        self.changing.append((began, time.monotonic()))
+        aws.script("fail-calls", seconds=60, operation="InvokeModel", model=arn, code="ModelErrorException")
+        try:
+            while time.monotonic() < began + 60:
+                began_look = time.monotonic()
+                watched(self._runs, publication, "canary")
+                time.sleep(0.2)
+        except CanaryFailedError:
+            self.changing.append((began_look, time.monotonic()))
+            return
+        finally:
+            aws.script("clear-faults")
+        raise TimeoutError(arn)
+
     @contextmanager
     def _switch(self) -> Iterator[None]:
         began, self._number = time.monotonic(), self._number + 1
@@ -67,7 +87,8 @@ class Switches:
         began = time.monotonic()
         pointer = read_pointer(self._runs.clients.ssm, self._runs.group)
         champion = self._runs.champion()
-        return Look(began, time.monotonic(), pointer.version if pointer else None, champion)
+        named = pointer.canary.champion if pointer and pointer.canary else pointer
+        return Look(began, time.monotonic(), named.version if named else None, champion)
 
     def disagreements(self, looks: list[Look]) -> list[Look]:
         """The looks outside of a change and the one task after it, by which pointer and registry disagreed."""
@@ -77,13 +98,6 @@ class Switches:
             if look.pointed != look.champion
             and not any(began <= look.ended and look.began <= ended for began, ended in self.changing)
         ]
-
-
-@pytest.fixture
-def own_arn(aws: Aws, runs: Runs) -> Iterator[str]:
-    """An imported model that retention knows as one of the model's own."""
-    yield (arn := aws.import_model(f"s3://{BUCKET}/whole/", f"{runs.group}-1"))
-    aws.client("bedrock").delete_imported_model(modelIdentifier=arn)
 
 
 @pytest.mark.parametrize("calls", [100, pytest.param(2000, marks=pytest.mark.slow)])
@@ -105,6 +119,23 @@ def test_no_call_fails_while_promotions_and_roll_backs_switch_the_champion(
     assert set(applications.answers) == {own_arn, runs.model_arn}
     assert looks.failed == []
     assert switches.disagreements(looks.answers) == []
+
+
+def test_no_call_fails_while_a_canary_fails_and_is_taken_back(
+    aws: Aws, runs: Runs, own_arn: str, arns: tuple[str, str]
+) -> None:
+    switches = Switches(runs, own_arn)
+    champion = Champion(runs.group, believed_seconds=0.1, session=session(aws))
+    with (
+        calls_of(_paced(switches.look), threads=1) as looks,
+        calls_of(lambda: champion.ask(BODY, seconds=5)) as applications,
+    ):
+        switches.take_back_a_canary(aws, arns[1])
+    assert applications.failed == []
+    assert applications.count > 10
+    assert looks.failed == []
+    assert switches.disagreements(looks.answers) == []
+    assert switches.look()[2:] == (1, 1)
 
 
 def _paced(look: Callable[[], Any]) -> Callable[[], Any]:
