@@ -35,11 +35,18 @@ def published_model(runs: Runs, **publish: Any) -> PublishedModel:
     return PublishedModel(runs.group, config.publish, config.evaluation, None)
 
 
-def promoted(runs: Runs, arn: str) -> str:
-    """Decide and register a version that this imported model serves; return its fingerprint."""
+def promoted(runs: Runs, arn: str) -> None:
+    """Decide and register a version that this imported model serves."""
+    runs.run(runs.plan(**OPEN), finished, arn)
+
+
+def promoted_own(runs: Runs, arn: str) -> None:
+    """The same, with the tags by which retention knows the imported model as one of this project's."""
     plan = runs.plan(**OPEN)
     runs.run(plan, finished, arn)
-    return plan.fingerprint
+    tags = {"model_name": runs.group, "fingerprint": plan.fingerprint}
+    listed = [{"key": key, "value": value} for key, value in tags.items()]
+    runs.clients.bedrock.tag_resource(resourceARN=arn, tags=listed)
 
 
 def published(

@@ -26,7 +26,7 @@ from model_import_dag.factory import build_import_dag
 from tests.support import publishing
 from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws
 from tests.support.promotion_runs import Runs
-from tests.support.switching import CANARY, OPEN, canary_begun, promoted, published, session, tag, watched
+from tests.support.switching import CANARY, OPEN, canary_begun, promoted, promoted_own, published, session, tag, watched
 from tests.support.task_run import rebuild
 
 OWN = "tests.support.publishing:remember"
@@ -79,6 +79,8 @@ def test_a_canary_gets_its_share_of_the_calls_and_then_all_of_them(aws: Aws, run
     shares = [calls_of(runs, arn) - old for arn, old in zip(arns, before, strict=True)]
     assert sum(shares) == 24
     assert min(shares) > 0
+    of_another_run = publish(runs, "run 3")
+    assert (of_another_run.changed, of_another_run.canary_until) == (False, publication.canary_until)
     waits = watch(runs, publication, AT_ONCE)
     assert waits.next_look
     assert not waits.finished
@@ -212,16 +214,13 @@ def test_a_first_champion_and_one_after_a_roll_back_have_no_canary(runs: Runs, a
     assert pointer(runs).version == 1
 
 
-def test_retention_leaves_both_models_of_a_canary_alone(runs: Runs, arns: tuple[str, str], own_arn: str) -> None:
-    fingerprint = promoted(runs, own_arn)
+def test_retention_leaves_both_models_of_a_canary_alone(runs: Runs, own_arns: tuple[str, str]) -> None:
+    promoted_own(runs, own_arns[0])
     publish(runs, "run 1")
-    tags = {"model_name": runs.group, "fingerprint": fingerprint}
-    listed = [{"key": key, "value": value} for key, value in tags.items()]
-    runs.clients.bedrock.tag_resource(resourceARN=own_arn, tags=listed)
-    promoted(runs, arns[1])
+    promoted_own(runs, own_arns[1])
     publish(runs, "run 2")
     report = retire_after_promotion(
-        runs.clients, runs.group, RetentionConfig(keep=1, younger_than_days=0), now() + timedelta(days=30)
+        runs.clients, runs.group, RetentionConfig(keep=0, younger_than_days=0), now() + timedelta(days=30)
     )
     assert report.retired == ()
 

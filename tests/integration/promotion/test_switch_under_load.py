@@ -17,11 +17,11 @@ from include.publishing.pointer import read_pointer
 from include.retention.retiring import retire_after_promotion
 from tests.support.bedrock_stand_in import Aws
 from tests.support.promotion_runs import Runs
-from tests.support.switching import calls_of, canary_begun, promoted, published, session, watched
+from tests.support.switching import calls_of, canary_begun, promoted, promoted_own, published, session, watched
 
 BODY = {"prompt": "Hello", "max_tokens": 1}
 #: Retention that keeps the champion alone, so that only the pointer's grace period protects the former one.
-STRICT = RetentionConfig(keep=1, younger_than_days=0)
+STRICT = RetentionConfig(keep=0, younger_than_days=0)
 
 
 class Look(NamedTuple):
@@ -36,20 +36,17 @@ class Look(NamedTuple):
 class Switches:
     """Promotions and roll backs of one model, each followed by the tasks that follow in its DAG."""
 
-    def __init__(self, runs: Runs, own_arn: str) -> None:
-        self._runs, self._own_arn = runs, own_arn
+    def __init__(self, runs: Runs, arn: str) -> None:
+        self._runs = runs
         self._number = 0
         self.changing: list[tuple[float, float]] = []
         with self._switch():
-            fingerprint = promoted(runs, own_arn)
-        tags = {"model_name": runs.group, "fingerprint": fingerprint}
-        listed = [{"key": key, "value": value} for key, value in tags.items()]
-        runs.clients.bedrock.tag_resource(resourceARN=own_arn, tags=listed)
+            promoted_own(runs, arn)
 
-    def promote(self) -> None:
+    def promote(self, arn: str) -> None:
         """Promote another model; then publish it, and retire what the policy does not keep."""
         with self._switch():
-            promoted(self._runs, self._runs.model_arn)
+            promoted_own(self._runs, arn)
         retire_after_promotion(self._runs.clients, self._runs.group, STRICT, datetime.now(UTC))
 
     def roll_back(self) -> None:
@@ -102,9 +99,9 @@ class Switches:
 
 @pytest.mark.parametrize("calls", [100, pytest.param(2000, marks=pytest.mark.slow)])
 def test_no_call_fails_while_promotions_and_roll_backs_switch_the_champion(
-    calls: int, aws: Aws, runs: Runs, own_arn: str
+    calls: int, aws: Aws, runs: Runs, own_arns: tuple[str, str]
 ) -> None:
-    switches = Switches(runs, own_arn)
+    switches = Switches(runs, own_arns[0])
     champion = Champion(runs.group, believed_seconds=0.1, session=session(aws))
 
     def ask() -> str:
@@ -113,10 +110,10 @@ def test_no_call_fails_while_promotions_and_roll_backs_switch_the_champion(
 
     with calls_of(_paced(switches.look), threads=1) as looks, calls_of(ask) as applications:
         while applications.count < calls or len(switches.changing) < 3:
-            switches.promote()
+            switches.promote(own_arns[1])
             switches.roll_back()
     assert applications.failed == []
-    assert set(applications.answers) == {own_arn, runs.model_arn}
+    assert set(applications.answers) == set(own_arns)
     assert looks.failed == []
     assert switches.disagreements(looks.answers) == []
 
