@@ -6,14 +6,22 @@ Copy this file into your application: it needs boto3 alone. See docs/publishing.
 from __future__ import annotations
 
 import json
+import logging
+import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import boto3  # noqa: TID253  # this file is for applications; nothing here imports it
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any]]
+#: What a body depends on.
+ASKED_BY = ("body_format", "prompt_template", "system_prompt")
 PASSING = ("ModelNotReadyException", "ThrottlingException", "ServiceUnavailableException", "InternalServerException")
 
 
@@ -46,18 +54,35 @@ class Champion:
                 self._read_at = time.monotonic()
             return self._pointer
 
-    def ask(self, body: dict[str, Any], seconds: float = 600) -> Any:
-        """Return the answer to a body of InvokeModel; a cold or busy champion is asked again for so many seconds."""
+    def ask(self, body: Body, seconds: float = 600) -> Any:
+        """Return the answer to a body of InvokeModel; a cold or busy champion is asked again for so many seconds.
+
+        During a canary, the new champion gets its share of the calls. It is asked once; if it does not answer, the
+        former one is asked.
+
+        Args:
+            body: or a function that makes it from the pointer. A body that is already made is sent to the new champion
+                only if that has the same body format and prompts as the former one.
+            seconds: after which the error of the last call is raised.
+        """
         deadline = time.monotonic() + seconds
+        if newcomer := _newcomer(self.pointer(), body):
+            try:
+                return self._invoke(newcomer, body)
+            except (BotoCoreError, ClientError) as error:
+                log.warning("Version %s did not answer: %s", newcomer["version"], error)
         while True:
             pointer = self.pointer()
             try:
-                return json.load(self._runtime(pointer["region_name"]).invoke_model(**_request(pointer, body))["body"])
+                return self._invoke(pointer, body)
             except ClientError as error:
                 passes = error.response["Error"]["Code"] in PASSING and time.monotonic() < deadline
                 if not passes and self.pointer(again=True)["imported_model_arn"] == pointer["imported_model_arn"]:
                     raise
                 time.sleep(1 if passes else 0)
+
+    def _invoke(self, pointer: dict[str, Any], body: Body) -> Any:
+        return json.load(self._runtime(pointer["region_name"]).invoke_model(**_request(pointer, body))["body"])
 
     def _runtime(self, region_name: str) -> Any:
         with self._lock:
@@ -67,8 +92,18 @@ class Champion:
             return self._runtimes[region_name]
 
 
-def _request(pointer: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    request = {"modelId": pointer["imported_model_arn"], "body": json.dumps(body)}
+def _newcomer(pointer: dict[str, Any], body: Body) -> dict[str, Any] | None:
+    """Return the new champion of a canary, for its share of the calls."""
+    canary = pointer.get("canary")
+    if canary is None or random.random() >= canary["share"]:
+        return None
+    newcomer: dict[str, Any] = canary["champion"]
+    fits = callable(body) or all(newcomer.get(member) == pointer.get(member) for member in ASKED_BY)
+    return newcomer if fits else None
+
+
+def _request(pointer: dict[str, Any], body: Body) -> dict[str, Any]:
+    request = {"modelId": pointer["imported_model_arn"], "body": json.dumps(body(pointer) if callable(body) else body)}
     if pointer.get("guardrail_id"):
         request |= {
             "guardrailIdentifier": pointer["guardrail_id"],

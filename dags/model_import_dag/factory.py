@@ -17,6 +17,7 @@ from include.aws.tags import MODEL_SOURCE_TAG
 from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
+from model_import_dag.canary import watch_canary
 from model_import_dag.metric_tasks import put_metrics
 from model_import_dag.model_files import MODEL_FILE
 from model_import_dag.notifications import notify_promotion
@@ -174,13 +175,14 @@ def _evaluate(config: ModelConfig | None) -> list[Any]:
 
 def _promote(config: ModelConfig | None) -> list[Any]:
     """Return the tasks from the decision to the announcement, in their order."""
-    publishes = config is not None and config.publish is not None
+    to_publish = config.publish if config else None
     with _group("promote", "Decide, register, report, and ask a person where needed"):
         decide = promotion_tasks.decide_promotion()
         register = _linked(promotion_tasks.register_version(), SageMakerModelRegistryLink())
         report = _linked(promotion_tasks.write_report(), ModelReportLink())
         approval, record = ask_for_approval(), _linked(promotion_tasks.record_answer(), ModelReportLink())
-        publish = [publish_after_run()] if publishes else []
+        publish: list[Any] = [publish_after_run()] if to_publish else []
+        publish += [watch_canary(to_publish.canary)] if to_publish and to_publish.canary else []
         announce = promotion_tasks.announce_promotion.override(on_success_callback=notify_promotion)()
     return [decide, register, report, approval, record, *publish, announce]
 

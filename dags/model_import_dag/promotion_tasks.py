@@ -9,6 +9,7 @@ from airflow.sdk import task
 
 from include.steps.results import (
     Answer,
+    CanaryResult,
     ChampionResult,
     DecisionResult,
     EvaluationResult,
@@ -17,6 +18,7 @@ from include.steps.results import (
     PromotionResult,
     WarmUpResult,
 )
+from model_import_dag.canary import TASK as CANARY
 from model_import_dag.clients import clients_of
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import (
@@ -130,6 +132,9 @@ def announce_promotion(**context: Any) -> dict[str, Any]:
     plan, final = plan_of(context), final_version(context["ti"])
     if not final.promoted:
         skip(f"version {final.version} is not a new champion: {final.status}")
+    canary = result_if_any(context["ti"], CANARY, CanaryResult)
+    if canary and not canary.finished:
+        skip(f"version {final.version} is not the champion any more: another version ended its canary")
     promotion = PromotionResult(
         model_name=plan.config.model_name,
         version=final.version,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import task
 
@@ -14,6 +14,10 @@ from model_import_dag.runs import plan_of, require_owner, run_name
 from model_import_dag.skipping import skip
 from model_import_dag.timeouts import QUICK
 
+if TYPE_CHECKING:
+    from include.run.plan import ImportPlan
+    from include.steps.publish import PublishedModel
+
 TASK = "publish_champion"
 #: A cold champion is asked for up to 15 minutes, and twice.
 TIMEOUT = 4 * QUICK
@@ -22,17 +26,25 @@ TIMEOUT = 4 * QUICK
 @task(task_id=TASK, execution_timeout=TIMEOUT, trigger_rule="none_failed")
 def publish_after_run(**context: Any) -> dict[str, Any]:
     """Point applications to the champion: it has to answer, then the model's parameter names it."""
-    from include.registry.leases import lease_beside
-    from include.steps.publish import PublishedModel, publish_champion
+    from include.steps.publish import publish_champion
 
     plan = plan_of(context)
-    config, clients = plan.config, clients_of(plan)
+    clients = clients_of(plan)
+    model = published_model(plan)
+    require_owner(context, clients.sagemaker)
+    return publish_champion(model, clients, run_name(context)).model_dump(mode="json")
+
+
+def published_model(plan: ImportPlan) -> PublishedModel:
+    """Return the model of a run; skips the task if its file publishes nothing."""
+    from include.registry.leases import lease_beside
+    from include.steps.publish import PublishedModel
+
+    config = plan.config
     if config.publish is None:
         skip("the model's file publishes nothing")
-    require_owner(context, clients.sagemaker)
     lease = lease_beside(plan.s3_uri, config.model_name)
-    model = PublishedModel(config.model_name, config.publish, config.evaluation, lease)
-    return publish_champion(model, clients, run_name(context)).model_dump(mode="json")
+    return PublishedModel(config.model_name, config.publish, config.evaluation, lease)
 
 
 @task(task_id=TASK, execution_timeout=TIMEOUT)
@@ -46,4 +58,4 @@ def publish_after_roll_back(**context: Any) -> dict[str, Any]:
         skip("the model's file publishes nothing")
     model = PublishedModel(name, file.publish, file.evaluation, None)
     clients = aws_clients(*connection_of(file))
-    return publish_champion(model, clients, run_name(context)).model_dump(mode="json")
+    return publish_champion(model, clients, run_name(context), at_once=True).model_dump(mode="json")

@@ -81,6 +81,10 @@ class AwsClients:
         """Who the caller is."""
         return self._client("sts")
 
+    def other(self, service: str) -> Any:
+        """Return the client of a service that only a team's own functions use, by its name in boto3."""
+        return self._client(service)
+
     @property
     def region_name(self) -> str:
         """The region they ask."""

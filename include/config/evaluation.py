@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
@@ -9,11 +10,18 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, W
 from include.config.part import Part, Score, Text
 from include.evaluation.metrics import SCORES, known_score
 from include.evaluation.requests import CHAT_FORMATS, RequestFormat
+from include.evaluation.responses import GUARDRAIL_INTERVENED
 
 Metric = Annotated[str, AfterValidator(known_score), WithJsonSchema({"type": "string", "enum": list(SCORES)})]
 StopSequence = Annotated[str, StringConstraints(min_length=1)]
 #: Airflow's form shows a field of several lines.
 _MULTILINE: dict[str, Any] = {"format": "multiline"}
+
+
+def require_guardrail(metrics: Iterable[str], info: ValidationInfo) -> None:
+    """Raise ValueError if the metrics count a guardrail's interventions and the evaluation has no guardrail."""
+    if GUARDRAIL_INTERVENED in metrics and not info.data.get("guardrail_id"):
+        raise ValueError(f"{GUARDRAIL_INTERVENED} needs guardrail_id")
 
 
 class EvaluationConfig(Part):
@@ -88,6 +96,13 @@ class EvaluationConfig(Part):
         description="The same within a category, by its name; `*` stands for every category.",
         examples=[{"*": {"f1": 0.5}}],
     )
+
+    @field_validator("thresholds", "category_thresholds")
+    @classmethod
+    def _measured_with_a_guardrail(cls, thresholds: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        named = {*thresholds, *(metric for part in thresholds.values() if isinstance(part, dict) for metric in part)}
+        require_guardrail(named, info)
+        return thresholds
 
     @field_validator("system_prompt")
     @classmethod

@@ -21,6 +21,18 @@ def _is_publisher(name: str) -> str:
     return name
 
 
+class CanaryConfig(Part):
+    """A new champion first gets a share of the calls, for some minutes."""
+
+    share: float = Field(gt=0, lt=1, description="Share of the applications' calls that the new champion gets.")
+    minutes: int = Field(ge=1, le=24 * 60, description="Minutes after which the switch is finished.")
+    max_error_rate: float = Field(
+        ge=0,
+        lt=1,
+        description="Share of the new champion's calls that may fail; above it, the promotion is taken back.",
+    )
+
+
 class PublishConfig(Part):
     """Where the champion is published: always in a parameter of AWS Systems Manager, then to the publishers."""
 
@@ -35,4 +47,7 @@ class PublishConfig(Part):
         le=24 * 30,
         description="Hours for which the imported model that the parameter named before stays imported, for "
         "applications that have not noticed the change yet.",
+    )
+    canary: CanaryConfig | None = Field(
+        default=None, description="Give a new champion a share of the calls first; empty: all of them at once."
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
-from include.config.evaluation import EvaluationConfig, Metric
+from include.config.evaluation import EvaluationConfig, Metric, require_guardrail
 
 #: The name of the only suite of a model's file that has `evaluation` in place of `evaluations`.
 MAIN = "evaluation"
@@ -33,6 +33,12 @@ class Suite(EvaluationConfig):
     metrics: tuple[Metric, ...] = Field(
         default=(), description="Scores that are compared with the champion's; empty: those with a threshold, or F1."
     )
+
+    @field_validator("metrics")
+    @classmethod
+    def _compared_with_a_guardrail(cls, metrics: tuple[Metric, ...], info: ValidationInfo) -> tuple[Metric, ...]:
+        require_guardrail(metrics, info)
+        return metrics
 
     @classmethod
     def of(cls, evaluation: EvaluationConfig) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from include.evaluation.bootstrap import estimate, estimate_score
@@ -93,11 +93,12 @@ def as_markdown(report: EvaluationReport) -> str:
 
 
 def _table(report: EvaluationReport) -> Iterator[str]:
-    yield _row("category", "records", *SCORES)
-    yield _row("---", *("---:" for _ in range(len(SCORES) + 1)))
-    yield _row("**all**", str(report.records), *(_with_interval(report.metrics[name]) for name in SCORES))
+    names = [name for name in SCORES if name in report.metrics]
+    yield _row("category", "records", *names)
+    yield _row("---", *("---:" for _ in range(len(names) + 1)))
+    yield _row("**all**", str(report.records), *(_with_interval(report.metrics[name]) for name in names))
     for part in report.categories:
-        yield _row(part.category, str(part.records), *_figures(part.metrics))
+        yield _row(part.category, str(part.records), *(f"{part.metrics[name].value:.3f}" for name in names))
     yield ""
     for name, metric in METRICS.items():
         if not metric.is_score and name in report.metrics:
@@ -107,10 +108,6 @@ def _table(report: EvaluationReport) -> Iterator[str]:
 
 def _with_interval(one: Estimate) -> str:
     return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
-
-
-def _figures(metrics: Mapping[str, Estimate]) -> Iterator[str]:
-    return (f"{metrics[name].value:.3f}" for name in SCORES)
 
 
 def _row(*cells: str) -> str:

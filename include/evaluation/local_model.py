@@ -30,7 +30,7 @@ def local_scores(
     scores = [score_record(observation) for observation in seen]
     if not scores:
         raise NoScoresError
-    return {metric: fmean(one[metric] for one in scores) for metric in SCORES}
+    return {metric: fmean(one[metric] for one in scores) for metric in SCORES if metric in scores[0]}
 
 
 def generate_greedily(checkpoint_dir: Path, prompts: Sequence[str], max_tokens: int) -> list[str]:

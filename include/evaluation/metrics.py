@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from include.evaluation.qa_accuracy import QaScores, score_accepted
+from include.evaluation.responses import GUARDRAIL_INTERVENED
 
 Statistic = Literal["mean", "p50", "p95"]
 
 
 @dataclass(frozen=True)
 class Observation:
-    """The input of a metric: one record and its answer. Missing answers and unreported values are None."""
+    """The input of a metric: one record and its answer. Missing answers and unreported values are None.
+
+    ``intervened`` is whether a guardrail answered in the model's place; None where the suite has no guardrail.
+    """
 
     accepted_answers: tuple[str, ...]
     answer: str | None
     latency_seconds: float | None = None
     output_tokens: int | None = None
+    intervened: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,10 @@ def _answer_rate(observation: Observation) -> float:
     return float(bool(observation.answer and observation.answer.strip()))
 
 
+def _guardrail_intervened(observation: Observation) -> float | None:
+    return None if observation.intervened is None else float(observation.intervened)
+
+
 def _latency(observation: Observation) -> float | None:
     return observation.latency_seconds
 
@@ -81,6 +90,7 @@ METRICS: Mapping[str, Metric] = {
     "precision": _qa("precision"),
     "recall": _qa("recall"),
     "answer_rate": Metric(_answer_rate),
+    GUARDRAIL_INTERVENED: Metric(_guardrail_intervened),
     "latency_p50": Metric(_latency, "p50", unit="s"),
     "latency_p95": Metric(_latency, "p95", unit="s"),
     "tokens_per_second": Metric(_tokens_per_second, unit="tokens/s"),

@@ -12,7 +12,7 @@ from typing import Any
 from include.evaluation.errors import ResponseSchemaError
 
 GUARDRAIL_INTERVENED = "guardrail_intervened"
-"""Converse's stop reason when a guardrail answered in the model's place; used for InvokeModel too."""
+"""Converse's stop reason when a guardrail answered in the model's place; used for InvokeModel too, and a metric."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from include.evaluation.dataset import Record, record_ids
 from include.evaluation.invocation import Outcome
 from include.evaluation.metrics import Observation, score_record
-from include.evaluation.responses import Answer
+from include.evaluation.responses import GUARDRAIL_INTERVENED, Answer
 from include.evaluation.results import RecordResult
 
 
-def score_outcomes(outcomes: Sequence[Outcome]) -> Iterator[RecordResult]:
-    """Yield the result of each record, in the same order."""
+def score_outcomes(outcomes: Sequence[Outcome], *, guarded: bool = False) -> Iterator[RecordResult]:
+    """Yield the result of each record, in the same order; ``guarded`` is whether a guardrail was in use."""
     for outcome, record_id in zip(outcomes, record_ids([one.record for one in outcomes]), strict=True):
         record, answer = outcome.record, outcome.answer
         yield RecordResult(
@@ -23,7 +23,13 @@ def score_outcomes(outcomes: Sequence[Outcome]) -> Iterator[RecordResult]:
             category=record.category,
             status=outcome.status,
             answer=answer.text if answer else "",
-            scores=score_record(Observation(record.accepted_answers, answer.text if answer else None)),
+            scores=score_record(
+                Observation(
+                    record.accepted_answers,
+                    answer.text if answer else None,
+                    intervened=_intervened(answer) if guarded else None,
+                )
+            ),
             stop_reason=answer.stop_reason if answer else None,
             error=outcome.error,
             latency_seconds=outcome.latency_seconds,
@@ -31,6 +37,10 @@ def score_outcomes(outcomes: Sequence[Outcome]) -> Iterator[RecordResult]:
             output_tokens=answer.output_tokens if answer else None,
             answered_at=outcome.answered_at,
         )
+
+
+def _intervened(answer: Answer | None) -> bool:
+    return answer is not None and answer.stop_reason == GUARDRAIL_INTERVENED
 
 
 def outcomes_of(results: Iterable[RecordResult], records: Sequence[Record]) -> Iterator[Outcome]:

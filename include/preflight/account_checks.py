@@ -163,6 +163,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
         metrics_namespace=account.metrics_namespace,
         publishes=config.publish is not None,
         sends_events=config.publish is not None and EVENT in config.publish.publishers,
+        counts_calls=config.publish is not None and config.publish.canary is not None,
     )
 
 

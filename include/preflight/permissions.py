@@ -69,6 +69,7 @@ class Target(Place):
     publishes: bool = False
     sends_events: bool = False
     judge_arns: tuple[str, ...] = ()
+    counts_calls: bool = False
 
     @property
     def objects(self) -> str:
@@ -279,7 +280,9 @@ def _publishing_needs(target: Target) -> tuple[Need, ...]:
         context=sent,
         condition={"StringEquals": sent},
     )
-    return (*((parameter,) if target.publishes else ()), *((event,) if target.sends_events else ()))
+    calls = Need("count the calls of a canary", ("cloudwatch:GetMetricData",), "*")
+    wanted = ((parameter, target.publishes), (event, target.sends_events), (calls, target.counts_calls))
+    return tuple(need for need, is_needed in wanted if is_needed)
 
 
 def _judge_needs(target: Target) -> tuple[Need, ...]:

@@ -58,6 +58,20 @@ class ChampionDoesNotAnswerError(ModelImportError):
         )
 
 
+class CanaryFailedError(ModelImportError):
+    """Too many calls of a new champion failed; its promotion was taken back."""
+
+    def __init__(self, model_name: str, version: int, former: int, why: str) -> None:
+        super().__init__(
+            f"The canary failed: version {former} is the champion again, and applications are pointed to it alone",
+            f"{model_name}, version {version}",
+            "no more errors than publish.canary.max_error_rate",
+            why,
+            "Look for the errors in CloudWatch, AWS/Bedrock, and in the applications. Version "
+            f"{version} was rejected; to promote it nevertheless, trigger roll_back_model with version {version}.",
+        )
+
+
 class PublisherUnknownError(ModelImportError):
     """A publisher of the model's file cannot be loaded."""
 

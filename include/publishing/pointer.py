@@ -22,8 +22,8 @@ MOST_CHARACTERS = 8192
 NOT_FOUND = "ParameterNotFound"
 
 
-class Pointer(BaseModel):
-    """What applications need to call a champion.
+class PointedVersion(BaseModel):
+    """What applications need to call a version.
 
     ``body_format``, ``prompt_template``, ``system_prompt`` and the guardrail are those that it was evaluated with,
     ``converse`` whether the Converse API answered. ``since`` is when the parameter was written, and
@@ -46,10 +46,45 @@ class Pointer(BaseModel):
     since: datetime
     request: str
 
-    def leads_to(self, other: Pointer) -> bool:
+    def calls_as(self, other: PointedVersion) -> bool:
         """Return whether applications do the same by both."""
-        kept = {"since", "request"}
-        return self.model_dump(exclude=kept) == other.model_dump(exclude=kept)
+        called = set(PointedVersion.model_fields) - {"since", "request"}
+        return self.model_dump(include=called) == other.model_dump(include=called)
+
+
+class Canary(BaseModel):
+    """A new champion that gets a ``share`` of the calls from ``since`` to ``until``, and then all of them.
+
+    Unless more than ``max_error_rate`` of its calls fail.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    share: float
+    since: datetime
+    until: datetime
+    max_error_rate: float
+    champion: PointedVersion
+
+
+class Pointer(PointedVersion):
+    """Which version applications call: the one of its own members, and in a ``canary`` a new champion as well."""
+
+    canary: Canary | None = None
+
+    def leads_to(self, version: PointedVersion) -> bool:
+        """Return whether applications call this version alone."""
+        return self.canary is None and self.calls_as(version)
+
+    def tries(self, version: PointedVersion) -> bool:
+        """Return whether this version is in the canary."""
+        return self.canary is not None and self.canary.champion.calls_as(version)
+
+    @property
+    def imported_model_arns(self) -> tuple[str, ...]:
+        """The imported models that applications call."""
+        newcomer = (self.canary.champion.imported_model_arn,) if self.canary else ()
+        return (self.imported_model_arn, *newcomer)
 
 
 def parameter_name(model_name: str) -> str:

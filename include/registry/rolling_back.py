@@ -11,12 +11,18 @@ continues it, and repeating a completed one changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from include.aws.clients import AwsClients
-from include.registry.errors import NothingToRollBackToError, VersionNotImportedError, VersionUnknownError
+from include.registry.champions import find_champion
+from include.registry.errors import (
+    ChampionChangedError,
+    NothingToRollBackToError,
+    VersionNotImportedError,
+    VersionUnknownError,
+)
 from include.registry.imported import check_imported
 from include.registry.leases import changing_versions
 from include.registry.sagemaker import SageMakerRegistry, metadata_value
@@ -69,7 +75,7 @@ def _numbered(group: str, versions: Sequence[ModelVersion], number: int) -> Mode
 
 
 def roll_back(
-    clients: AwsClients, group: str, number: int | None, *, by: str, why: str, request: str
+    clients: AwsClients, group: str, number: int | None, *, by: str, why: str, request: str, champion: int | None = None
 ) -> dict[str, Any]:
     """Make version ``number`` of the group the champion; return it, and what lost its approval.
 
@@ -82,16 +88,18 @@ def roll_back(
         by: who asks for it.
         why: the reason, for the registry.
         request: names the request among all others; the same again continues it.
+        champion: the version that the request is about; None for whichever is the champion.
 
     Raises:
+        ChampionChangedError: another version than ``champion`` is the champion, and this request has not begun.
         VersionUnknownError, NothingToRollBackToError, VersionNotImportedError: see ``plan_roll_back``.
         LeaseError: other processes are changing the model's versions.
     """
     with changing_versions(clients, group, None, request) as registry:
         versions = list(registry.versions(group))
-        begun = next(
-            (version for version in versions if version.metadata.get(REQUEST) == metadata_value(request)), None
-        )
+        begun = find_begun(versions, request)
+        if champion and not begun:
+            _check_champion(clients, group, versions, champion)
         if begun and _is_done(begun, versions):
             planned = RollBack(begun, ())
         else:
@@ -108,6 +116,17 @@ def roll_back(
         "withdrawn": [version.number for version in planned.withdrawn],
         "changed": bool(begun or planned.withdrawn) or target.status != "Approved",
     }
+
+
+def find_begun(versions: Iterable[ModelVersion], request: str) -> ModelVersion | None:
+    """Return the version that a roll back with this request made, or has begun to make, the champion."""
+    return next((version for version in versions if version.metadata.get(REQUEST) == metadata_value(request)), None)
+
+
+def _check_champion(clients: AwsClients, group: str, versions: Sequence[ModelVersion], champion: int) -> None:
+    found = find_champion(group, clients.sagemaker, clients.bedrock)
+    if found.number != champion:
+        raise ChampionChangedError(group, _numbered(group, versions, champion), champion, found.champion)
 
 
 def _is_done(begun: ModelVersion, versions: Sequence[ModelVersion]) -> bool:

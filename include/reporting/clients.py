@@ -20,6 +20,13 @@ class Client(NamedTuple):
     note: str = ""
 
 
+class Guardrail(NamedTuple):
+    """A guardrail through which calls go: its id or ARN, and its version."""
+
+    identifier: str
+    version: str
+
+
 class ClientExample(NamedTuple):
     """An example with the ARN of one model in it."""
 
@@ -42,19 +49,52 @@ CLIENTS = (
 )
 
 
-def client_examples(model_arn: str, converse: bool) -> tuple[ClientExample, ...]:
+#: By file: what in an example is replaced so that its calls go through a guardrail.
+_GUARDED = {
+    "boto3_client.py": (
+        ("def ask(", 'GUARDRAIL = {{"guardrailIdentifier": "{0}", "guardrailVersion": "{1}"}}\n\n\ndef ask('),
+        ("body=json.dumps(body))", "body=json.dumps(body), **GUARDRAIL)"),
+    ),
+    "curl_client.sh": (
+        (
+            "  --data",
+            """  --header "x-amzn-bedrock-guardrailidentifier: {0}" \\
+  --header "x-amzn-bedrock-guardrailversion: {1}" \\
+  --data""",
+        ),
+    ),
+}
+_UNGUARDED = "this example does not use the guardrail of the evaluation"
+
+
+def client_examples(model_arn: str, converse: bool, guardrail: Guardrail | None = None) -> tuple[ClientExample, ...]:
     """Return the examples that work for a model.
 
     Args:
         model_arn: of the imported model.
         converse: whether Converse was seen to work for it; otherwise the examples that need it are left out.
+        guardrail: the one of its evaluation; boto3 and curl use it, the notes of the others say that they do not.
     """
     region = model_arn.split(":")[3]
     return tuple(
-        ClientExample(client.title, client.note, _filled(example_text(client), model_arn, region))
+        ClientExample(client.title, _note(client, guardrail), _filled(_text(client, guardrail), model_arn, region))
         for client in CLIENTS
         if converse or not client.converse
     )
+
+
+def _note(client: Client, guardrail: Guardrail | None) -> str:
+    unguarded = _UNGUARDED if guardrail and client.file not in _GUARDED else ""
+    return "; ".join(filter(None, (client.note, unguarded)))
+
+
+def _text(client: Client, guardrail: Guardrail | None) -> str:
+    text = example_text(client)
+    if guardrail is None:
+        return text
+    for plain, guarded in _GUARDED.get(client.file, ()):
+        text = text.replace(plain, guarded.format(*guardrail), 1)
+    return text
 
 
 def boto3_example(model_arn: str, endpoint_url: str = "") -> str:

@@ -158,7 +158,7 @@ def _ask(plan: ImportPlan, prepared: _Prepared, clients: AwsClients) -> Evaluati
         concurrency=measured_on.concurrency,
         known=outcomes_of(read_records(clients.s3, place.records_uri), dataset.records) if has_earlier else (),
     )
-    results = tuple(score_outcomes(interview.outcomes))
+    results = tuple(score_outcomes(interview.outcomes, guarded=measured_on.prompt.guardrail_id is not None))
     spent = _spent(cost, results)
     log.info("Suite %s: asked %d records in %.1f s; used %s", suite.name, interview.asked, interview.seconds, spent)
     report = build_report(measured_on, results, interview.seconds, spent)

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from include.aws.calls import find_imported_model
 from include.aws.clients import AwsClients
-from include.aws.publication import begin_publication, end_publication
+from include.aws.publication import begin_publication
 from include.aws.s3_uri import S3Uri
 from include.config.evaluation import EvaluationConfig
-from include.config.publish import PublishConfig
-from include.errors import ModelImportError
+from include.config.publish import CanaryConfig, PublishConfig
 from include.evaluation.asking import Patience
-from include.evaluation.dataset import Record
-from include.evaluation.invocation import ask_all
 from include.evaluation.results import PromptSettings
 from include.evaluation.storage import read_report
 from include.publishing.errors import ChampionDoesNotAnswerError
-from include.publishing.pointer import Pointer, delete_pointer, parameter_name, read_pointer, write_pointer
-from include.publishing.publishers import load_publishers
+from include.publishing.moving import move, move_back
+from include.publishing.pointer import Canary, PointedVersion, Pointer, parameter_name, read_pointer
+from include.publishing.publishers import Publisher, load_publishers
 from include.registry.champions import find_champion
 from include.registry.leases import changing_versions
 from include.registry.versions import ModelVersion
 from include.run.evaluation_set import plain_prompt
+from include.steps.first_request import ask_first
 from include.steps.results import PublicationResult
 
 log = logging.getLogger(__name__)
 
 #: A cold model takes minutes to its first answer.
 PATIENCE = Patience(deadline_seconds=900)
-QUESTION, MAX_TOKENS = "Hello", 16
 
 
 class PublishedModel(NamedTuple):
@@ -45,9 +43,12 @@ class PublishedModel(NamedTuple):
 
 
 def publish_champion(
-    model: PublishedModel, clients: AwsClients, request: str, patience: Patience = PATIENCE
+    model: PublishedModel, clients: AwsClients, request: str, patience: Patience = PATIENCE, *, at_once: bool = False
 ) -> PublicationResult:
     """Write the champion into the model's parameter, if it names another one, and call the publishers.
+
+    With a canary in the model's file, a newer version than the one that applications call gets a share of the calls
+    first; the publishers are called when ``watch_canary`` finishes the switch.
 
     The champion has to answer a first request before applications are pointed to it, and another one as they will send
     it, by the parameter; otherwise they stay pointed to the former champion. The registry is asked for the champion
@@ -58,6 +59,7 @@ def publish_champion(
         clients: SSM, Bedrock, SageMaker, S3 and EventBridge are asked.
         request: names the DAG run. A run that is repeated calls the publishers again, another run does not.
         patience: how long a cold champion may take to answer.
+        at_once: without a canary, as after a roll back.
 
     Raises:
         ChampionDoesNotAnswerError: applications are pointed to the former champion.
@@ -65,23 +67,32 @@ def publish_champion(
         ModelImportError: one of ``include.publishing.errors``, or of a publisher.
     """
     publishers = load_publishers(model.publish.publishers)
-    pointer, changed = _pointed(model, clients, request, patience)
+    pointer, changed = _pointed(model, clients, request, patience, at_once=at_once)
     if pointer is None:
         return PublicationResult(parameter=parameter_name(model.name))
-    if pointer.request == request:
-        for name, publish in zip(model.publish.publishers, publishers, strict=True):
-            publish(pointer, clients)
-            log.info("notified %s of version %s", name, pointer.version)
+    if pointer.canary is None and pointer.request == request:
+        call_publishers(model, publishers, pointer, clients)
+    named = pointer.canary.champion if pointer.canary else pointer
     return PublicationResult(
         parameter=parameter_name(model.name),
-        version=pointer.version,
-        imported_model_arn=pointer.imported_model_arn,
+        version=named.version,
+        imported_model_arn=named.imported_model_arn,
         changed=changed,
+        canary_until=pointer.canary.until if pointer.canary else None,
     )
 
 
+def call_publishers(
+    model: PublishedModel, publishers: Iterable[Publisher], pointer: Pointer, clients: AwsClients
+) -> None:
+    """Notify each publisher of the model's file of the champion."""
+    for name, publish in zip(model.publish.publishers, publishers, strict=True):
+        publish(pointer, clients)
+        log.info("notified %s of version %s", name, pointer.version)
+
+
 def _pointed(
-    model: PublishedModel, clients: AwsClients, request: str, patience: Patience
+    model: PublishedModel, clients: AwsClients, request: str, patience: Patience, *, at_once: bool
 ) -> tuple[Pointer | None, bool]:
     """Return the pointer to the champion of now, and whether this call wrote it; None if there is no champion."""
     while True:
@@ -91,24 +102,54 @@ def _pointed(
             log.warning("%s has no champion: the parameter stays as it is", model.name)
             return None, False
         prompt = _prompt(model, champion, clients)
-        pointer = _pointer(model.name, champion, prompt, clients, request)
-        if before and before.leads_to(pointer):
-            begin_publication(clients.bedrock, pointer.imported_model_arn)  # also where the tag was removed
+        version = _version(model.name, champion, prompt, clients, request)
+        canary = None if at_once else model.publish.canary
+        if before and (before.leads_to(version) or (canary and before.tries(version))):
+            for arn in before.imported_model_arns:
+                begin_publication(clients.bedrock, arn)  # also where the tag was removed
             return before, False
-        _ask(pointer, prompt, clients, patience, moved=False)
+        _ask(version, prompt, clients, patience, moved=False)
         with changing_versions(clients, model.name, model.lease, f"publish_champion of {request}") as registry:
             if find_champion(model.name, clients.sagemaker, clients.bedrock).number == champion.number:
+                before = read_pointer(clients.ssm, model.name)  # another run may have written it meanwhile
+                pointer = _target(before, version, canary, clients)
                 registry.before_write()
-                _move(before, pointer, model.publish, clients)
+                move(before, pointer, model.publish.grace_hours, clients)
                 break
         log.warning("version %s is not the champion any more", champion.number)
     _ask_as_applications_do(model, before, pointer, prompt, clients, patience)
     return pointer, True
 
 
-def _pointer(name: str, champion: ModelVersion, prompt: PromptSettings, clients: AwsClients, request: str) -> Pointer:
+def _target(
+    before: Pointer | None, version: PointedVersion, canary: CanaryConfig | None, clients: AwsClients
+) -> Pointer:
+    """Return what the parameter is to hold: the version alone, or the one before with the version as its canary.
+
+    A canary needs a version before that can still be called, and that is older: a champion that is older than the
+    version that applications call is the result of a roll back, which is not to wait.
+    """
+    alone = Pointer(**version.model_dump())
+    if canary is None or before is None or before.version >= version.version:
+        return alone
+    if find_imported_model(clients.bedrock, before.imported_model_arn) is None:
+        log.warning("no canary: the imported model of version %s is gone", before.version)
+        return alone
+    trial = Canary(
+        share=canary.share,
+        since=version.since,
+        until=version.since + timedelta(minutes=canary.minutes),
+        max_error_rate=canary.max_error_rate,
+        champion=version,
+    )
+    return before.model_copy(update={"canary": trial})
+
+
+def _version(
+    name: str, champion: ModelVersion, prompt: PromptSettings, clients: AwsClients, request: str
+) -> PointedVersion:
     arn = champion.imported_model_arn
-    return Pointer(
+    return PointedVersion(
         model_name=name,
         version=champion.number,
         imported_model_arn=arn,
@@ -133,37 +174,10 @@ def _prompt(model: PublishedModel, champion: ModelVersion, clients: AwsClients) 
     return report.prompt if report else plain_prompt(model.evaluation)
 
 
-def _ask(pointer: Pointer, prompt: PromptSettings, clients: AwsClients, patience: Patience, *, moved: bool) -> None:
-    record = Record(index=0, question=QUESTION, answer="")
-    short = prompt.model_copy(update={"max_tokens": MAX_TOKENS, "examples": ()})
-    with TemporaryDirectory() as folder:
-        try:
-            ask_all(
-                clients.bedrock_runtime,
-                pointer.imported_model_arn,
-                [record],
-                short,
-                answers_path=Path(folder) / "answer.jsonl",
-                concurrency=1,
-                patience=patience,
-            )
-        except ModelImportError as error:
-            raise ChampionDoesNotAnswerError(pointer.imported_model_arn, moved, error) from error
-
-
-def _move(before: Pointer | None, pointer: Pointer, publish: PublishConfig, clients: AwsClients) -> None:
-    """Write the parameter. The tags are written first: a model that applications may call is never deleted."""
-    begin_publication(clients.bedrock, pointer.imported_model_arn)
-    if before:
-        _end(before, pointer, publish, clients)
-    write_pointer(clients.ssm, pointer)
-    log.info("%s names version %s: %s", parameter_name(pointer.model_name), pointer.version, pointer.imported_model_arn)
-
-
-def _end(left: Pointer, now: Pointer, publish: PublishConfig, clients: AwsClients) -> None:
-    if left.imported_model_arn != now.imported_model_arn:
-        until = datetime.now(UTC) + timedelta(hours=publish.grace_hours)
-        end_publication(clients.bedrock, left.imported_model_arn, until)
+def _ask(
+    version: PointedVersion, prompt: PromptSettings, clients: AwsClients, patience: Patience, *, moved: bool
+) -> None:
+    ask_first(clients.bedrock_runtime, version.imported_model_arn, prompt, patience, moved=moved)
 
 
 def _ask_as_applications_do(
@@ -174,20 +188,13 @@ def _ask_as_applications_do(
     clients: AwsClients,
     patience: Patience,
 ) -> None:
-    """Ask what the parameter names; where there is no answer, write the former value again."""
+    """Ask the new champion as the parameter names it; where there is no answer, write the former value again."""
+    stored = read_pointer(clients.ssm, model.name) or pointer
     try:
-        _ask(read_pointer(clients.ssm, model.name) or pointer, prompt, clients, patience, moved=True)
+        _ask(stored.canary.champion if stored.canary else stored, prompt, clients, patience, moved=True)
     except ChampionDoesNotAnswerError:
         with changing_versions(clients, model.name, model.lease, f"publish_champion of {pointer.request}") as registry:
             registry.before_write()
             if read_pointer(clients.ssm, model.name) == pointer:  # no other run has published meanwhile
-                _restore(model, before, pointer, clients)
+                move_back(before, pointer, model.publish.grace_hours, clients)
         raise
-
-
-def _restore(model: PublishedModel, before: Pointer | None, pointer: Pointer, clients: AwsClients) -> None:
-    if before is None:
-        delete_pointer(clients.ssm, model.name)
-        end_publication(clients.bedrock, pointer.imported_model_arn, datetime.now(UTC))
-    else:
-        _move(pointer, before, model.publish, clients)

@@ -11,13 +11,13 @@ from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
 from include.evaluation.profile import profile
-from include.evaluation.results import EvaluationReport
+from include.evaluation.results import EvaluationReport, PromptSettings
 from include.evaluation.storage import comparison_uri, read_comparison, read_report
 from include.promotion.decision import compared_metrics
 from include.promotion.sample_size import margin_note
 from include.registry.sagemaker import metadata_value
 from include.registry.search import newest_versions
-from include.reporting.clients import client_examples
+from include.reporting.clients import Guardrail, client_examples
 from include.reporting.content import Measured, ReportContent, build_content
 from include.reporting.judge import judge_content
 from include.reporting.page import render
@@ -104,7 +104,9 @@ def report_content(
         "suites": tuple(_suites(plan, decision, s3)),
         "judged": tuple(map(judge_content, stored_judge_reports(decision.judged, s3))),
         "sample_size": _sample_size(plan, candidate.report, decision),
-        "clients": client_examples(registered.imported_model_arn, registered.converse),
+        "clients": client_examples(
+            registered.imported_model_arn, registered.converse, _guardrail(candidate.report.prompt)
+        ),
         "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),
         "model_url": run_url.partition("/dags/")[0] + model_path(plan.config.model_name),
     }
@@ -135,6 +137,10 @@ def _costs(
     others = [(reports.suite, stored_report(s3, reports.report_uri)) for reports in decision.suites]
     for name, one in ((plan.config.suites[0].name, report), *others):
         yield f"Suite {name}: {one.records} records in {one.seconds:.0f} s, {one.cost_summary or 'cost unknown'}"
+
+
+def _guardrail(prompt: PromptSettings) -> Guardrail | None:
+    return Guardrail(prompt.guardrail_id, prompt.guardrail_version or "DRAFT") if prompt.guardrail_id else None
 
 
 def _sample_size(plan: ImportPlan, report: EvaluationReport, decision: DecisionResult) -> str:

@@ -235,12 +235,28 @@ class PromotionResult(_Result):
 
 
 class PublicationResult(_Result):
-    """Where applications are pointed to; ``changed`` says whether this task wrote it. No version: no champion."""
+    """Where applications are pointed to; ``changed`` says whether this task wrote it. No version: no champion.
+
+    Until ``canary_until``, this version gets a share of the calls only.
+    """
 
     parameter: str
     version: int | None = None
     imported_model_arn: str = ""
     changed: bool = False
+    canary_until: AwareDatetime | None = None
+
+
+class CanaryResult(_Result):
+    """The outcome of a canary: ``finished`` says whether all applications are pointed to the version now.
+
+    Otherwise it still runs until it is judged again at ``next_look``, or another champion has ended it.
+    """
+
+    version: int
+    calls: str = ""
+    finished: bool = False
+    next_look: AwareDatetime | None = None
 
 
 class FailureResult(_Result):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,17 @@ def test_a_model_with_a_judge_has_a_task_for_it_after_the_champions_answers_and_
     assert dag.task_group_dict["evaluate"].has_task(dag.get_task("judge_answers"))
     assert dag.get_task("decide_promotion").trigger_rule == "none_failed"  # the judge's task is skipped if it has none
     assert [name for name in dag.params if name.startswith("judge")] == []
+
+
+def test_a_model_with_a_canary_has_a_task_that_watches_it_before_its_champion_is_announced() -> None:
+    canary = {"share": 0.1, "minutes": 90, "max_error_rate": 0.02}
+    dag = load_with(publish={"canary": canary})
+    chain = [task.task_id for task in dag.topological_sort()]
+    place = chain.index("watch_canary")
+    assert chain[place - 1 : place + 2] == ["publish_champion", "watch_canary", "announce_promotion"]
+    timeout = dag.get_task("watch_canary").execution_timeout
+    assert timeout is not None
+    assert timeout > timedelta(minutes=90)
 
 
 def load_with(**section: Any) -> Any:

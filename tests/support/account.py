@@ -91,6 +91,7 @@ class Account:
             deletes_checkpoints=self.config.retention.delete_checkpoint,
             publishes=self.config.publish is not None,
             sends_events=self.config.publish is not None,
+            counts_calls=self.config.publish is not None and self.config.publish.canary is not None,
         )
 
     @property

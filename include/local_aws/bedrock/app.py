@@ -22,6 +22,7 @@ from include.local_aws.bedrock.errors import (
     MalformedBodyError,
     OperationNotEmulatedError,
 )
+from include.local_aws.bedrock.invocation_metrics import put_metric
 from include.local_aws.bedrock.operations import Call, HttpRequest, check_call, read_call
 from include.local_aws.bedrock.scope import Scope, access_key_of, scope_of
 from include.local_aws.bedrock.service import Bedrock
@@ -69,7 +70,19 @@ def _answer(bedrock: Bedrock, incoming: Request) -> Response:
     scope = scope_of(authorization)
     bedrock.faults.check_key(access_key_of(authorization))
     call = read_call(_http_request(incoming))
-    fault = bedrock.faults.take_call_fault(call.operation)
+    if call.operation not in runtime.OPERATIONS:
+        return _answer_call(bedrock, scope, call, incoming)
+    try:
+        response = _answer_call(bedrock, scope, call, incoming)
+    except BedrockError as error:
+        put_metric(scope, call.params["modelId"], error)
+        raise
+    put_metric(scope, call.params["modelId"], None)
+    return response
+
+
+def _answer_call(bedrock: Bedrock, scope: Scope, call: Call, incoming: Request) -> Response:
+    fault = bedrock.faults.take_call_fault(call.operation, call.params.get("modelId"))
     if fault is not None and fault.connection is None:
         raise SCRIPTABLE[fault.code](fault.message)
     if fault is not None and fault.connection == "drop_before":

@@ -36,15 +36,23 @@ class ImportFailure(Script):
 
 
 class CallFault(Script):
-    """The next calls, or every n-th of the next seconds, of one operation or any, fail or lose their connection."""
+    """The next calls, or every n-th of the next seconds, fail or lose their connection.
+
+    Of one operation or any, and of the model with one ARN or any.
+    """
 
     calls: int = Field(default=1, ge=1)
     seconds: float | None = Field(default=None, gt=0)
     every: int = Field(default=1, ge=1)
     operation: str | None = None
+    model: str | None = None
     code: str = "ThrottlingException"
     message: str = "This answer was scripted by a test."
     connection: Literal["drop_before", "drop_after"] | None = None
+
+    def is_of(self, operation: str, model: str | None) -> bool:
+        """Return whether it applies to a call of this operation and, if it is one of the runtime, this model."""
+        return self.operation in (None, operation) and self.model in (None, model)
 
     @field_validator("code")
     @classmethod
@@ -169,17 +177,17 @@ class Faults:
         with self._lock:
             return self._import_failures.popleft() if self._import_failures else None
 
-    def take_call_fault(self, operation: str) -> CallFault | None:
+    def take_call_fault(self, operation: str, model: str | None = None) -> CallFault | None:
         """Return the fault of this call, if one is scripted, and count it as used."""
         now = time.monotonic()
         with self._lock:
-            meant = (fault for fault in self._call_faults if fault.operation in (None, operation))
+            meant = (fault for fault in self._call_faults if fault.is_of(operation, model))
             fault = next(meant, None)
             if fault is not None:
                 self._call_faults.remove(fault)
                 return fault
             lasting = (period for period in self._periods if now < period.until)
-            period = next((period for period in lasting if period.fault.operation in (None, operation)), None)
+            period = next((period for period in lasting if period.fault.is_of(operation, model)), None)
             return period.next_fault() if period else None
 
     def check_key(self, access_key_id: str) -> None:

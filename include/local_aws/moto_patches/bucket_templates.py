@@ -45,7 +45,7 @@ CUSTOM_TYPES = ("Custom::", "AWS::CloudFormation::CustomResource")
 
 def install() -> None:
     """Correct moto's CloudFormation in this process."""
-    ResourceMap.load = _refusing(ResourceMap.load)
+    ResourceMap.validate_outputs = _refusing(ResourceMap.validate_outputs)  # the first that knows the conditions
     for name in ("create_from_cloudformation_json", "update_from_cloudformation_json"):
         setattr(FakeBucket, name, classmethod(_with_properties(getattr(FakeBucket, name).__func__)))
 
@@ -64,14 +64,19 @@ def unsupported(resources: Mapping[str, Any], known_types: Sequence[str]) -> Ite
             yield from (f"{name}: {type_}.{key}" for key in sorted(unknown))
 
 
-def _refusing(load: Callable[[Any], None]) -> Callable[[Any], None]:
-    def load_supported(self: Any) -> None:
-        found = list(unsupported(self._resource_json_map, [*get_model_map(), *NULL_MODELS]))
+def _refusing(validate: Callable[[Any], None]) -> Callable[[Any], None]:
+    def validate_supported(self: Any) -> None:
+        made = {
+            name: resource
+            for name, resource in self._resource_json_map.items()
+            if "Condition" not in resource or self.lazy_condition_map[resource["Condition"]]
+        }
+        found = list(unsupported(made, [*get_model_map(), *NULL_MODELS]))
         if found:
             raise ValidationError(message=f"This stand-in for AWS does not emulate {', '.join(found)}")
-        load(self)
+        validate(self)
 
-    return load_supported
+    return validate_supported
 
 
 def _with_properties(make: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from cfnlint.api import lint
 from cfnlint.decode.cfn_yaml import loads
 
 from include.config.account import AccountConfig
 from include.config.names import ROLE_ARN
+from include.local_aws.request_validation import validate_input
 from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
 
 TEMPLATE = IMPORT.read_text(encoding="utf-8")
@@ -214,6 +216,29 @@ def test_the_runner_may_ask_the_judges_that_the_stack_names_and_no_other_foundat
     assert statement["Resource"] == [profile, JUDGE_ARN]
     assert "bedrock:InvokeModel" in statement["Action"]
     assert "JudgePolicyArn" not in aws.deploy(TEMPLATE)
+
+
+def test_bedrock_would_take_the_guardrail_and_its_version() -> None:
+    """The stand-in makes no guardrails; CloudFormation's properties are the API's members in another case."""
+    properties = resource_properties("Guardrail")
+    asked = as_api_members({**properties, "Name": "model-import-1a2b3c4d"})
+    assert validate_input("bedrock", "CreateGuardrail", asked) == []
+    filters = {one["type"]: one for one in asked["contentPolicyConfig"]["filtersConfig"]}
+    assert {"HATE", "SEXUAL", "VIOLENCE", "MISCONDUCT", "INSULTS", "PROMPT_ATTACK"} == filters.keys()
+    assert filters["PROMPT_ATTACK"]["outputStrength"] == "NONE"  # the API refuses another
+
+
+def as_api_members(value: Any) -> Any:
+    """The same with each key as the API writes it: ContentPolicyConfig is contentPolicyConfig."""
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: as_api_members(item) for key, item in value.items()}
+    return [as_api_members(item) for item in value] if isinstance(value, list) else value
+
+
+def test_a_stack_without_a_guardrail_has_none_and_one_with_it_is_refused_by_the_stand_in(aws: Aws) -> None:
+    assert not {name for name in aws.deploy(TEMPLATE) if "Guardrail" in name}
+    with pytest.raises(ClientError, match=r"does not emulate Guardrail: AWS::Bedrock::Guardrail"):
+        aws.deploy(TEMPLATE, ContentGuardrail="true")
 
 
 @pytest.mark.parametrize(("only_new", "ending"), [("false", "/*"), ("true", "/${*}")])

@@ -18,6 +18,7 @@ from include.evaluation.dataset import read_dataset
 from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError, NothingAnsweredError
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.storage import read_records, read_report
+from include.promotion.suite_findings import SuiteMeasured, threshold_findings
 from include.run.plan import ImportPlan
 from include.steps.evaluate import is_measured, measure, measure_suites
 from include.steps.results import EvaluationResult
@@ -209,6 +210,18 @@ def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(
         measure(plan_for(dataset="s3://a b/none.jsonl"), model, clients)
 
 
+@pytest.mark.parametrize(("blocked", "effect"), [("capital", "supports"), ("Egypt", "refuses")])
+def test_a_suite_can_require_that_a_guardrail_stops_its_questions(
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, blocked: str, effect: str
+) -> None:
+    aws.script("guardrail", identifier="harm", version="1", blocked=[blocked], message="No.")
+    asked = {"sample": 4, "guardrail_id": "harm", "guardrail_version": "1", "thresholds": {"guardrail_intervened": 1.0}}
+    plan = plan_for(**asked, seed=15 if blocked == "Egypt" else 16)
+    report, _ = stored(clients, measure(plan, model, clients))
+    [finding] = threshold_findings(SuiteMeasured(suite=plan.config.suites[0], report=report))
+    assert finding.effect == effect
+
+
 @pytest.mark.parametrize(
     ("body_format", "template"),
     [("OpenAICompletion", "[INST] {question} [/INST]"), ("BedrockCompletion", "[INST] {question} [/INST]"),
@@ -226,5 +239,8 @@ def test_what_a_guardrail_blocks_is_counted(
     assert guarded.guardrail_interventions == len(about_egypt) >= 1
     assert {result.answer for result in about_egypt} == {"No."}
     assert guarded.statuses["answered"] == 4
+    assert guarded.metrics["guardrail_intervened"].value == len(about_egypt) / 4
+    categories = {part.category: part.metrics["guardrail_intervened"].value for part in guarded.categories}
+    assert {name for name, value in categories.items() if value} == {result.category for result in about_egypt}
     with pytest.raises(NothingAnsweredError, match="no guardrail abc124 of version 2"):
         measure(plan_for(**asked, guardrail_id="abc124", guardrail_version="2"), model, clients)

@@ -59,7 +59,7 @@ def trust_as_told(account: Account, finding: Finding) -> None:
 
 def publish_without(action: str) -> Act:
     def plant(account: Account) -> None:
-        account.values["publish"] = {}
+        account.values["publish"] = {"canary": {"share": 0.1, "minutes": 30, "max_error_rate": 0.02}}
         account.keep_user_statements(**{action: None})
 
     return plant
@@ -330,6 +330,10 @@ MISCONFIGURATIONS = (
     Planted(
         "the caller may not tell of a new champion", "caller permissions", publish_without("PutEvents"),
         add_to_user, "events:PutEvents",
+    ),
+    Planted(
+        "the caller may not count the calls of a canary", "caller permissions", publish_without("GetMetricData"),
+        add_to_user, "cloudwatch:GetMetricData",
     ),
     Planted(
         "the evaluation set is missing", "evaluation", other_evaluation(dataset="no/such.jsonl"),

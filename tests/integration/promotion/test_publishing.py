@@ -3,67 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
 from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from include.aws.clients import AwsClients
-from include.config.model import parse_model_config
 from include.consumer import Champion
-from include.evaluation.asking import Patience
 from include.publishing.errors import ChampionDoesNotAnswerError, PointerUnreadableError, PublisherUnknownError
 from include.publishing.pointer import parameter_name, read_pointer
-from include.steps.publish import PublishedModel, publish_champion
-from include.steps.results import PublicationResult
 from model_import_dag.factory import build_import_dag
 from tests.support import publishing
-from tests.support.bedrock_stand_in import BUCKET, CREDENTIALS, REGION, Aws
+from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws
 from tests.support.promotion_runs import Runs, finished
-
-#: A version that answers as the champion does is promoted: 120 records can tell within this margin.
-OPEN = {
-    "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}},
-    "comparison": {"margin": 0.05},
-}
-SHORT = Patience(deadline_seconds=1, first_pause_seconds=0.1)
-
-
-@pytest.fixture(scope="module")
-def arns(aws: Aws, model_arn: str) -> tuple[str, str]:
-    """Two imported models."""
-    return model_arn, aws.import_model(f"s3://{BUCKET}/whole/", "published")
-
-
-def model(runs: Runs, *publishers: str, grace_hours: int = 24) -> PublishedModel:
-    publish = {"publishers": publishers, "grace_hours": grace_hours}
-    config = parse_model_config({"model_name": runs.group, "base": "base", "publish": publish, **OPEN}, "test")
-    assert config.publish
-    return PublishedModel(runs.group, config.publish, config.evaluation, None)
-
-
-def promoted(runs: Runs, arn: str) -> None:
-    runs.run(runs.plan(**OPEN), finished, arn)
-
-
-def published(runs: Runs, request: str, *publishers: str, clients: AwsClients | None = None) -> PublicationResult:
-    return publish_champion(model(runs, *publishers), clients or runs.clients, request, SHORT)
-
-
-def tag(runs: Runs, arn: str) -> str:
-    tags = runs.clients.bedrock.list_tags_for_resource(resourceARN=arn)["tags"]
-    return {one["key"]: one["value"] for one in tags}["published"]
-
-
-def session(aws: Aws) -> Any:
-    """A boto3 session of the stand-in, as AWS_ENDPOINT_URL makes one."""
-    made = boto3.Session(region_name=REGION, **CREDENTIALS)
-    return SimpleNamespace(client=lambda *names, **more: made.client(*names, endpoint_url=aws.endpoint, **more))
+from tests.support.switching import OPEN, promoted, published, session, tag
 
 
 def test_an_application_follows_promotion_and_roll_back(aws: Aws, runs: Runs, arns: tuple[str, str]) -> None:
@@ -221,44 +176,3 @@ def test_a_publisher_that_cannot_be_loaded_is_named_before_anything_is_written(
     with pytest.raises(PublisherUnknownError, match=r"(?s)tests.support.publishing:nothing.*AttributeError"):
         published(runs, "run 1", "tests.support.publishing:nothing")
     assert read_pointer(runs.clients.ssm, runs.group) is None
-
-
-def test_no_call_fails_while_the_champion_is_switched(aws: Aws, runs: Runs, arns: tuple[str, str]) -> None:
-    promoted(runs, arns[0])
-    published(runs, "run 1")
-    champion = Champion(runs.group, believed_seconds=0.1, session=session(aws))
-    with calls_of(lambda: champion.ask({"prompt": "Hello", "max_tokens": 1}, seconds=5)) as calls:
-        promoted(runs, arns[1])
-        published(runs, "run 2")
-        runs.roll_back(1)
-        published(runs, "roll back")
-    assert calls.failed == []
-    assert calls.count > 20
-
-
-class calls_of:
-    """Calls again and again from four threads while the block runs."""
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call, self._ended = call, Event()
-        self.failed: list[Exception] = []
-        self.count = 0
-        self._threads = [Thread(target=self._go_on) for _ in range(4)]
-
-    def __enter__(self) -> calls_of:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _go_on(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self._call()
-                self.count += 1
-            except Exception as error:
-                self.failed.append(error)

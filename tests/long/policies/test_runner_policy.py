@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from include.config.model import parse_model_config
 from include.delivery.destination import Destination
 from include.delivery.open_uploads import abort, list_kept_parts, list_open_uploads
 from include.local_aws.bedrock.access_policy import AccessRequest, is_allowed
+from include.publishing.calls import count_calls
 from include.publishing.pointer import delete_pointer
 from include.steps.publish import PublishedModel, publish_champion
 from tests.support.local_aws_process import OWN_HEADERS
@@ -54,6 +56,7 @@ ASKED_ON_THE_SIDE = {"s3:GetBucketPolicy", "kms:GetKeyPolicy", "servicequotas:Ge
 #: What a model's file or a fine-tune asks for; an import by the form needs none of it.
 OF_OTHER_TASKS = {
     "HearOfFineTunes",
+    "CountCallsOfCanaries",
     "PointApplicationsToTheChampion",
     "SendEventsOfNewChampions",
     "LookAtTheTrainingRole",
@@ -98,7 +101,7 @@ def decisions(runner: Runner) -> list[Decision]:
 
 
 def point_applications(runner: Runner) -> None:
-    """Publish the champion, and take the parameter back as after a champion that does not answer."""
+    """Publish the champion, take the parameter back as after one that does not answer, and look at a canary's calls."""
     name = str(runner.conf()["model_name"])
     values = {"model_name": name, "base": "base", "evaluation": {"dataset": str(runner.dataset)}, "publish": {}}
     config, clients = parse_model_config(values, "a test"), AwsClients(runner.client)
@@ -106,6 +109,11 @@ def point_applications(runner: Runner) -> None:
     model = PublishedModel(name, config.publish, config.evaluation, None)
     assert publish_champion(model, clients, "a run").changed
     delete_pointer(clients.ssm, name)
+    count_calls(clients.cloudwatch, "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl", *an_hour())
+
+
+def an_hour() -> tuple[datetime, datetime]:
+    return datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC)
 
 
 def take_up_a_running_import(runner: Runner) -> None:

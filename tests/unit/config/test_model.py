@@ -38,6 +38,11 @@ def test_what_is_not_given_has_a_default() -> None:
         ({"evaluation": {"dataset": "x", "thresholds": {"latency_p50": 0.5}}}, "evaluation.thresholds.latency_p50"),
         ({"evaluation": {"dataset": "x", "system_prompt": "Be brief."}}, "evaluation.system_prompt"),
         ({"evaluation": {"dataset": "x", "guardrail_id": "G 1"}}, "evaluation.guardrail_id"),
+        ({"evaluation": {"dataset": "x", "thresholds": {"guardrail_intervened": 1}}}, "evaluation.thresholds"),
+        (
+            {"evaluation": {"dataset": "x", "category_thresholds": {"*": {"guardrail_intervened": 1}}}},
+            "evaluation.category_thresholds",
+        ),
         ({"evaluation": {"dataset": "x", "stop": [""]}}, "evaluation.stop.0"),
         ({"promotion": "always"}, "promotion"),
         ({"promotoin": "auto"}, "promotoin"),

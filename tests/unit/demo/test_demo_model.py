@@ -190,7 +190,7 @@ def test_scoring_in_batches_gives_the_answers_of_one_at_a_time(finished_dir: Pat
 
 def test_a_local_model_is_scored_metric_by_metric(finished_dir: Path) -> None:
     scores = local_scores(finished_dir, RECORDS[:8], CAPITALS.evaluation.prompt_template, 16)
-    assert set(scores) == set(SCORES)
+    assert set(scores) == set(SCORES) - {"guardrail_intervened"}
     assert set(scores.values()) == {1.0}
     cut_off = local_scores(finished_dir, RECORDS[2:4], CAPITALS.evaluation.prompt_template, 1)
     assert cut_off["exact_match"] == 0.0

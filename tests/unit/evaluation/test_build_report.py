@@ -53,7 +53,7 @@ def test_latency_and_speed_are_those_of_the_answers_that_came() -> None:
 
 def test_what_no_answer_reports_is_left_out() -> None:
     metrics = report_of((record_result(0, "Lima", latency_seconds=1.0),)).metrics
-    assert metrics.keys() == METRICS.keys() - {"tokens_per_second", "output_tokens"}
+    assert metrics.keys() == METRICS.keys() - {"tokens_per_second", "output_tokens", "guardrail_intervened"}
 
 
 def test_every_value_lies_in_its_interval() -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from include.reporting.clients import CLIENTS, EXAMPLES, Client, boto3_example, client_examples, example_text
+from include.reporting.clients import (
+    CLIENTS,
+    EXAMPLES,
+    Client,
+    Guardrail,
+    boto3_example,
+    client_examples,
+    example_text,
+)
 from include.reporting.page import render
 from tests.support.pages import answers, content
 
@@ -46,6 +54,15 @@ def test_clients_that_need_converse_are_shown_where_converse_works_only() -> Non
     shown = [[example.title for example in client_examples(ARN, converse)] for converse in (True, False)]
     assert shown[0] == [client.title for client in CLIENTS]
     assert shown[1] == [client.title for client in CLIENTS if not client.converse]
+
+
+def test_an_example_without_the_guardrail_of_the_evaluation_says_so() -> None:
+    for plain, guarded in zip(
+        client_examples(ARN, converse=True), client_examples(ARN, True, Guardrail("abc", "3")), strict=True
+    ):
+        uses_it = guarded.text != plain.text
+        assert uses_it == (plain.title in ("boto3", "curl"))
+        assert ("does not use the guardrail" in guarded.note) != uses_it
 
 
 def test_a_report_shows_how_its_model_is_called() -> None:

@@ -14,6 +14,7 @@ from include.steps import results
 from include.steps.results import (
     Answer,
     AnswerResult,
+    CanaryResult,
     ChampionResult,
     DecisionResult,
     DeliveryResult,
@@ -97,7 +98,14 @@ RESULTS: tuple[BaseModel, ...] = (
     ReportResult(report_html_uri="s3://bucket/report.html", bytes=7),
     FailureResult(model_name="capitals", reason="ValueError: no base", next_step="Clear preflight."),
     PromotionResult(model_name="capitals", version=3, imported_model_arn="arn", fingerprint="f"),
-    PublicationResult(parameter="/model-import/capitals/champion", version=3, imported_model_arn="arn", changed=True),
+    PublicationResult(
+        parameter="/model-import/capitals/champion",
+        version=3,
+        imported_model_arn="arn",
+        changed=True,
+        canary_until=datetime(2026, 11, 28, 12, 30, tzinfo=UTC),
+    ),
+    CanaryResult(version=3, calls="0 of 9 calls failed", next_look=datetime(2026, 11, 28, 12, 1, tzinfo=UTC)),
     TrainingDataResult(data_report_uri="s3://b/r.json", data_digest="d", examples=2, tokens=9, request={"a": ["b"]}),
     StartedTrainingResult(job_arn="arn", job_name="capitals-ft-1", attempt=1, adopted=False),
     HandOverResult(artifact="sagemaker:training-job/capitals-ft-1", asset="fine-tunes-of-capitals"),

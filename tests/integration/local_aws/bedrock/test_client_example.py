@@ -5,22 +5,33 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-from include.reporting.clients import CLIENTS, client_examples
+import pytest
+
+from include.reporting.clients import CLIENTS, Guardrail, client_examples
 from tests.support.bedrock_stand_in import CREDENTIALS, Aws
 
 
-def test_the_boto3_example_waits_for_a_cold_model_that_boto3_alone_gives_up(
-    aws: Aws, model: str, tmp_path: Path
-) -> None:
+def test_the_boto3_example_waits_for_a_cold_model_that_boto3_alone_gives_up(aws: Aws, model: str) -> None:
     [text] = [example.text for example in client_examples(model, converse=True) if example.title == CLIENTS[0].title]
-    (tmp_path / "ask.py").write_text(text, "utf-8")
+    aws.script("cold", seconds=6)
+    assert said([sys.executable, "-c", text], aws)
+
+
+@pytest.mark.parametrize(("title", "command"), [("boto3", [sys.executable, "-c"]), ("curl", ["bash", "-c"])])
+def test_an_example_of_a_version_that_was_evaluated_with_a_guardrail_uses_it(
+    title: str, command: list[str], aws: Aws, model: str
+) -> None:
+    aws.script("guardrail", identifier="abc", version="3", blocked=["Kenya"], message="I cannot say.")
+    examples = client_examples(model, converse=True, guardrail=Guardrail("abc", "3"))
+    [text] = [example.text for example in examples if example.title == title]
+    assert "I cannot say." in said([*command, text], aws)
+
+
+def said(command: list[str], aws: Aws) -> str:
+    """What a program that was given the stand-in's endpoint printed."""
     keys = {name.upper(): value for name, value in CREDENTIALS.items()}
     environment = {**os.environ, **keys, "AWS_ENDPOINT_URL": aws.endpoint, "AWS_MAX_ATTEMPTS": "1"}
-    aws.script("cold", seconds=6)
-    done = subprocess.run(
-        [sys.executable, tmp_path / "ask.py"], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    return done.stdout.strip()

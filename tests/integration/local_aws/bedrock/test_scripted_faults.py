@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -161,3 +162,35 @@ def test_converse_refuses_models_when_that_is_scripted_and_invoke_model_goes_on(
     assert aws.invoke(cold_model, prompt="a", max_gen_len=1)["generation_token_count"] == 1
     aws.script("refuse-converse", models=[])
     assert aws.converse(cold_model, inferenceConfig={"maxTokens": 1})["stopReason"] == "max_tokens"
+
+
+def test_every_call_of_a_model_is_counted_in_cloudwatch_by_how_it_ended(aws: Aws, cold_model: str) -> None:
+    other = cold_model[:-12] + "abcdefghijkl"
+    aws.script("fixed-answer", text="Lima")
+    for code in ("ThrottlingException", "ServiceUnavailableException", "ValidationException", "ModelErrorException"):
+        aws.script("fail-calls", operation="InvokeModel", model=cold_model, code=code)
+    assert code_of(lambda: aws.invoke(other, prompt="a", max_tokens=1)) == "ResourceNotFoundException"
+    for _ in range(4):
+        code_of(lambda: aws.invoke(cold_model, prompt="a", max_tokens=1))
+    for _ in range(2):
+        aws.invoke(cold_model, prompt="a", max_tokens=1)
+    counted = {
+        "Invocations": 2, "InvocationThrottles": 1, "InvocationServerErrors": 1, "InvocationClientErrors": 2
+    }  # fmt: skip
+    assert {name: counts(aws, cold_model, name) for name in counted} == counted
+    assert counts(aws, other, "InvocationClientErrors") >= 1
+
+
+def counts(aws: Aws, model: str, name: str) -> float:
+    """The sum of a metric, over the minutes in which this test may have run."""
+    now = datetime.now(UTC)
+    found = aws.client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/Bedrock",
+        MetricName=name,
+        Dimensions=[{"Name": "ModelId", "Value": model}],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Sum"],
+    )
+    return float(sum(point["Sum"] for point in found["Datapoints"]))
