@@ -27,7 +27,7 @@ def data_report(**changes: Any) -> DataReport:
     values: dict[str, Any] = {
         "model_name": "capitals",
         "data": {"uri": "s3://bucket/capitals_train.jsonl", "sha256": "0" * 64},
-        "evaluation": {"uri": "capitals_eval.jsonl", "sha256": "1" * 64},
+        "evaluations": [{"uri": "capitals_eval.jsonl", "sha256": "1" * 64}],
         "base_digest": "2" * 64,
         "chat_template": "v3",
         "chat_template_sha256": "3" * 64,
