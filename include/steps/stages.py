@@ -16,7 +16,7 @@ STAGES = {
     "evaluate": ("evaluate_model", "evaluate_champion", "judge_answers"),
     "promote": (
         "decide_promotion", "register_version", "write_report",
-        "approve_promotion", "record_answer", "publish_champion",
+        "approve_promotion", "record_answer", "publish_champion", "watch_canary",
         "announce_promotion",
     ),
     "maintain": ("retire_old_versions", "put_metrics", "clear_workspace"),

@@ -34,6 +34,7 @@ _TASK_WAITS = {
     ("create_import_job", "deferred"): "its turn: Bedrock runs one import at a time",
     ("wait_for_import", "deferred"): "Bedrock to import it",
     ("warm_up", "deferred"): "the imported model's first answer",
+    ("watch_canary", "deferred"): "the calls of the canary",
     ("start_training", "deferred"): "SageMaker to accept the training job",
     ("wait_for_training", "deferred"): "SageMaker to train it",
 }

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
 from include.config.errors import BrokenModelFilesError
 from include.config.training import TrainingJobSettings
+from include.steps.stages import STAGES
 from model_import_dag.loader import load_dags, load_fine_tune_dags, raise_on_broken_model_files
 from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.skipping import skip
@@ -106,6 +107,13 @@ def test_a_model_with_a_canary_has_a_task_that_watches_it_before_its_champion_is
     timeout = dag.get_task("watch_canary").execution_timeout
     assert timeout is not None
     assert timeout > timedelta(minutes=90)
+
+
+def test_each_task_of_a_model_that_uses_everything_is_in_a_stage_of_its_page() -> None:
+    canary = {"share": 0.1, "minutes": 90, "max_error_rate": 0.02}
+    judge = {"model": "amazon.nova-pro-v1:0"}
+    dag = load_with(schedule="@daily", judge=judge, publish={"canary": canary})
+    assert set(dag.task_ids) == {task_id for task_ids in STAGES.values() for task_id in task_ids}
 
 
 def load_with(**section: Any) -> Any:
