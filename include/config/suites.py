@@ -18,7 +18,7 @@ MOST_SUITES = 10
 SuiteEffect = Literal["decides", "blocks", "informs"]
 SuiteName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 #: The fields of a suite that an evaluation does not have.
-_OWN_FIELDS = ("name", "effect", "metrics")
+_OWN_FIELDS = ("name", "effect")
 
 
 class Suite(EvaluationConfig):
@@ -30,9 +30,6 @@ class Suite(EvaluationConfig):
         description="decides: must be shown to be not worse than the champion's; blocks: prevents a promotion when it "
         "is below a threshold or shown to be worse; informs: is only shown.",
     )
-    metrics: tuple[Metric, ...] = Field(
-        default=(), description="Scores that are compared with the champion's; empty: those with a threshold, or F1."
-    )
 
     @classmethod
     def of(cls, evaluation: EvaluationConfig) -> Self:
@@ -42,7 +39,7 @@ class Suite(EvaluationConfig):
     @property
     def compared_metrics(self) -> tuple[Metric, ...]:
         """The metrics that are compared with the champion's: never empty."""
-        return self.metrics or tuple(self.thresholds) or (DEFAULT_METRIC,)
+        return tuple(choice.label for choice in self.metrics) or tuple(self.thresholds) or (DEFAULT_METRIC,)
 
 
 def suites_in_order(suites: Sequence[Suite]) -> tuple[Suite, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from include.evaluation.bootstrap import estimate, estimate_score
 from include.evaluation.errors import NoScoresError
-from include.evaluation.metrics import METRICS, SCORES, Observation
+from include.evaluation.metrics import METRICS, is_score, unit_of
 from include.evaluation.responses import GUARDRAIL_INTERVENED
 from include.evaluation.results import (
     CategoryResult,
@@ -16,6 +16,7 @@ from include.evaluation.results import (
     PromptSettings,
     RecordResult,
     count_statuses,
+    observation_of,
 )
 
 
@@ -31,6 +32,7 @@ class MeasuredOn(NamedTuple):
     prompt: PromptSettings
     concurrency: int
     records_uri: str
+    metrics_digest: str = ""
 
 
 def build_report(
@@ -57,25 +59,21 @@ def build_report(
 
 def _metrics(results: Sequence[RecordResult], seed: int) -> dict[str, Estimate]:
     """Leave out metrics that no record reports, such as token counts where the body format has none."""
-    values = {name: _values(name, results) for name in METRICS}
-    return {name: _estimate(name, values[name], seed) for name in METRICS if values[name]}
+    scores = dict.fromkeys(name for result in results for name in result.scores)
+    names = [*METRICS, *(name for name in scores if name not in METRICS)]
+    values = {name: _values(name, results) for name in names}
+    return {name: _estimate(name, values[name], seed) for name in names if values[name]}
 
 
 def _estimate(name: str, values: Sequence[float], seed: int) -> Estimate:
-    metric = METRICS[name]
-    return estimate_score(values, seed) if metric.is_score else estimate(values, metric.statistic, seed)
+    return estimate_score(values, seed) if is_score(name) else estimate(values, METRICS[name].statistic, seed)
 
 
 def _values(name: str, results: Sequence[RecordResult]) -> list[float]:
-    if METRICS[name].is_score:
+    if is_score(name):
         return [result.scores[name] for result in results if name in result.scores]
-    taken = (METRICS[name].value(_observation(result)) for result in results)
+    taken = (METRICS[name].value(observation_of(result)) for result in results)
     return [value for value in taken if value is not None]
-
-
-def _observation(result: RecordResult) -> Observation:
-    answer = result.answer if result.status == "answered" else None
-    return Observation(result.accepted_answers, answer, result.latency_seconds, result.output_tokens)
 
 
 def _by_category(results: Sequence[RecordResult], seed: int) -> Iterator[CategoryResult]:
@@ -93,24 +91,21 @@ def as_markdown(report: EvaluationReport) -> str:
 
 
 def _table(report: EvaluationReport) -> Iterator[str]:
-    yield _row("category", "records", *SCORES)
-    yield _row("---", *("---:" for _ in range(len(SCORES) + 1)))
-    yield _row("**all**", str(report.records), *(_with_interval(report.metrics[name]) for name in SCORES))
+    names = list(report.scores)
+    yield _row("category", "records", *names)
+    yield _row("---", *("---:" for _ in range(len(names) + 1)))
+    yield _row("**all**", str(report.records), *(_with_interval(report.metrics[name]) for name in names))
     for part in report.categories:
-        yield _row(part.category, str(part.records), *_figures(part.metrics))
+        yield _row(part.category, str(part.records), *(f"{part.metrics[name].value:.3f}" for name in names))
     yield ""
-    for name, metric in METRICS.items():
-        if not metric.is_score and name in report.metrics:
-            yield f"- {name}: {_with_interval(report.metrics[name])} {metric.unit}"
+    for name, one in report.metrics.items():
+        if not is_score(name):
+            yield f"- {name}: {_with_interval(one)} {unit_of(name)}"
     yield f"- records: {', '.join(f'{count} {status}' for status, count in report.statuses.items() if count)}"
 
 
 def _with_interval(one: Estimate) -> str:
     return f"{one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"
-
-
-def _figures(metrics: Mapping[str, Estimate]) -> Iterator[str]:
-    return (f"{metrics[name].value:.3f}" for name in SCORES)
 
 
 def _row(*cells: str) -> str:

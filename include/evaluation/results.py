@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from include.evaluation.metrics import METRICS
+from include.evaluation.metrics import Observation, is_score
 
 Status = Literal["answered", "timeout", "error", "throttled"]
 STATUSES: tuple[Status, ...] = ("answered", "timeout", "error", "throttled")
@@ -79,11 +79,13 @@ class PromptSettings(_Block):
 class EvaluationReport(_Block):
     """The metrics of a served model on a data set.
 
-    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS``. ``dataset_digest`` is the SHA-256 of
-    the data set's file, which holds ``dataset_records``; ``records`` of them were asked: all, or a sample drawn with
-    ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the records asked and the prompt
-    settings: reports that have it in common can be compared record by record, through the files at ``records_uri``.
-    ``seconds`` is how long the questions that this run asked took; ``statuses`` counts records.
+    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS`` and of the scores that the suite
+    names besides; ``metrics_digest`` stands for the latter with their parameters, and is empty without any.
+    ``dataset_digest`` is the SHA-256 of the data set's file, which holds ``dataset_records``; ``records`` of them were
+    asked: all, or a sample drawn with ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the
+    records asked and the prompt settings: reports that have it in common can be compared record by record, through the
+    files at ``records_uri``. ``seconds`` is how long the questions that this run asked took; ``statuses`` counts
+    records.
     """
 
     schema_version: Literal[1] = 1
@@ -94,6 +96,7 @@ class EvaluationReport(_Block):
     records: int
     seed: int
     conditions_digest: str
+    metrics_digest: str = ""
     prompt: PromptSettings
     metrics: Mapping[str, Estimate]
     categories: tuple[CategoryResult, ...]
@@ -112,7 +115,7 @@ class EvaluationReport(_Block):
     @property
     def scores(self) -> dict[str, float]:
         """The value of each metric between 0 and 1."""
-        return {name: one.value for name, one in self.metrics.items() if METRICS[name].is_score}
+        return {name: one.value for name, one in self.metrics.items() if is_score(name)}
 
     def summary(self) -> dict[str, Any]:
         """Return the report as small JSON, with the 50 largest categories; the others are in the stored report."""
@@ -126,3 +129,9 @@ def count_statuses(results: Iterable[RecordResult]) -> dict[Status, int]:
     """Return the number of records per status, zeros included."""
     counts = Counter(result.status for result in results)
     return {status: counts[status] for status in STATUSES}
+
+
+def observation_of(result: RecordResult) -> Observation:
+    """Return what a metric sees of a record's result."""
+    answer = result.answer if result.status == "answered" else None
+    return Observation(result.accepted_answers, answer, result.latency_seconds, result.output_tokens)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from include.config.suites import SuiteEffect
 from include.evaluation.comparison import Comparison, PairedDifference
-from include.evaluation.metrics import METRICS
+from include.evaluation.metrics import is_score, unit_of
 from include.evaluation.results import Estimate, EvaluationReport
 
 EFFECT_WORDS: dict[SuiteEffect, str] = {
@@ -66,10 +66,10 @@ def metric_rows(
 ) -> Iterator[MetricRow]:
     """Yield a row per metric: the scores, or all others."""
     for name, one in report.metrics.items():
-        if METRICS[name].is_score == scores:
+        if is_score(name) == scores:
             yield MetricRow(
                 label=name,
-                unit=METRICS[name].unit,
+                unit=unit_of(name),
                 candidate=one,
                 champion=champion.metrics.get(name) if champion else None,
                 difference=comparison.overall.get(name) if comparison else None,

@@ -142,6 +142,27 @@ def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(
     assert measure(plan_for(sample=20, concurrency=2), model, clients) == first
 
 
+def test_metrics_named_later_are_scored_from_the_stored_answers_and_nothing_is_asked(
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    plain = measure(plan_for(sample=20), model, clients)
+    (tmp_path / "answers.jsonl").unlink()
+    aws.script("fixed-answer", text="Nowhere")
+    brief = {"length": {"most": 3, "as": "brief"}}
+    plan = plan_for(sample=20, metrics=["f1", brief])
+    assert is_measured(plan, model, clients)
+    named = measure(plan, model, clients)
+    results = stored(clients, named)[1]
+    assert [result.answer for result in results] == [result.answer for result in stored(clients, plain)[1]]
+    assert [result.scores["brief"] for result in results] == [len(result.answer.split()) <= 3 for result in results]
+    assert named.scores == {**plain.scores, "brief": fmean(result.scores["brief"] for result in results)}
+    assert (named.conditions_digest, named.cost_summary) == (plain.conditions_digest, plain.cost_summary)
+    other = measure(plan_for(sample=20, metrics=[{"length": {"most": 1, "as": "brief"}}]), model, clients)
+    assert other.scores["brief"] < named.scores["brief"]
+    assert measure(plan, model, clients) == named
+    assert measure(plan_for(sample=20), model, clients) == plain
+
+
 def test_records_that_failed_are_asked_again_and_only_they(
     aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
 ) -> None:
