@@ -121,6 +121,37 @@ def not_refused(
     return 1.0 - refused(record, observation, patterns=patterns)
 
 
+def rouge1(record: Record, observation: Observation) -> float:
+    """Return ROUGE-1, the F-measure of shared words, for the accepted answer that scores best.
+
+    Computed by the library rouge-score with its Porter stemmer, as FMEval does (C.-Y. Lin, "ROUGE: A Package for
+    Automatic Evaluation of Summaries", 2004).
+    """
+    return _rouge("rouge1", record, observation)
+
+
+def rouge2(record: Record, observation: Observation) -> float:
+    """Return ROUGE-2, the F-measure of shared pairs of words; see ``rouge1``."""
+    return _rouge("rouge2", record, observation)
+
+
+def rougeL(record: Record, observation: Observation) -> float:
+    """Return ROUGE-L, the F-measure of the longest common subsequence of words; see ``rouge1``."""
+    return _rouge("rougeL", record, observation)
+
+
+def _rouge(kind: str, record: Record, observation: Observation) -> float:
+    scores = _rouge_scorer(kind).score_multi(record.accepted_answers, _text(observation))
+    return float(scores[kind].fmeasure)
+
+
+@cache
+def _rouge_scorer(kind: str) -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer([kind], use_stemmer=True)
+
+
 RECORD_METRICS: Mapping[str, MetricFunction] = {
     function.__name__: function
     for function in (
@@ -132,6 +163,9 @@ RECORD_METRICS: Mapping[str, MetricFunction] = {
         length,
         refused,
         not_refused,
+        rouge1,
+        rouge2,
+        rougeL,
     )
 }
 
