@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
 
 from include.config.part import Part, Score, Text
-from include.evaluation.metric_choice import MetricChoice
-from include.evaluation.metrics import SCORES
+from include.evaluation.metric_choice import MetricChoice, is_accuracy
+from include.evaluation.metrics import MACRO_F1, SCORES
 from include.evaluation.requests import CHAT_FORMATS, RequestFormat
 
 #: The name of a score: one of ``SCORES``, as the form of a model without a file has them, or the label of a metric that
@@ -114,6 +114,8 @@ class EvaluationConfig(Part):
         labels = [choice.label for choice in metrics]
         if repeated := next((label for label in labels if labels.count(label) > 1), None):
             raise ValueError(f"{repeated!r} names more than one of them: give another name with `as`")
+        if sum(map(is_accuracy, metrics)) > 1:
+            raise ValueError("accuracy can be named once: a record has one label")
         return metrics
 
     @field_validator("thresholds", "category_thresholds")
@@ -124,6 +126,7 @@ class EvaluationConfig(Part):
         if chosen is None:  # they are refused themselves
             return thresholds
         known = [*SCORES, *(choice.label for choice in chosen if choice.label not in SCORES)]
+        known += [MACRO_F1] if any(map(is_accuracy, chosen)) else []
         own = [choice.label for choice in chosen if choice.is_own]
         inner = thresholds.values() if info.field_name == "category_thresholds" else [thresholds]
         for name in (name for scores in inner for name in scores):

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from include.evaluation.bootstrap import estimate, estimate_score
+from include.evaluation.classification import Labelled, confusion, macro_f1
 from include.evaluation.errors import NoScoresError
-from include.evaluation.metrics import METRICS, is_score, unit_of
+from include.evaluation.metrics import MACRO_F1, METRICS, is_score, unit_of
 from include.evaluation.responses import GUARDRAIL_INTERVENED
 from include.evaluation.results import (
     CategoryResult,
+    ConfusionCell,
     Estimate,
     EvaluationReport,
     PromptSettings,
@@ -50,6 +52,7 @@ def build_report(
         records=len(results),
         metrics=_metrics(results, measured_on.seed),
         categories=tuple(_by_category(results, measured_on.seed)),
+        confusion=tuple(_confusion(results)),
         statuses=count_statuses(results),
         guardrail_interventions=sum(result.stop_reason == GUARDRAIL_INTERVENED for result in results),
         seconds=seconds,
@@ -62,7 +65,19 @@ def _metrics(results: Sequence[RecordResult], seed: int) -> dict[str, Estimate]:
     scores = dict.fromkeys(name for result in results for name in result.scores)
     names = [*METRICS, *(name for name in scores if name not in METRICS)]
     values = {name: _values(name, results) for name in names}
-    return {name: _estimate(name, values[name], seed) for name in names if values[name]}
+    metrics = {name: _estimate(name, values[name], seed) for name in names if values[name]}
+    pairs = _labelled(results)
+    return {**metrics, MACRO_F1: macro_f1(pairs, seed)} if pairs else metrics
+
+
+def _labelled(results: Sequence[RecordResult]) -> list[Labelled]:
+    labels = ((result.expected_label, result.given_label) for result in results)
+    return [Labelled(expected, given) for expected, given in labels if expected is not None and given is not None]
+
+
+def _confusion(results: Sequence[RecordResult]) -> Iterator[ConfusionCell]:
+    for (expected, given), records in confusion(_labelled(results)).items():
+        yield ConfusionCell(expected=expected, given=given, records=records)
 
 
 def _estimate(name: str, values: Sequence[float], seed: int) -> Estimate:

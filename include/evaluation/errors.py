@@ -248,3 +248,16 @@ class MetricValueError(ModelImportError):
             found,
             "Correct the metric; the answers are kept, and are scored again without being asked for.",
         )
+
+
+class LabelsTooManyError(ModelImportError):
+    """A data set has more different answers than a classification has labels."""
+
+    def __init__(self, most: int, found: int) -> None:
+        super().__init__(
+            "The answers of the data set are too many to be labels",
+            "the metric accuracy",
+            f"at most {most} different first accepted answers",
+            str(found),
+            "Name the labels as its parameter `labels`, or choose another metric.",
+        )

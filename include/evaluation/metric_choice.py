@@ -10,8 +10,8 @@ from typing import Any, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_serializer, model_validator
 
-from include.evaluation.metrics import METRICS, SCORES
-from include.evaluation.record_metrics import RECORD_METRICS
+from include.evaluation.metrics import MACRO_F1, METRICS, SCORES
+from include.evaluation.record_metrics import RECORD_METRICS, accuracy
 from include.team_functions import FUNCTION
 
 #: The key among the parameters that gives the score another name than the metric's.
@@ -69,8 +69,8 @@ class MetricChoice(BaseModel):
             raise ValueError(
                 f"one of {', '.join((*SCORES, *RECORD_METRICS))}, or a function of yours as module:function"
             )
-        if self.label != self.metric and self.label in METRICS:
-            raise ValueError(f"{self.label!r} is a metric that every evaluation has: give another name with `{AS}`")
+        if self.label != self.metric and self.label in (*METRICS, MACRO_F1):
+            raise ValueError(f"{self.label!r} names another metric: give another name with `{AS}`")
         return self
 
     @model_serializer
@@ -78,6 +78,11 @@ class MetricChoice(BaseModel):
         named = {} if self.label == self.metric.rpartition(":")[2] else {AS: self.label}
         parameters = {**self.parameters, **named}
         return {self.metric: parameters} if parameters else self.metric
+
+
+def is_accuracy(choice: MetricChoice) -> bool:
+    """Return whether it is ``accuracy``, with which a report has macro F1 and a confusion matrix as well."""
+    return choice.metric == accuracy.__name__
 
 
 @cache

@@ -88,6 +88,8 @@ METRICS: Mapping[str, Metric] = {
     "answer_words": Metric(_answer_words, unit="words"),
 }
 
+#: The score of a report, and of no single record, that the metric ``accuracy`` brings with it.
+MACRO_F1 = "macro_f1"
 SCORES = tuple(name for name, metric in METRICS.items() if metric.is_score)
 
 

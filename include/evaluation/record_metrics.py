@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from include.evaluation.classification import MOST_LABELS, label_in, normal_label
 from include.evaluation.dataset import Record
 from include.evaluation.metrics import Observation
 from include.evaluation.qa_accuracy import normalize
@@ -48,8 +49,19 @@ def _schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
 Schema = Annotated[Mapping[str, Any], AfterValidator(_schema)]
+Labels = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1, max_length=MOST_LABELS)
+]
 Length = Annotated[int, Field(ge=0)]
 Unit = Literal["words", "characters"]
+
+
+def accuracy(record: Record, observation: Observation, *, labels: Labels | None = None) -> float:
+    """Return whether the answer gives an accepted label: FMEval's classification accuracy, in any case.
+
+    ``labels`` are all labels that there are; by default the first accepted answers of the data set.
+    """
+    return float(label_in(_text(observation), labels or ()) in map(normal_label, record.accepted_answers))
 
 
 def factual_knowledge(record: Record, observation: Observation) -> float:
@@ -155,6 +167,7 @@ def _rouge_scorer(kind: str) -> Any:
 RECORD_METRICS: Mapping[str, MetricFunction] = {
     function.__name__: function
     for function in (
+        accuracy,
         factual_knowledge,
         factual_knowledge_quasi,
         regex,

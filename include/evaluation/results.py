@@ -26,7 +26,8 @@ class RecordResult(_Block):
 
     ``record_id`` is the same for the same question, accepted answers and category, wherever they stand in a data set:
     it joins the results of two models. ``scores`` are between 0 and 1, by metric; a record that was not answered scores
-    0. Latency is that of the call that succeeded, in seconds. ``error`` says why there is no answer.
+    0. ``expected_label`` and ``given_label`` are there if the suite names the metric ``accuracy``. Latency is that of
+    the call that succeeded, in seconds. ``error`` says why there is no answer.
     """
 
     record_id: str
@@ -37,6 +38,8 @@ class RecordResult(_Block):
     status: Status
     answer: str
     scores: Mapping[str, float]
+    expected_label: str | None = None
+    given_label: str | None = None
     stop_reason: str | None = None
     error: str = ""
     latency_seconds: float | None = None
@@ -60,6 +63,14 @@ class CategoryResult(_Block):
     category: str
     records: int
     metrics: Mapping[str, Estimate]
+
+
+class ConfusionCell(_Block):
+    """How many records whose right label is ``expected`` have an answer that gives ``given``."""
+
+    expected: str
+    given: str
+    records: int
 
 
 class PromptSettings(_Block):
@@ -100,6 +111,7 @@ class EvaluationReport(_Block):
     prompt: PromptSettings
     metrics: Mapping[str, Estimate]
     categories: tuple[CategoryResult, ...]
+    confusion: tuple[ConfusionCell, ...] = ()
     statuses: Mapping[Status, int]
     guardrail_interventions: int = 0
     seconds: float
@@ -118,11 +130,12 @@ class EvaluationReport(_Block):
         return {name: one.value for name, one in self.metrics.items() if is_score(name)}
 
     def summary(self) -> dict[str, Any]:
-        """Return the report as small JSON, with the 50 largest categories; the others are in the stored report."""
+        """Return the report as small JSON, with the 50 largest categories; the rest is in the stored report."""
         largest = sorted(self.categories, key=lambda part: -part.records)[:_CATEGORIES_IN_SUMMARY]
         whole = self.model_dump(mode="json")
         kept = {part.category for part in largest}
-        return whole | {"categories": [part for part in whole["categories"] if part["category"] in kept]}
+        categories = [part for part in whole["categories"] if part["category"] in kept]
+        return whole | {"categories": categories, "confusion": []}
 
 
 def count_statuses(results: Iterable[RecordResult]) -> dict[Status, int]:

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from include.evaluation.classification import labelled, labels_of
 from include.evaluation.dataset import Record
 from include.evaluation.errors import MetricFailedError, MetricNotAllowedError, MetricValueError
-from include.evaluation.metric_choice import MetricChoice
+from include.evaluation.metric_choice import MetricChoice, is_accuracy
 from include.evaluation.metrics import SCORES, Observation
 from include.evaluation.record_metrics import RECORD_METRICS, MetricFunction
 from include.evaluation.results import RecordResult, observation_of
@@ -57,31 +58,40 @@ class RecordMetric(NamedTuple):
 
 
 class SuiteMetrics(NamedTuple):
-    """The metrics of a suite that are not among ``SCORES``.
+    """The metrics of a suite that are not among ``SCORES``; ``labels`` are there if ``accuracy`` is one of them.
 
     ``digest`` stands for what they are, with their parameters and the code of the team's own modules; it is empty
     without any. Answers that were scored under another digest have to be scored again.
     """
 
     metrics: tuple[RecordMetric, ...] = ()
+    labels: tuple[str, ...] = ()
     digest: str = ""
 
 
-def load_metrics(choices: Sequence[MetricChoice], packages: Sequence[str]) -> SuiteMetrics:
+def load_metrics(
+    choices: Sequence[MetricChoice], packages: Sequence[str], records: Sequence[Record] = ()
+) -> SuiteMetrics:
     """Return the metrics of a suite; modules of the team's own are imported.
 
     Args:
         choices: what the suite names.
         packages: the packages from which functions of the team's own may be loaded.
+        records: what is asked: the labels of ``accuracy`` are taken from them if it names none.
 
     Raises:
+        LabelsTooManyError: the records have too many different answers to be labels.
         MetricNotAllowedError: a function is in another package.
         TeamFunctionError: a function cannot be loaded.
     """
     chosen = [choice for choice in choices if choice.metric not in SCORES]
     functions = [_function(choice, packages) for choice in chosen]
+    labels = next((tuple(one.parameters.get("labels") or labels_of(records)) for one in chosen if is_accuracy(one)), ())
     metrics = tuple(
-        RecordMetric(choice.label, partial(function, **choice.parameters))
+        RecordMetric(
+            choice.label,
+            partial(function, **{**choice.parameters, **({"labels": labels} if is_accuracy(choice) else {})}),
+        )
         for choice, function in zip(chosen, functions, strict=True)
     )
     contents = [
@@ -89,7 +99,7 @@ def load_metrics(choices: Sequence[MetricChoice], packages: Sequence[str]) -> Su
         for choice, function in zip(chosen, functions, strict=True)
     ]
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest() if chosen else ""
-    return SuiteMetrics(metrics, digest)
+    return SuiteMetrics(metrics, labels, digest)
 
 
 def _function(choice: MetricChoice, packages: Sequence[str]) -> MetricFunction:
@@ -108,9 +118,9 @@ def _code(function: MetricFunction) -> str:
 
 
 def scored_with(
-    metrics: Sequence[RecordMetric], results: Sequence[RecordResult], records: Sequence[Record]
+    named: SuiteMetrics, results: Sequence[RecordResult], records: Sequence[Record]
 ) -> tuple[RecordResult, ...]:
-    """Return the results of ``records``, in the same order, with the scores of ``metrics`` added.
+    """Return the results of ``records``, in the same order, with the scores of the named metrics added.
 
     All of them are 0 for a record without an answer.
 
@@ -119,19 +129,29 @@ def scored_with(
         MetricValueError: a metric returned something else than scores, or other scores for some records.
     """
     found = [
-        _scores(metrics, record, result) if result.status == "answered" else None
+        _scores(named.metrics, record, result) if result.status == "answered" else None
         for record, result in zip(records, results, strict=True)
     ]
-    names = next((list(scores) for scores in found if scores is not None), [metric.label for metric in metrics])
+    names = next((list(scores) for scores in found if scores is not None), [metric.label for metric in named.metrics])
     for result, scores in zip(results, found, strict=True):
         if scores is not None and list(scores) != names:
             differing = ", ".join(sorted(scores.keys() ^ set(names))) or "another order"
             raise MetricValueError(differing[:100], result.index, "scores that other records do not have")
     nothing = dict.fromkeys(names, 0.0)
     return tuple(
-        result.model_copy(update={"scores": {**result.scores, **(nothing if scores is None else scores)}})
-        for result, scores in zip(results, found, strict=True)
+        result.model_copy(
+            update={
+                "scores": {**result.scores, **(nothing if scores is None else scores)},
+                **(_labels(named.labels, record, result) if named.labels else {}),
+            }
+        )
+        for record, result, scores in zip(records, results, found, strict=True)
     )
+
+
+def _labels(labels: Sequence[str], record: Record, result: RecordResult) -> dict[str, str]:
+    expected, given = labelled(record, result.answer, labels)
+    return {"expected_label": expected, "given_label": given}
 
 
 def _scores(metrics: Sequence[RecordMetric], record: Record, result: RecordResult) -> dict[str, float]:

@@ -78,7 +78,7 @@ def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | No
         yield Finding("error", _subject(evaluation), evaluation.dataset, error.finding, remedy)
         return
     yield from _describe(evaluation, asked, settings)
-    yield from check_metrics(_subject(evaluation), evaluation, account, asked.records[0])
+    yield from check_metrics(_subject(evaluation), evaluation, account, asked.records)
     yield from check_margin(config, evaluation, len(asked.records))
 
 

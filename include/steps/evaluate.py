@@ -84,7 +84,7 @@ def _score(prepared: _Prepared, answers: EvaluationReport, clients: AwsClients) 
     """Score stored answers with the suite's metrics, store the report and return it."""
     questions, metrics, place = prepared.questions, prepared.metrics, prepared.place
     stored = tuple(read_records(clients.s3, answers.records_uri))
-    results = scored_with(metrics.metrics, stored, questions.dataset.records)
+    results = scored_with(metrics, stored, questions.dataset.records)
     measured_on = questions.measured_on._replace(records_uri=place.records_uri, metrics_digest=metrics.digest)
     report = build_report(measured_on, results, answers.seconds, answers.cost_summary)
     store(clients.s3, place, report, results)
@@ -116,9 +116,9 @@ def _unanswered(plan: ImportPlan, model_arn: str, clients: AwsClients) -> Iterat
 def _prepare(plan: ImportPlan, model_arn: str, clients: AwsClients, suite: Suite) -> _Prepared:
     """Return the records to ask, and where and under which conditions their answers and scores are kept."""
     account = plan.config.account
-    metrics = load_metrics(suite.metrics, account.allowed_metric_packages)
     whole = read_evaluation_set(suite.dataset, suite, account, clients.s3)
     dataset = sample(whole, suite.sample, suite.seed)
+    metrics = load_metrics(suite.metrics, account.allowed_metric_packages, dataset.records)
     prompt = prompt_settings(suite, dataset, account, clients.s3)
     questions = _questions(plan, model_arn, suite, dataset, prompt)
     place = questions.place

@@ -53,7 +53,7 @@ def test_the_documented_metric_of_a_team_has_ten_lines_and_scores_answers(
         loaded = load_metrics([MetricChoice.model_validate(entry) for entry in entries], ("team_metrics",))
         results = [record_result(0, "Dear customer, it is Lima."), record_result(1, "Lima!")]
         records = [Record(index, f"question {index}", "Lima") for index in range(2)]
-        scored = scored_with(loaded.metrics, results, records)
+        scored = scored_with(loaded, results, records)
     finally:
         for name in [name for name in sys.modules if name.startswith("team_metrics")]:
             del sys.modules[name]

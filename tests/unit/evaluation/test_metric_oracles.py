@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from include.evaluation.classification import Labelled, confusion, label_in, macro_f1
 from include.evaluation.dataset import Record
 from include.evaluation.metrics import Observation
-from include.evaluation.record_metrics import RECORD_METRICS
+from include.evaluation.record_metrics import RECORD_METRICS, accuracy
 
 ORACLES = Path(__file__).parents[2] / "oracles"
 
@@ -36,3 +37,28 @@ def test_a_metric_equals_its_oracle_on_every_case(oracle: str, names: tuple[str,
             name: case[name] for name in names
         }, case
     assert all(0 < sum(case[name] for case in known) < len(known) for name in names)
+
+
+def test_accuracy_and_the_label_of_an_answer_are_those_of_fmeval() -> None:
+    known = cases("fmeval_classification")
+    labels = ("positive", "negative", "neutral", "mixed")
+    assert len(known) >= 100
+    assert [label_in(case["answer"], labels) for case in known] == [case["label"] for case in known]
+    found = [
+        accuracy(Record(0, "question", case["target"]), Observation((case["target"],), case["answer"]), labels=labels)
+        for case in known
+    ]
+    assert found == [case["accuracy"] for case in known]
+    assert 0 < sum(found) < len(found)
+
+
+def test_macro_f1_and_the_confusion_matrix_are_those_of_scikit_learn() -> None:
+    known = cases("sklearn_macro_f1")
+    assert len(known) >= 100
+    for case in known:
+        pairs = [Labelled(*pair) for pair in zip(case["expected"], case["given"], strict=True)]
+        estimate, cells = macro_f1(pairs, 0), confusion(pairs)
+        assert estimate.value == pytest.approx(case["macro_f1"], abs=1e-12)
+        assert estimate.low <= estimate.value <= estimate.high
+        labels = case["labels"]
+        assert [[cells.get(Labelled(row, column), 0) for column in labels] for row in labels] == case["confusion"]

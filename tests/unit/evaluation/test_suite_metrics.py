@@ -49,7 +49,7 @@ def loaded(*entries: Any, packages: tuple[str, ...] = ("team_metrics",)) -> Suit
 def scores(*entries: Any) -> list[dict[str, float]]:
     """The scores that the metrics add to each record."""
     plain = RESULTS[0].scores.keys()
-    found = scored_with(loaded(*entries).metrics, RESULTS, RECORDS)
+    found = scored_with(loaded(*entries), RESULTS, RECORDS)
     return [{name: one for name, one in result.scores.items() if name not in plain} for result in found]
 
 

@@ -23,7 +23,7 @@ def several(record: Record, observation: Any, *, offset: float = 0.0) -> dict[st
 
 def found(account: AccountConfig = ACCOUNT, **settings: Any) -> list[tuple[str, str]]:
     suite = Suite.model_validate({"name": "s", "dataset": "d"} | settings)
-    findings = list(check_metrics("suite s", suite, account, Record(0, "question", "Lima<OR>Quito")))
+    findings = list(check_metrics("suite s", suite, account, [Record(0, "question", "Lima<OR>Quito")]))
     assert all(finding.severity == "error" for finding in findings)
     return [(finding.which, finding.text()) for finding in findings]
 
