@@ -116,6 +116,10 @@ class EvaluationConfig(Part):
             raise ValueError(f"{repeated!r} names more than one of them: give another name with `as`")
         if sum(map(is_accuracy, metrics)) > 1:
             raise ValueError("accuracy can be named once: a record has one label")
+        scores = [*SCORES, *(one.label for one in metrics if not one.is_own and one.robustness is None)]
+        for score in (one.robustness.score for one in metrics if one.robustness):
+            if score not in scores:
+                raise ValueError(f"robustness of {score!r}: its score is one of {', '.join(dict.fromkeys(scores))}")
         return metrics
 
     @field_validator("thresholds", "category_thresholds")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from include.evaluation.metrics import MACRO_F1, METRICS, SCORES
 from include.evaluation.record_metrics import RECORD_METRICS, accuracy
+from include.evaluation.robustness import ROBUSTNESS, Robustness
 from include.team_functions import FUNCTION
 
 #: The key among the parameters that gives the score another name than the metric's.
@@ -22,8 +23,9 @@ _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 class MetricChoice(BaseModel):
     """A metric of a suite: an entry of ``metrics``, which is a name, or a name with a section of parameters.
 
-    ``metric`` is one of ``SCORES`` or ``RECORD_METRICS``, or a function of the team's own as ``module:function``.
-    ``label`` names its score in reports and thresholds. It is read from, and written as, the form of a model's file.
+    ``metric`` is one of ``SCORES`` or ``RECORD_METRICS``, ``robustness``, or a function of the team's own as
+    ``module:function``. ``label`` names its score in reports and thresholds. It is read from, and written as, the form
+    of a model's file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +33,11 @@ class MetricChoice(BaseModel):
     metric: str
     parameters: Mapping[str, Any] = {}
     label: str
+
+    @property
+    def robustness(self) -> Robustness | None:
+        """The parameters of ``robustness``; None for other metrics."""
+        return Robustness.model_validate(dict(self.parameters)) if self.metric == ROBUSTNESS else None
 
     @property
     def is_own(self) -> bool:
@@ -63,6 +70,8 @@ class MetricChoice(BaseModel):
         if self.metric in SCORES:
             if self.parameters or self.label != self.metric:
                 raise ValueError(f"{self.metric} has no parameters")
+        elif self.metric == ROBUSTNESS:
+            Robustness.model_validate(dict(self.parameters))
         elif self.metric in RECORD_METRICS:
             _parameter_model(RECORD_METRICS[self.metric]).model_validate(dict(self.parameters))
         elif not self.is_own:

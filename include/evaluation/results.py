@@ -96,7 +96,7 @@ class EvaluationReport(_Block):
     asked: all, or a sample drawn with ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the
     records asked and the prompt settings: reports that have it in common can be compared record by record, through the
     files at ``records_uri``. ``seconds`` is how long the questions that this run asked took; ``statuses`` counts
-    records.
+    records. ``changed_questions`` were asked in addition for metrics of robustness, some of them without an answer.
     """
 
     schema_version: Literal[1] = 1
@@ -113,6 +113,8 @@ class EvaluationReport(_Block):
     categories: tuple[CategoryResult, ...]
     confusion: tuple[ConfusionCell, ...] = ()
     statuses: Mapping[Status, int]
+    changed_questions: int = 0
+    changed_unanswered: int = 0
     guardrail_interventions: int = 0
     seconds: float
     concurrency: int
@@ -123,6 +125,11 @@ class EvaluationReport(_Block):
     def sampled(self) -> bool:
         """Whether only a sample of the data set was used."""
         return self.records < self.dataset_records
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every question was answered."""
+        return self.statuses["answered"] == self.records and not self.changed_unanswered
 
     @property
     def scores(self) -> dict[str, float]:

@@ -18,6 +18,7 @@ from include.evaluation.metric_choice import MetricChoice, is_accuracy
 from include.evaluation.metrics import SCORES, Observation
 from include.evaluation.record_metrics import RECORD_METRICS, MetricFunction
 from include.evaluation.results import RecordResult, observation_of
+from include.evaluation.robustness import Robustness
 from include.team_functions import load_function
 
 #: So that reports stay readable: a function may return several scores.
@@ -58,14 +59,17 @@ class RecordMetric(NamedTuple):
 
 
 class SuiteMetrics(NamedTuple):
-    """The metrics of a suite that are not among ``SCORES``; ``labels`` are there if ``accuracy`` is one of them.
+    """The metrics of a suite that are not among ``SCORES``.
 
+    ``labels`` are there if ``accuracy`` is one of them. ``robustness`` has the metrics that ask further questions, by
+    their labels.
     ``digest`` stands for what they are, with their parameters and the code of the team's own modules; it is empty
     without any. Answers that were scored under another digest have to be scored again.
     """
 
     metrics: tuple[RecordMetric, ...] = ()
     labels: tuple[str, ...] = ()
+    robustness: tuple[tuple[str, Robustness], ...] = ()
     digest: str = ""
 
 
@@ -84,7 +88,8 @@ def load_metrics(
         MetricNotAllowedError: a function is in another package.
         TeamFunctionError: a function cannot be loaded.
     """
-    chosen = [choice for choice in choices if choice.metric not in SCORES]
+    robust = [choice for choice in choices if choice.robustness]
+    chosen = [choice for choice in choices if choice.metric not in SCORES and choice not in robust]
     functions = [_function(choice, packages) for choice in chosen]
     labels = next((tuple(one.parameters.get("labels") or labels_of(records)) for one in chosen if is_accuracy(one)), ())
     metrics = tuple(
@@ -97,9 +102,10 @@ def load_metrics(
     contents = [
         [choice.metric, choice.label, choice.parameters, _code(function) if choice.is_own else ""]
         for choice, function in zip(chosen, functions, strict=True)
-    ]
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest() if chosen else ""
-    return SuiteMetrics(metrics, labels, digest)
+    ] + [[choice.metric, choice.label, choice.parameters, ""] for choice in robust]
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest() if contents else ""
+    changes = tuple((choice.label, choice.robustness) for choice in robust if choice.robustness)
+    return SuiteMetrics(metrics, labels, changes, digest)
 
 
 def _function(choice: MetricChoice, packages: Sequence[str]) -> MetricFunction:

@@ -91,7 +91,10 @@ def records_text(report: EvaluationReport) -> str:
     """Return how many records were asked, and what became of them."""
     counts = ", ".join(f"{count} {status}" for status, count in report.statuses.items() if count)
     sample = f", a sample of {report.dataset_records} drawn with seed {report.seed}" if report.sampled else ""
-    return f"{report.records} records{sample}: {counts}"
+    changed = ""
+    if report.changed_questions:
+        changed = f"; {report.changed_questions} changed questions, {report.changed_unanswered} of them unanswered"
+    return f"{report.records} records{sample}: {counts}{changed}"
 
 
 def metric_rows(

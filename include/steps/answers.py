@@ -35,11 +35,6 @@ class Questions(NamedTuple):
     measured_on: MeasuredOn
 
 
-def is_complete(report: EvaluationReport) -> bool:
-    """Return whether every record was answered."""
-    return report.statuses["answered"] == report.records
-
-
 def places_beside(place: EvaluationPlace, report_uri: str) -> Iterator[EvaluationPlace]:
     """Yield the place that the same evaluation has among the evaluations of the version with this report."""
     if report_uri:
@@ -59,7 +54,7 @@ def kept_report(questions: Questions, clients: AwsClients, beside: str = "") -> 
     for uri in filter(None, (*(place.report_uri for place in places), beside)):
         report = read_report(clients.s3, uri)
         same = report is not None and report.conditions_digest == questions.measured_on.conditions_digest
-        if report is not None and same and is_complete(report):
+        if report is not None and same and report.is_complete:
             return report, uri
     return None
 

@@ -5,29 +5,34 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from include.aws.clients import AwsClients
 from include.config.suites import Suite
 from include.evaluation.build_report import MeasuredOn, as_markdown, build_report
 from include.evaluation.dataset import Dataset, sample
-from include.evaluation.results import EvaluationReport, PromptSettings
+from include.evaluation.results import EvaluationReport, PromptSettings, RecordResult
+from include.evaluation.robustness import changed_dataset, with_robustness
 from include.evaluation.storage import EvaluationPlace, read_records, read_report, store
 from include.evaluation.suite_metrics import SuiteMetrics, load_metrics, scored_with
 from include.run.evaluation_set import prompt_settings, read_evaluation_set
 from include.run.plan import ImportPlan
-from include.steps.answers import Questions, ask, cost_of, is_complete, kept_report, outlook, places_beside
+from include.steps.answers import Questions, ask, cost_of, kept_report, outlook, places_beside
 from include.steps.results import EvaluationResult
 
 log = logging.getLogger(__name__)
 
 
 class _Prepared(NamedTuple):
-    """The questions of a suite, its metrics, and where their scores are kept: with the answers without any metric."""
+    """The questions of a suite, its metrics, and where their scores are kept: with the answers without any metric.
+
+    ``changed`` are the same questions with changes, for each metric of robustness.
+    """
 
     suite: Suite
     questions: Questions
+    changed: tuple[Questions, ...]
     metrics: SuiteMetrics
     place: EvaluationPlace
 
@@ -67,28 +72,45 @@ def measure(
     prepared = _prepare(plan, model_arn, clients, suite or plan.config.suites[0])
     for place in (prepared.place, *places_beside(prepared.place, beside)):
         report = read_report(clients.s3, place.report_uri)
-        if report is not None and is_complete(report):
+        if report is not None and report.is_complete:
             log.info("This model was measured on this data set before: nothing is asked again")
             return _logged(report, place.report_uri, prepared.suite)
-    questions = prepared.questions
-    answers, uri = kept_report(questions, clients, beside) or (
-        ask(plan, questions, clients),
-        questions.place.report_uri,
-    )
+    (answers, uri), *changed = [
+        kept_report(questions, clients, beside) or (ask(plan, questions, clients), questions.place.report_uri)
+        for questions in (prepared.questions, *prepared.changed)
+    ]
     if prepared.metrics.digest:
-        answers, uri = _score(prepared, answers, clients), prepared.place.report_uri
+        answers = _score(prepared, answers, [report for report, _ in changed], clients)
+        uri = prepared.place.report_uri
     return _logged(answers, uri, prepared.suite)
 
 
-def _score(prepared: _Prepared, answers: EvaluationReport, clients: AwsClients) -> EvaluationReport:
+def _score(
+    prepared: _Prepared, answers: EvaluationReport, changed: Sequence[EvaluationReport], clients: AwsClients
+) -> EvaluationReport:
     """Score stored answers with the suite's metrics, store the report and return it."""
-    questions, metrics, place = prepared.questions, prepared.metrics, prepared.place
-    stored = tuple(read_records(clients.s3, answers.records_uri))
-    results = scored_with(metrics, stored, questions.dataset.records)
-    measured_on = questions.measured_on._replace(records_uri=place.records_uri, metrics_digest=metrics.digest)
-    report = build_report(measured_on, results, answers.seconds, answers.cost_summary)
+    metrics, place = prepared.metrics, prepared.place
+    results = _scored(prepared.questions, answers, metrics, clients)
+    for (label, metric), questions, report in zip(metrics.robustness, prepared.changed, changed, strict=True):
+        results = with_robustness(label, metric, results, _scored(questions, report, metrics, clients))
+    measured_on = prepared.questions.measured_on._replace(records_uri=place.records_uri, metrics_digest=metrics.digest)
+    costs = "; ".join(filter(None, (report.cost_summary for report in (answers, *changed))))
+    seconds = sum(report.seconds for report in (answers, *changed))
+    report = build_report(measured_on, results, seconds, costs).model_copy(
+        update={
+            "changed_questions": sum(one.records for one in changed),
+            "changed_unanswered": sum(one.records - one.statuses["answered"] for one in changed),
+        }
+    )
     store(clients.s3, place, report, results)
     return report
+
+
+def _scored(
+    questions: Questions, answers: EvaluationReport, metrics: SuiteMetrics, clients: AwsClients
+) -> tuple[RecordResult, ...]:
+    stored = tuple(read_records(clients.s3, answers.records_uri))
+    return scored_with(metrics, stored, questions.dataset.records)
 
 
 def _logged(report: EvaluationReport, report_uri: str, suite: Suite) -> EvaluationResult:
@@ -103,13 +125,17 @@ def is_measured(plan: ImportPlan, model_arn: str, clients: AwsClients) -> bool:
 
 def has_answers(plan: ImportPlan, model_arn: str, clients: AwsClients, suite: Suite, beside: str) -> bool:
     """Return whether ``measure`` would find every answer, and ask the model nothing."""
-    return kept_report(_prepare(plan, model_arn, clients, suite).questions, clients, beside) is not None
+    return not any(_not_kept(_prepare(plan, model_arn, clients, suite), clients, beside))
 
 
 def _unanswered(plan: ImportPlan, model_arn: str, clients: AwsClients) -> Iterator[Questions]:
     for suite in plan.config.suites:
-        questions = _prepare(plan, model_arn, clients, suite).questions
-        if kept_report(questions, clients) is None:
+        yield from _not_kept(_prepare(plan, model_arn, clients, suite), clients)
+
+
+def _not_kept(prepared: _Prepared, clients: AwsClients, beside: str = "") -> Iterator[Questions]:
+    for questions in (prepared.questions, *prepared.changed):
+        if kept_report(questions, clients, beside) is None:
             yield questions
 
 
@@ -121,10 +147,14 @@ def _prepare(plan: ImportPlan, model_arn: str, clients: AwsClients, suite: Suite
     metrics = load_metrics(suite.metrics, account.allowed_metric_packages, dataset.records)
     prompt = prompt_settings(suite, dataset, account, clients.s3)
     questions = _questions(plan, model_arn, suite, dataset, prompt)
+    changed = tuple(
+        _questions(plan, model_arn, suite, changed_dataset(dataset, metric, suite.seed), prompt)
+        for _, metric in metrics.robustness
+    )
     place = questions.place
     if metrics.digest:
         place = place._replace(key=f"{place.key}-{metrics.digest[:12]}")
-    return _Prepared(suite, questions, metrics, place)
+    return _Prepared(suite, questions, changed, metrics, place)
 
 
 def _digest(value: object) -> str:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from include.evaluation.classification import Labelled, confusion, label_in, macro_f1
 from include.evaluation.dataset import Record
 from include.evaluation.metrics import Observation
 from include.evaluation.record_metrics import RECORD_METRICS, accuracy
+from include.evaluation.robustness import CHANGES, robustness
 
 ORACLES = Path(__file__).parents[2] / "oracles"
 
@@ -62,3 +64,15 @@ def test_macro_f1_and_the_confusion_matrix_are_those_of_scikit_learn() -> None:
         assert estimate.low <= estimate.value <= estimate.high
         labels = case["labels"]
         assert [[cells.get(Labelled(row, column), 0) for column in labels] for row in labels] == case["confusion"]
+
+
+def test_changed_questions_and_the_mean_change_of_a_score_are_those_of_fmeval() -> None:
+    known = cases("fmeval_perturbations")
+    assert len(known) >= 100
+    for case in known:
+        for change, function in CHANGES.items():
+            generator = np.random.default_rng(case["seed"])
+            assert [function(case["question"], generator) for _ in range(3)] == case[change]
+        found = robustness(case["score"], case["changed_scores"])
+        assert found == pytest.approx(1 - case["mean_delta"], abs=1e-12)
+    assert any(case["question"] not in case["typos"] for case in known)

@@ -24,7 +24,6 @@ def several(record: Record, observation: Any, *, offset: float = 0.0) -> dict[st
 def found(account: AccountConfig = ACCOUNT, **settings: Any) -> list[tuple[str, str]]:
     suite = Suite.model_validate({"name": "s", "dataset": "d"} | settings)
     findings = list(check_metrics("suite s", suite, account, [Record(0, "question", "Lima<OR>Quito")]))
-    assert all(finding.severity == "error" for finding in findings)
     return [(finding.which, finding.text()) for finding in findings]
 
 
@@ -45,6 +44,7 @@ def test_metrics_that_can_score_a_record_are_no_finding() -> None:
 )
 def test_a_metric_that_cannot_score_is_told_before_the_first_question(metric: Any, words: str) -> None:
     [(which, text)] = found(metrics=[metric])
+    assert text.startswith("ERROR")
     assert which == (metric if isinstance(metric, str) else next(iter(metric)))
     assert words in text
 
@@ -58,3 +58,10 @@ def test_a_threshold_of_a_score_that_a_function_does_not_return_is_named() -> No
     [(which, text)] = found(metrics=[f"{HERE}:several"], category_thresholds={"*": {"several.depth": 0.5}})
     assert which == "several.depth"
     assert "several.form, several.tone" in text
+
+
+def test_the_further_questions_of_robustness_are_told() -> None:
+    [(which, text)] = found(metrics=[{"robustness": {"change": "typos", "times": 3}}], thresholds={"robustness": 0.5})
+    assert which == "robustness"
+    assert text.startswith("INFO")
+    assert "asks 3 further questions" in text
