@@ -35,7 +35,10 @@ _FORM_KEYS = (
 _BOUNDS = ("minimum", "maximum")
 #: Not parameters of a run: Airflow reads the schedule with the DAG file, an import does not train, and the rest is not
 #: a run's to set.
-_NOT_IN_FORM = {"schedule", "run_may_change", "account", "training", "evaluations", "evaluation.metrics", "publish"}
+_NOT_IN_FORM = {
+    "schedule", "run_may_change", "account", "training", "evaluations", "evaluation.metrics", "evaluation.columns",
+    "publish",
+}  # fmt: skip
 
 
 class Field(NamedTuple):

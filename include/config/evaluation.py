@@ -35,6 +35,9 @@ class EvaluationConfig(Part):
     )
     answer_location: Text = Field(default="answer", description="Where the accepted answers are, in the same way.")
     category_location: Text = Field(default="category", description="Where the category is, if there is one.")
+    columns: tuple[Text, ...] = Field(
+        default=(), max_length=10, description="Further values of a record that your own metrics read, in the same way."
+    )
     log_first_record: bool = Field(
         default=True, description="Show in preflight's log how the first record is asked; off for confidential data."
     )

@@ -63,7 +63,8 @@ class SuiteMetrics(NamedTuple):
 
     ``labels`` are there if ``accuracy`` is one of them. ``robustness`` has the metrics that ask further questions, by
     their labels.
-    ``digest`` stands for what they are, with their parameters and the code of the team's own modules; it is empty
+    ``digest`` stands for what they are, with their parameters, the code of the team's own modules and the further
+    columns of the records; it is empty
     without any. Answers that were scored under another digest have to be scored again.
     """
 
@@ -103,7 +104,9 @@ def load_metrics(
         [choice.metric, choice.label, choice.parameters, _code(function) if choice.is_own else ""]
         for choice, function in zip(chosen, functions, strict=True)
     ] + [[choice.metric, choice.label, choice.parameters, ""] for choice in robust]
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest() if contents else ""
+    if contents:
+        contents += [[dict(record.columns)] for record in records if record.columns]
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True, default=str).encode()).hexdigest() if contents else ""
     changes = tuple((choice.label, choice.robustness) for choice in robust if choice.robustness)
     return SuiteMetrics(metrics, labels, changes, digest)
 

@@ -23,6 +23,9 @@ def check_metrics(subject: str, suite: Suite, account: AccountConfig, records: S
         account: the account's settings, which name the packages of the team's own metrics.
         records: what will be asked; the first accepted answer of the first record stands for the model's.
     """
+    for column in suite.columns:
+        if all(record.columns[column] is None for record in records):
+            yield Finding("error", subject, column, "no record has this column", "Correct it in `columns`.")
     known, failed = set(SCORES), False
     for choice in suite.metrics:
         if choice.robustness:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from include.evaluation.dataset import Record
+from include.evaluation.dataset import Locations, Record, read_dataset
 from include.evaluation.errors import MetricFailedError, MetricNotAllowedError, MetricValueError
 from include.evaluation.metric_choice import MetricChoice
 from include.evaluation.suite_metrics import SuiteMetrics, load_metrics, scored_with
@@ -123,3 +124,28 @@ def test_the_digest_changes_with_parameters_and_with_the_code_of_the_teams_own_m
     changed = loaded("team_metrics.tone:tone").digest
     lengths = {loaded({"length": {"most": most}}).digest for most in (3, 4)}
     assert len({first, changed, *lengths}) == 4
+
+
+def test_a_function_of_the_teams_own_reads_further_columns_and_a_change_of_them_is_another_digest(
+    write: Write, tmp_path: Path
+) -> None:
+    write("""
+        def grounded(record, observation):
+            return observation.answer in record.columns["meta.source"] and record.columns["pages"] == 3
+    """)
+
+    def records(source: str) -> tuple[Record, ...]:
+        path = tmp_path / "set.jsonl"
+        row = {"question": "q", "answer": "Lima", "meta": {"source": source}, "pages": 3}
+        path.write_text(json.dumps(row) + "\n" + json.dumps(row | {"pages": 4}))
+        return read_dataset(path, Locations(columns=("meta.source", "pages", "absent"))).records
+
+    choice = MetricChoice.model_validate("team_metrics.tone:grounded")
+    asked = records("Lima is the capital of Peru.")
+    named = load_metrics([choice], ("team_metrics",), asked)
+    results = [record_result(index, "Lima") for index in range(2)]
+    assert [one.scores["grounded"] for one in scored_with(named, results, asked)] == [1.0, 0.0]
+    assert asked[0].columns["absent"] is None
+    changed = records("Quito is another.")
+    assert changed[0].digest == asked[0].digest
+    assert load_metrics([choice], ("team_metrics",), changed).digest != named.digest

@@ -10,6 +10,7 @@ from include.evaluation.dataset import Record
 from include.preflight.metric_checks import check_metrics
 
 HERE = "tests.unit.preflight.test_metric_checks"
+RECORD = Record(0, "question", "Lima<OR>Quito", columns={"source": "x", "sorce": None})
 ACCOUNT = AccountConfig(metric_packages="tests, other_package")
 
 
@@ -23,7 +24,7 @@ def several(record: Record, observation: Any, *, offset: float = 0.0) -> dict[st
 
 def found(account: AccountConfig = ACCOUNT, **settings: Any) -> list[tuple[str, str]]:
     suite = Suite.model_validate({"name": "s", "dataset": "d"} | settings)
-    findings = list(check_metrics("suite s", suite, account, [Record(0, "question", "Lima<OR>Quito")]))
+    findings = list(check_metrics("suite s", suite, account, [RECORD]))
     return [(finding.which, finding.text()) for finding in findings]
 
 
@@ -65,3 +66,9 @@ def test_the_further_questions_of_robustness_are_told() -> None:
     assert which == "robustness"
     assert text.startswith("INFO")
     assert "asks 3 further questions" in text
+
+
+def test_a_column_that_no_record_has_is_named() -> None:
+    [(which, text)] = found(columns=["source", "sorce"])
+    assert which == "sorce"
+    assert "no record has this column" in text
