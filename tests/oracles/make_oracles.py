@@ -65,7 +65,18 @@ def classification() -> Iterator[dict[str, Any]]:
     )
 
     chance, algorithm = random.Random(2), ClassificationAccuracy(ClassificationAccuracyConfig([*LABELS]))
-    shapes = ("{}", " {} ", "{}.", "The label is {}", "It is {} , not {}", "{}\n", "none of them", "Is it {}?", "{} {}")
+    shapes = (
+        "{}",
+        " {} ",
+        "{}.",
+        "The label is {}",
+        "It is {} , not {}",
+        "{}\n",
+        "none of them",
+        "Is it {}?",
+        "{} {}",
+        "Label:\n{}",
+    )
     for _ in range(CASES):
         names = [chance.choice((str, str.upper, str.title))(chance.choice(LABELS)) for _ in range(2)]
         answer, target = chance.choice(shapes).format(*names), chance.choice(LABELS)
