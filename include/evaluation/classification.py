@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from include.evaluation.bounded_mean import DRAWS, TAIL
 from include.evaluation.dataset import Record
-from include.evaluation.errors import LabelsTooManyError
+from include.evaluation.errors import LabelsUnusableError
 from include.evaluation.results import Estimate
 
 #: The label of an answer that gives none.
@@ -39,12 +39,20 @@ def labels_of(records: Sequence[Record]) -> tuple[str, ...]:
     """Return the labels of a data set: the first accepted answer of each record.
 
     Raises:
-        LabelsTooManyError: there are more than ``MOST_LABELS``.
+        LabelsUnusableError: there are more than ``MOST_LABELS``, or one is more than a word.
     """
     found = tuple(dict.fromkeys(normal_label(record.accepted_answers[0]) for record in records))
     if len(found) > MOST_LABELS:
-        raise LabelsTooManyError(MOST_LABELS, len(found))
+        raise LabelsUnusableError(f"at most {MOST_LABELS} different first accepted answers", str(len(found)))
+    for label in found:
+        if not is_word(label):
+            raise LabelsUnusableError("first accepted answers of one word", repr(label[:40]))
     return found
+
+
+def is_word(label: str) -> bool:
+    """Return whether an answer can give the label: an answer is split at its spaces."""
+    return " " not in label.strip()
 
 
 def label_in(answer: str, labels: Iterable[str]) -> str:

@@ -250,14 +250,14 @@ class MetricValueError(ModelImportError):
         )
 
 
-class LabelsTooManyError(ModelImportError):
-    """A data set has more different answers than a classification has labels."""
+class LabelsUnusableError(ModelImportError):
+    """The answers of a data set cannot be the labels of a classification."""
 
-    def __init__(self, most: int, found: int) -> None:
+    def __init__(self, expected: str, found: str) -> None:
         super().__init__(
-            "The answers of the data set are too many to be labels",
+            "The answers of the data set cannot be labels",
             "the metric accuracy",
-            f"at most {most} different first accepted answers",
-            str(found),
-            "Name the labels as its parameter `labels`, or choose another metric.",
+            expected,
+            found,
+            "Name the labels as its parameter `labels`, have the model answer with one word, or choose another metric.",
         )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from include.evaluation.classification import MOST_LABELS, label_in, normal_label
+from include.evaluation.classification import MOST_LABELS, is_word, label_in, normal_label
 from include.evaluation.dataset import Record
 from include.evaluation.metrics import Observation
 from include.evaluation.qa_accuracy import normalize
@@ -36,6 +36,12 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _word(label: str) -> str:
+    if not is_word(label):
+        raise ValueError("must be one word: an answer is split at its spaces")
+    return label
+
+
 def _schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
@@ -49,9 +55,8 @@ def _schema(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
 Schema = Annotated[Mapping[str, Any], AfterValidator(_schema)]
-Labels = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1, max_length=MOST_LABELS)
-]
+Label = Annotated[str, StringConstraints(min_length=1), AfterValidator(_word)]
+Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=MOST_LABELS)]
 Length = Annotated[int, Field(ge=0)]
 Unit = Literal["words", "characters"]
 

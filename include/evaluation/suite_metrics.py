@@ -85,7 +85,7 @@ def load_metrics(
         records: what is asked: the labels of ``accuracy`` are taken from them if it names none.
 
     Raises:
-        LabelsTooManyError: the records have too many different answers to be labels.
+        LabelsUnusableError: the records' answers cannot be labels.
         MetricNotAllowedError: a function is in another package.
         TeamFunctionError: a function cannot be loaded.
     """

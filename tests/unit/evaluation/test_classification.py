@@ -10,7 +10,7 @@ from include.evaluation.build_report import MeasuredOn, build_report
 from include.evaluation.classification import Labelled, macro_f1
 from include.evaluation.comparison import compare
 from include.evaluation.dataset import Record
-from include.evaluation.errors import LabelsTooManyError
+from include.evaluation.errors import LabelsUnusableError
 from include.evaluation.metric_choice import MetricChoice
 from include.evaluation.results import EvaluationReport, PromptSettings, RecordResult
 from include.evaluation.suite_metrics import load_metrics, scored_with
@@ -93,7 +93,16 @@ def test_macro_f1_comes_with_accuracy_and_is_not_named_itself(metrics: list[obje
         parse_model_config({"model_name": "m", "base": "b", "evaluation": evaluation}, "test")
 
 
-def test_a_data_set_whose_answers_are_no_labels_is_refused() -> None:
-    records = [Record(index, "question", f"answer {index}") for index in range(51)]
-    with pytest.raises(LabelsTooManyError, match="51"):
+@pytest.mark.parametrize(
+    ("answers", "found"), [([f"answer{index}" for index in range(51)], "51"), (["spam", "no spam"], "no spam")]
+)
+def test_a_data_set_whose_answers_cannot_be_labels_is_refused(answers: list[str], found: str) -> None:
+    records = [Record(index, "question", answer) for index, answer in enumerate(answers)]
+    with pytest.raises(LabelsUnusableError, match=found):
         load_metrics([MetricChoice.model_validate("accuracy")], (), records)
+
+
+def test_a_named_label_is_one_word() -> None:
+    evaluation = {"dataset": "d", "metrics": [{"accuracy": {"labels": ["spam", "no spam"]}}]}
+    with pytest.raises(ModelFileInvalidError, match=r"labels\.1: must be one word"):
+        parse_model_config({"model_name": "m", "base": "b", "evaluation": evaluation}, "test")
