@@ -19,14 +19,15 @@ WORDS = (
     "sitting", "sat", "mat's", "été", "naïve", "42", "3.5",
 )  # fmt: skip
 BLANKS = [" ", " ", " ", " ", "  ", "\n", "\t"]
+UNUSED = ("sagemaker", "evaluate")
 LABELS = ("positive", "negative", "neutral", "mixed")
 
 
-class _NoSageMaker:
-    """FMEval imports sagemaker for its endpoints only: an empty stand-in is enough."""
+class _Unused:
+    """FMEval needs sagemaker for its endpoints, and evaluate for BERTScore, only: empty stand-ins are enough."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] == "sagemaker" else None
+        return ModuleSpec(name, self, is_package=True) if name.partition(".")[0] in UNUSED else None
 
     def create_module(self, spec: ModuleSpec) -> Any:
         module = MagicMock(name=spec.name)
@@ -40,6 +41,23 @@ class _NoSageMaker:
 def text(chance: random.Random, most: int) -> str:
     words = [chance.choice(WORDS) for _ in range(chance.randint(1, most))]
     return "".join(word + chance.choice(BLANKS) for word in words).removesuffix(" ")
+
+
+def qa_accuracy() -> Iterator[dict[str, Any]]:
+    from fmeval.eval_algorithms.qa_accuracy import QAAccuracyScores
+
+    chance, transform = random.Random(6), QAAccuracyScores()
+    for _ in range(CASES):
+        target = "<OR>".join(text(chance, 4) for _ in range(chance.randint(1, 3)))
+        answer = chance.choice([text(chance, 6), target.split("<OR>")[0].title()])
+        found = transform({"model_output": answer, "target_output": target})
+        yield {
+            "answer": answer,
+            "target": target,
+            **{name: float(found[f"{name}_score"]) for name in ("exact_match", "quasi_exact_match", "f1")},
+            "precision": float(found["precision_over_words"]),
+            "recall": float(found["recall_over_words"]),
+        }
 
 
 def factual_knowledge() -> Iterator[dict[str, Any]]:
@@ -140,6 +158,7 @@ def macro_f1() -> Iterator[dict[str, Any]]:
 
 
 FILES: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+    "fmeval_qa_accuracy_more.jsonl": qa_accuracy,
     "fmeval_factual_knowledge.jsonl": factual_knowledge,
     "fmeval_classification.jsonl": classification,
     "fmeval_perturbations.jsonl": perturbations,
@@ -149,7 +168,7 @@ FILES: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    sys.meta_path.insert(0, _NoSageMaker())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Unused())  # type: ignore[arg-type]
     for name, cases in FILES.items():
         lines = [json.dumps(case, ensure_ascii=False) for case in cases()]
         (HERE / name).write_text("\n".join(lines) + "\n", "utf-8")

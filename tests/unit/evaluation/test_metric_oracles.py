@@ -11,10 +11,14 @@ import pytest
 
 from include.evaluation.classification import Labelled, confusion, label_in, macro_f1
 from include.evaluation.dataset import Record
-from include.evaluation.metrics import Observation
+from include.evaluation.metrics import Observation, score_record
 from include.evaluation.record_metrics import RECORD_METRICS, accuracy
 from include.evaluation.robustness import CHANGES, robustness
 
+PLAIN = {
+    name: RECORD_METRICS[name]
+    for name in ("factual_knowledge", "factual_knowledge_quasi", "rouge1", "rouge2", "rougeL")
+}
 ORACLES = Path(__file__).parents[2] / "oracles"
 
 
@@ -25,6 +29,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("oracle", "names"),
     [
+        ("fmeval_qa_accuracy_more", ("exact_match", "quasi_exact_match", "f1", "precision", "recall")),
         ("fmeval_factual_knowledge", ("factual_knowledge", "factual_knowledge_quasi")),
         ("rouge_score", ("rouge1", "rouge2", "rougeL")),
     ],
@@ -35,9 +40,8 @@ def test_a_metric_equals_its_oracle_on_every_case(oracle: str, names: tuple[str,
     for case in known:
         record = Record(0, "question", case["target"])
         observation = Observation(record.accepted_answers, case["answer"])
-        assert {name: RECORD_METRICS[name](record, observation) for name in names} == {
-            name: case[name] for name in names
-        }, case
+        found = score_record(observation) | {name: one(record, observation) for name, one in PLAIN.items()}
+        assert {name: found[name] for name in names} == {name: case[name] for name in names}, case
     assert all(0 < sum(case[name] for case in known) < len(known) for name in names)
 
 
