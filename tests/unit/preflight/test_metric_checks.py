@@ -4,9 +4,13 @@ from typing import Any
 
 import pytest
 
+from include.aws.clients import AwsClients
 from include.config.account import AccountConfig
+from include.config.model import parse_model_config
 from include.config.suites import Suite
 from include.evaluation.dataset import Record
+from include.preflight.asking import collected
+from include.preflight.input_checks import check_evaluation
 from include.preflight.metric_checks import check_metrics
 
 HERE = "tests.unit.preflight.test_metric_checks"
@@ -72,3 +76,16 @@ def test_a_column_that_no_record_has_is_named() -> None:
     [(which, text)] = found(columns=["source", "sorce"])
     assert which == "sorce"
     assert "no record has this column" in text
+
+
+def test_preflight_of_an_evaluation_checks_its_metrics() -> None:
+    evaluation = {
+        "dataset": "include/demo/capitals_eval.jsonl",
+        "metrics": ["accuracy", f"{HERE}:half", f"{HERE}:absent"],
+    }
+    values = {"model_name": "m", "base": "b", "account": {"metric_packages": "tests"}, "evaluation": evaluation}
+    checks = check_evaluation(parse_model_config(values, "a test"), AwsClients(lambda name: None))
+    findings, _ = collected(checks)
+    errors = {finding.which: finding.text() for finding in findings if finding.severity == "error"}
+    assert list(errors) == ["accuracy", f"{HERE}:absent"]
+    assert "at most 50 different first accepted answers" in errors["accuracy"]
