@@ -2,8 +2,9 @@
 
     python -m benchmarks.intervals [SAMPLES]
 
-Prints the coverage of the interval of a mean score and of a paired difference, and how often a candidate is taken for
-"not worse" by the share of the champion's right answers that it breaks. Takes minutes with the default of 500 samples.
+Prints the coverage of the intervals of a mean score, a paired difference and macro F1, and how often a candidate is
+taken for "not worse" by the share of the champion's right answers that it breaks. Takes minutes with the default of 500
+samples.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from benchmarks.simulated_scores import KINDS, ROUNDING, Scores, coverage, differences
 from include.evaluation.bounded_mean import records_for_margin
+from include.evaluation.classification import Labelled, macro_f1
 
 SAMPLES = 500
 SHARES = (0.0, 0.5, 0.95, 0.98, 0.995, 1.0)
@@ -68,6 +70,25 @@ def pairs(samples: int) -> Iterator[str]:
             yield f"| {kind} | {broken} | {fixed} | {true:+.3f} | " + " | ".join(cells) + " |"
 
 
+def macro(samples: int) -> Iterator[str]:
+    """Yield the rows about macro F1 of labels that are equally frequent and equally often confused: coverage."""
+    yield "| labels | right | " + " | ".join(f"{records} records" for records in RECORDS) + " |"
+    yield "|---|---" + "|---" * len(RECORDS) + "|"
+    for labels in (2, 4, 10):
+        for share in (0.5, 0.8, 0.95, 1.0):
+            wrong = (1 - share) / (labels - 1)
+            chances = (np.full((labels, labels), wrong) + np.eye(labels) * (share - wrong)).ravel() / labels
+            cells = []
+            for records in RECORDS:
+                generator = np.random.default_rng(records)
+                drawn = generator.choice(labels * labels, size=(samples, records), p=chances)
+                pairs = ([Labelled(str(one // labels), str(one % labels)) for one in row] for row in drawn)
+                found = [macro_f1(row, seed) for seed, row in enumerate(pairs)]
+                held = sum(one.low - ROUNDING <= share <= one.high + ROUNDING for one in found)
+                cells.append(f"**{held / samples:.3f}**")
+            yield f"| {labels} | {share} | " + " | ".join(cells) + " |"
+
+
 def needed() -> Iterator[str]:
     """Yield how many records a margin needs, by the share of records whose answers are right with one model only."""
     shares = (0.0, 0.02, 0.05, 0.1, 0.2)
@@ -78,9 +99,9 @@ def needed() -> Iterator[str]:
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the tables."""
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else SAMPLES
-    for rows in (needed(), means(samples), pairs(samples)):
+    for rows in (needed(), macro(samples), means(samples), pairs(samples)):
         for row in rows:
             print(row, flush=True)
         print(flush=True)

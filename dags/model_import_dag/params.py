@@ -35,7 +35,10 @@ _FORM_KEYS = (
 _BOUNDS = ("minimum", "maximum")
 #: Not parameters of a run: Airflow reads the schedule with the DAG file, an import does not train, and the rest is not
 #: a run's to set.
-_NOT_IN_FORM = {"schedule", "run_may_change", "account", "training", "evaluations", "publish", "judge"}
+_NOT_IN_FORM = {
+    "schedule", "run_may_change", "account", "training", "evaluations", "evaluation.metrics", "evaluation.columns",
+    "publish", "judge",
+}  # fmt: skip
 
 
 class Field(NamedTuple):
@@ -98,6 +101,8 @@ def _read_fields() -> Iterator[Field]:
             yield Field("", name, found)
             continue
         for inner, inner_schema in found["properties"].items():
+            if f"{name}.{inner}" in _NOT_IN_FORM:
+                continue
             yield Field(name, inner, resolved(inner_schema, definitions))
 
 
@@ -121,6 +126,13 @@ def form_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     return form | (validation_only(**bounds) if bounds else {})
 
 
+def _with_named_scores(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema without the names of scores: a model's file names others, and ``run_config`` knows them."""
+    kept = {key: value for key, value in schema.items() if key != "propertyNames"}
+    inner = kept.get("additionalProperties")
+    return kept | ({"additionalProperties": _with_named_scores(inner)} if isinstance(inner, dict) else {})
+
+
 def form_params(file: ModelConfig | None) -> dict[str, Param]:
     """Return the parameters of a DAG's trigger form: what a run of this model may set, or everything without a file."""
     return {
@@ -128,7 +140,7 @@ def form_params(file: ModelConfig | None) -> dict[str, Param]:
             **_value_of(file, field),
             description=field.schema["description"].replace("`", ""),  # the form shows plain text
             section=SECTIONS.get(field.part, MODEL_SECTION),
-            **form_schema(field.schema),
+            **form_schema(_with_named_scores(field.schema) if file and file.evaluation.metrics else field.schema),
         )
         for field in _fields()
         if field.is_open(file)

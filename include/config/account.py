@@ -78,6 +78,11 @@ class AccountConfig(Part):
         description="Other folders that models and data sets may be read from, with `:` between them; without any, "
         "the project's and the workspace.",
     )
+    metric_packages: str | None = Field(
+        default=None,
+        description="Python packages with metrics of your own, with commas between them; without any, none are loaded.",
+        pattern=r"^[A-Za-z_][\w.]*(, ?[A-Za-z_][\w.]*)*$",
+    )
     cache_gigabytes: int = Field(
         default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
     )
@@ -102,6 +107,11 @@ class AccountConfig(Part):
         if inside := next(filter(SHORT_FINGERPRINT.fullmatch, prefix.split("/")), None):
             raise ValueError(f"{inside!r} names an import, and a prefix must not be inside the folder of one")
         return prefix
+
+    @property
+    def allowed_metric_packages(self) -> tuple[str, ...]:
+        """The packages from which metrics of the team's own may be loaded."""
+        return tuple(package.strip() for package in (self.metric_packages or "").split(",") if package.strip())
 
     @property
     def bytes_per_second(self) -> float | None:

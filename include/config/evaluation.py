@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
 
 from include.config.part import Part, Score, Text
-from include.evaluation.metrics import SCORES, known_score
+from include.evaluation.metric_choice import MetricChoice, is_accuracy
+from include.evaluation.metrics import MACRO_F1, SCORES
 from include.evaluation.requests import CHAT_FORMATS, RequestFormat
 from include.evaluation.responses import GUARDRAIL_INTERVENED
 
-Metric = Annotated[str, AfterValidator(known_score), WithJsonSchema({"type": "string", "enum": list(SCORES)})]
+#: The name of a score: one of ``SCORES``, as the form of a model without a file has them, or the label of a metric that
+#: the evaluation names.
+Metric = Annotated[str, WithJsonSchema({"type": "string", "enum": list(SCORES)})]
+#: So that reports stay readable, and the registry can hold the compared scores with their intervals.
+MOST_METRICS = 6
 StopSequence = Annotated[str, StringConstraints(min_length=1)]
 #: Airflow's form shows a field of several lines.
 _MULTILINE: dict[str, Any] = {"format": "multiline"}
 
 
-def require_guardrail(metrics: Iterable[str], info: ValidationInfo) -> None:
+def _require_guardrail(metrics: Iterable[str], info: ValidationInfo) -> None:
     """Raise ValueError if the metrics count a guardrail's interventions and the evaluation has no guardrail."""
     if GUARDRAIL_INTERVENED in metrics and not info.data.get("guardrail_id"):
         raise ValueError(f"{GUARDRAIL_INTERVENED} needs guardrail_id")
@@ -38,6 +43,9 @@ class EvaluationConfig(Part):
     )
     answer_location: Text = Field(default="answer", description="Where the accepted answers are, in the same way.")
     category_location: Text = Field(default="category", description="Where the category is, if there is one.")
+    columns: tuple[Text, ...] = Field(
+        default=(), max_length=10, description="Further values of a record that your own metrics read, in the same way."
+    )
     log_first_record: bool = Field(
         default=True, description="Show in preflight's log how the first record is asked; off for confidential data."
     )
@@ -86,6 +94,13 @@ class EvaluationConfig(Part):
     concurrency: int = Field(
         default=8, ge=1, le=64, description="How many questions are asked at a time, at most; fewer while throttled."
     )
+    metrics: tuple[MetricChoice, ...] = Field(
+        default=(),
+        max_length=MOST_METRICS,
+        description="Scores that are compared with the champion's; those that not every evaluation has are computed "
+        "for it. An entry is a name, or a name with a section of parameters; empty: the scores with a threshold, or "
+        "F1, are compared.",
+    )
     thresholds: dict[Metric, Score] = Field(
         default={},
         description="Lowest mean score, per metric, with which a model may be promoted; without any, a person is asked "
@@ -101,7 +116,7 @@ class EvaluationConfig(Part):
     @classmethod
     def _measured_with_a_guardrail(cls, thresholds: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         named = {*thresholds, *(metric for part in thresholds.values() if isinstance(part, dict) for metric in part)}
-        require_guardrail(named, info)
+        _require_guardrail(named, info)
         return thresholds
 
     @field_validator("system_prompt")
@@ -110,3 +125,34 @@ class EvaluationConfig(Part):
         if system_prompt and info.data.get("body_format") not in CHAT_FORMATS:
             raise ValueError(f"needs body_format {' or '.join(CHAT_FORMATS)}; else put it into prompt_template")
         return system_prompt
+
+    @field_validator("metrics")
+    @classmethod
+    def _labels_differ(cls, metrics: tuple[MetricChoice, ...], info: ValidationInfo) -> tuple[MetricChoice, ...]:
+        labels = [choice.label for choice in metrics]
+        _require_guardrail(labels, info)
+        if repeated := next((label for label in labels if labels.count(label) > 1), None):
+            raise ValueError(f"{repeated!r} names more than one of them: give another name with `as`")
+        if sum(map(is_accuracy, metrics)) > 1:
+            raise ValueError("accuracy can be named once: a record has one label")
+        scores = [*SCORES, *(one.label for one in metrics if not one.is_own and one.robustness is None)]
+        for score in (one.robustness.score for one in metrics if one.robustness):
+            if score not in scores:
+                raise ValueError(f"robustness of {score!r}: its score is one of {', '.join(dict.fromkeys(scores))}")
+        return metrics
+
+    @field_validator("thresholds", "category_thresholds")
+    @classmethod
+    def _known(cls, thresholds: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Refuse what is neither a score of every evaluation nor one of its metrics; a function may return several."""
+        chosen: tuple[MetricChoice, ...] | None = info.data.get("metrics")
+        if chosen is None:  # they are refused themselves
+            return thresholds
+        known = [*SCORES, *(choice.label for choice in chosen if choice.label not in SCORES)]
+        known += [MACRO_F1] if any(map(is_accuracy, chosen)) else []
+        own = [choice.label for choice in chosen if choice.is_own]
+        inner = thresholds.values() if info.field_name == "category_thresholds" else [thresholds]
+        for name in (name for scores in inner for name in scores):
+            if name not in known and name.partition(".")[0] not in own:
+                raise ValueError(f"{name!r} is not a score of this evaluation: one of {', '.join(known)}")
+        return thresholds

@@ -189,7 +189,7 @@ def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample`` or ``training.lora.r``."""
     fixed = (
         *RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "evaluations",
-        "judge", "training.schedule",
+        "judge", "evaluation.metrics", "evaluation.columns", "training.schedule",
     )  # fmt: skip
     paths = tuple(field_paths(ModelConfig))
     sections = {path.rpartition(".")[0] for path in paths}

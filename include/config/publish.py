@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from include.config.part import Part, Text
+from include.team_functions import FUNCTION
 
 #: The publisher that sends an EventBridge event.
 EVENT = "event"
-#: A function of the team's own: a module that Airflow's Python can import, and a name in it.
-FUNCTION = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", re.ASCII)
 
 
 def _is_publisher(name: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, StringConstraints
 
-from include.config.evaluation import EvaluationConfig, Metric, require_guardrail
+from include.config.evaluation import EvaluationConfig, Metric
 
 #: The name of the only suite of a model's file that has `evaluation` in place of `evaluations`.
 MAIN = "evaluation"
@@ -18,7 +18,7 @@ MOST_SUITES = 10
 SuiteEffect = Literal["decides", "blocks", "informs"]
 SuiteName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 #: The fields of a suite that an evaluation does not have.
-_OWN_FIELDS = ("name", "effect", "metrics")
+_OWN_FIELDS = ("name", "effect")
 
 
 class Suite(EvaluationConfig):
@@ -30,15 +30,6 @@ class Suite(EvaluationConfig):
         description="decides: must be shown to be not worse than the champion's; blocks: prevents a promotion when it "
         "is below a threshold or shown to be worse; informs: is only shown.",
     )
-    metrics: tuple[Metric, ...] = Field(
-        default=(), description="Scores that are compared with the champion's; empty: those with a threshold, or F1."
-    )
-
-    @field_validator("metrics")
-    @classmethod
-    def _compared_with_a_guardrail(cls, metrics: tuple[Metric, ...], info: ValidationInfo) -> tuple[Metric, ...]:
-        require_guardrail(metrics, info)
-        return metrics
 
     @classmethod
     def of(cls, evaluation: EvaluationConfig) -> Self:
@@ -48,7 +39,7 @@ class Suite(EvaluationConfig):
     @property
     def compared_metrics(self) -> tuple[Metric, ...]:
         """The metrics that are compared with the champion's: never empty."""
-        return self.metrics or tuple(self.thresholds) or (DEFAULT_METRIC,)
+        return tuple(choice.label for choice in self.metrics) or tuple(self.thresholds) or (DEFAULT_METRIC,)
 
 
 def suites_in_order(suites: Sequence[Suite]) -> tuple[Suite, ...]:

@@ -6,16 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from include.evaluation.bootstrap import estimate, estimate_score
+from include.evaluation.classification import Labelled, confusion, macro_f1
 from include.evaluation.errors import NoScoresError
-from include.evaluation.metrics import METRICS, SCORES, Observation
+from include.evaluation.metrics import MACRO_F1, METRICS, is_score, unit_of
 from include.evaluation.responses import GUARDRAIL_INTERVENED
 from include.evaluation.results import (
     CategoryResult,
+    ConfusionCell,
     Estimate,
     EvaluationReport,
     PromptSettings,
     RecordResult,
     count_statuses,
+    observation_of,
 )
 
 
@@ -31,6 +34,7 @@ class MeasuredOn(NamedTuple):
     prompt: PromptSettings
     concurrency: int
     records_uri: str
+    metrics_digest: str = ""
 
 
 def build_report(
@@ -48,6 +52,7 @@ def build_report(
         records=len(results),
         metrics=_metrics(results, measured_on.seed),
         categories=tuple(_by_category(results, measured_on.seed)),
+        confusion=tuple(_confusion(results)),
         statuses=count_statuses(results),
         guardrail_interventions=sum(result.stop_reason == GUARDRAIL_INTERVENED for result in results),
         seconds=seconds,
@@ -57,25 +62,33 @@ def build_report(
 
 def _metrics(results: Sequence[RecordResult], seed: int) -> dict[str, Estimate]:
     """Leave out metrics that no record reports, such as token counts where the body format has none."""
-    values = {name: _values(name, results) for name in METRICS}
-    return {name: _estimate(name, values[name], seed) for name in METRICS if values[name]}
+    scores = dict.fromkeys(name for result in results for name in result.scores)
+    names = [*METRICS, *(name for name in scores if name not in METRICS)]
+    values = {name: _values(name, results) for name in names}
+    metrics = {name: _estimate(name, values[name], seed) for name in names if values[name]}
+    pairs = _labelled(results)
+    return {**metrics, MACRO_F1: macro_f1(pairs, seed)} if pairs else metrics
+
+
+def _labelled(results: Sequence[RecordResult]) -> list[Labelled]:
+    labels = ((result.expected_label, result.given_label) for result in results)
+    return [Labelled(expected, given) for expected, given in labels if expected is not None and given is not None]
+
+
+def _confusion(results: Sequence[RecordResult]) -> Iterator[ConfusionCell]:
+    for (expected, given), records in confusion(_labelled(results)).items():
+        yield ConfusionCell(expected=expected, given=given, records=records)
 
 
 def _estimate(name: str, values: Sequence[float], seed: int) -> Estimate:
-    metric = METRICS[name]
-    return estimate_score(values, seed) if metric.is_score else estimate(values, metric.statistic, seed)
+    return estimate_score(values, seed) if is_score(name) else estimate(values, METRICS[name].statistic, seed)
 
 
 def _values(name: str, results: Sequence[RecordResult]) -> list[float]:
-    if METRICS[name].is_score:
+    if is_score(name):
         return [result.scores[name] for result in results if name in result.scores]
-    taken = (METRICS[name].value(_observation(result)) for result in results)
+    taken = (METRICS[name].value(observation_of(result)) for result in results)
     return [value for value in taken if value is not None]
-
-
-def _observation(result: RecordResult) -> Observation:
-    answer = result.answer if result.status == "answered" else None
-    return Observation(result.accepted_answers, answer, result.latency_seconds, result.output_tokens)
 
 
 def _by_category(results: Sequence[RecordResult], seed: int) -> Iterator[CategoryResult]:
@@ -93,16 +106,16 @@ def as_markdown(report: EvaluationReport) -> str:
 
 
 def _table(report: EvaluationReport) -> Iterator[str]:
-    names = [name for name in SCORES if name in report.metrics]
+    names = list(report.scores)
     yield _row("category", "records", *names)
     yield _row("---", *("---:" for _ in range(len(names) + 1)))
     yield _row("**all**", str(report.records), *(_with_interval(report.metrics[name]) for name in names))
     for part in report.categories:
         yield _row(part.category, str(part.records), *(f"{part.metrics[name].value:.3f}" for name in names))
     yield ""
-    for name, metric in METRICS.items():
-        if not metric.is_score and name in report.metrics:
-            yield f"- {name}: {_with_interval(report.metrics[name])} {metric.unit}"
+    for name, one in report.metrics.items():
+        if not is_score(name):
+            yield f"- {name}: {_with_interval(one)} {unit_of(name)}"
     yield f"- records: {', '.join(f'{count} {status}' for status, count in report.statuses.items() if count)}"
 
 

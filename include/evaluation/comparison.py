@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.evaluation.bounded_mean import Limits, draw_means, records_for_margin
 from include.evaluation.errors import DifferentRecordsError, NoScoresError
+from include.evaluation.metrics import scores_named
 from include.evaluation.results import RecordResult
 
 Verdict = Literal["not_worse", "unclear", "worse"]
@@ -107,13 +108,15 @@ def compare(
 ) -> Comparison:
     """Return how the candidate differs from the champion in ``metrics``, overall and per category.
 
-    ``margin`` is what the differences over all records are judged by, ``category_margin`` those in a category.
+    ``metrics`` are names of scores, or labels of metrics with several. ``margin`` is what the differences over all
+    records are judged by, ``category_margin`` those in a category.
 
     Raises:
         DifferentRecordsError: they did not answer the same records.
         NoScoresError: there is no record.
     """
     pairs = _pairs(candidate, champion)
+    metrics = scores_named(metrics, candidate[0].scores if candidate else metrics)
     groups: dict[str, list[_Pair]] = {}
     for pair in pairs:
         if pair[0].category is not None:

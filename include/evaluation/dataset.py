@@ -8,8 +8,8 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from include.evaluation.dataset_formats import Row, read_rows
@@ -28,12 +28,16 @@ MAX_CATEGORY_LENGTH = 200
 
 @dataclass(frozen=True)
 class Record:
-    """A question with its accepted answers (``<OR>`` between several); ``index`` counts from 0."""
+    """A question with its accepted answers (``<OR>`` between several); ``index`` counts from 0.
+
+    ``columns`` are further values for metrics, by the location that names them; None where there is none.
+    """
 
     index: int
     question: str
     answer: str
     category: str | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def accepted_answers(self) -> tuple[str, ...]:
@@ -61,12 +65,14 @@ class Dataset:
 class Locations:
     """Where question, answer and category are: column names or JMESPath expressions (https://jmespath.org).
 
-    FMEval's DataConfig calls them model_input_location, target_output_location and category_location.
+    So are further ``columns`` that metrics read. FMEval's DataConfig calls the first three model_input_location,
+    target_output_location and category_location.
     """
 
     question: str = "question"
     answer: str = "answer"
     category: str = "category"
+    columns: tuple[str, ...] = ()
 
 
 def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any = None) -> Dataset:
@@ -76,7 +82,7 @@ def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any 
 
     Args:
         place: the file; a relative path is taken from the working directory.
-        locations: where question, answer and category are in a line.
+        locations: where question, answer, category and further columns are in a line.
         s3: an S3 client, needed for an ``s3://`` URI.
 
     Raises:
@@ -93,8 +99,12 @@ def read_dataset(place: str | Path, locations: Locations = Locations(), s3: Any 
     uri = str(place)
     content = read_bytes(uri, s3)
     finders = [_Finder(uri, location) for location in (locations.question, locations.answer, locations.category)]
+    further = [_Finder(uri, location) for location in locations.columns]
     rows = read_rows(uri, io.BytesIO(content))
-    records = tuple(_record(uri, index, row, *finders) for index, row in enumerate(rows))
+    records = tuple(
+        replace(_record(uri, index, row, *finders), columns={finder.location: finder(row) for finder in further})
+        for index, row in enumerate(rows)
+    )
     if not records:
         raise DatasetEmptyError(uri)
     _refuse_large_categories(uri, {record.category for record in records if record.category})

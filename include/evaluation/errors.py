@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from include.errors import ModelImportError
 
 _GO_ON = "The answers so far are kept: run it again to go on from here."
@@ -206,4 +208,56 @@ class DifferentRecordsError(ModelImportError):
             expected=expected,
             found=found,
             remedy="Measure both on the same data set.",
+        )
+
+
+class MetricNotAllowedError(ModelImportError):
+    """A metric is a function of a package that this account does not allow."""
+
+    def __init__(self, name: str, packages: Sequence[str]) -> None:
+        super().__init__(
+            "This metric may not be loaded",
+            name,
+            f"a function in one of the packages {', '.join(packages)}" if packages else "no function: none is allowed",
+            "another package" if packages else "one",
+            "Name its package in the Airflow Variable model_import_metric_packages, if its code is trusted.",
+        )
+
+
+class MetricFailedError(ModelImportError):
+    """A metric raised an exception."""
+
+    def __init__(self, label: str, record_index: int, found: str) -> None:
+        super().__init__(
+            "A metric could not score a record",
+            f"{label}, record {record_index}",
+            "a score",
+            found,
+            "Correct the metric; the answers are kept, and are scored again without being asked for.",
+        )
+
+
+class MetricValueError(ModelImportError):
+    """A metric returned something that is not a score."""
+
+    def __init__(self, label: str, record_index: int, found: str) -> None:
+        super().__init__(
+            "A metric returned something that is not a score",
+            f"{label}, record {record_index}",
+            "a number from 0 to 1, or up to 10 of them by their names",
+            found,
+            "Correct the metric; the answers are kept, and are scored again without being asked for.",
+        )
+
+
+class LabelsUnusableError(ModelImportError):
+    """The answers of a data set cannot be the labels of a classification."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(
+            "The answers of the data set cannot be labels",
+            "the metric accuracy",
+            expected,
+            found,
+            "Name the labels as its parameter `labels`, have the model answer with one word, or choose another metric.",
         )

@@ -1,8 +1,8 @@
-"""The metrics of an evaluation. To add one, write a function of an observation and give it a name in ``METRICS``."""
+"""The metrics of every evaluation; those that a suite can name besides are in ``record_metrics``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,17 +98,28 @@ METRICS: Mapping[str, Metric] = {
     "answer_words": Metric(_answer_words, unit="words"),
 }
 
+#: The score of a report, and of no single record, that the metric ``accuracy`` brings with it.
+MACRO_F1 = "macro_f1"
 SCORES = tuple(name for name, metric in METRICS.items() if metric.is_score)
 
 
-def known_score(name: str) -> str:
-    """Return ``name`` if it names a score between 0 and 1, else raise ValueError."""
-    if name not in SCORES:
-        raise ValueError(f"one of {', '.join(SCORES)}")
-    return name
+def is_score(name: str) -> bool:
+    """Return whether a metric is a score between 0 and 1: only some of ``METRICS`` are not."""
+    return name not in METRICS or METRICS[name].is_score
+
+
+def unit_of(name: str) -> str:
+    """Return the unit of a metric; empty for a score."""
+    return METRICS[name].unit if name in METRICS else ""
+
+
+def scores_named(labels: Iterable[str], scores: Iterable[str]) -> tuple[str, ...]:
+    """Return the ``scores`` that the labels stand for: a metric with several names them ``label.name``."""
+    known = tuple(scores)
+    return tuple(name for label in labels for name in known if name == label or name.startswith(f"{label}."))
 
 
 def score_record(observation: Observation) -> dict[str, float]:
-    """Return the record's scores between 0 and 1, by metric."""
+    """Return the record's scores between 0 and 1, by metric: those of ``SCORES``."""
     values = {name: METRICS[name].value(observation) for name in SCORES}
     return {name: value for name, value in values.items() if value is not None}

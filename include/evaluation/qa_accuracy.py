@@ -46,7 +46,7 @@ def score_accepted(prediction: str, accepted_answers: Sequence[str]) -> QaScores
 
 
 def _score_alternative(prediction: str, answer: str) -> QaScores:
-    normal_prediction, normal_answer = _normalize(prediction.strip()), _normalize(answer.strip())
+    normal_prediction, normal_answer = normalize(prediction.strip()), normalize(answer.strip())
     predicted, expected = set(normal_prediction.split()), set(normal_answer.split())
     shared = len(predicted & expected)
     precision = shared / len(predicted) if shared else 0.0
@@ -60,7 +60,7 @@ def _score_alternative(prediction: str, answer: str) -> QaScores:
     )
 
 
-def _normalize(text: str) -> str:
+def normalize(text: str) -> str:
     """Return ``text`` in lower case, without ASCII punctuation, articles and repeated blanks.
 
     Words are what blanks separate: other white space, such as a line end, stays part of its word.

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from include.evaluation.metrics import METRICS
+from include.evaluation.metrics import Observation, is_score
 
 Status = Literal["answered", "timeout", "error", "throttled"]
 STATUSES: tuple[Status, ...] = ("answered", "timeout", "error", "throttled")
@@ -26,7 +26,8 @@ class RecordResult(_Block):
 
     ``record_id`` is the same for the same question, accepted answers and category, wherever they stand in a data set:
     it joins the results of two models. ``scores`` are between 0 and 1, by metric; a record that was not answered scores
-    0. Latency is that of the call that succeeded, in seconds. ``error`` says why there is no answer.
+    0. ``expected_label`` and ``given_label`` are there if the suite names the metric ``accuracy``. Latency is that of
+    the call that succeeded, in seconds. ``error`` says why there is no answer.
     """
 
     record_id: str
@@ -37,6 +38,8 @@ class RecordResult(_Block):
     status: Status
     answer: str
     scores: Mapping[str, float]
+    expected_label: str | None = None
+    given_label: str | None = None
     stop_reason: str | None = None
     error: str = ""
     latency_seconds: float | None = None
@@ -62,6 +65,14 @@ class CategoryResult(_Block):
     metrics: Mapping[str, Estimate]
 
 
+class ConfusionCell(_Block):
+    """How many records whose right label is ``expected`` have an answer that gives ``given``."""
+
+    expected: str
+    given: str
+    records: int
+
+
 class PromptSettings(_Block):
     """The prompt settings of an evaluation. ``examples`` are the few-shot questions with their answers, in order."""
 
@@ -79,11 +90,13 @@ class PromptSettings(_Block):
 class EvaluationReport(_Block):
     """The metrics of a served model on a data set.
 
-    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS``. ``dataset_digest`` is the SHA-256 of
-    the data set's file, which holds ``dataset_records``; ``records`` of them were asked: all, or a sample drawn with
-    ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the records asked and the prompt
-    settings: reports that have it in common can be compared record by record, through the files at ``records_uri``.
-    ``seconds`` is how long the questions that this run asked took; ``statuses`` counts records.
+    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS`` and of the scores that the suite
+    names besides; ``metrics_digest`` stands for the latter with their parameters, and is empty without any.
+    ``dataset_digest`` is the SHA-256 of the data set's file, which holds ``dataset_records``; ``records`` of them were
+    asked: all, or a sample drawn with ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the
+    records asked and the prompt settings: reports that have it in common can be compared record by record, through the
+    files at ``records_uri``. ``seconds`` is how long the questions that this run asked took; ``statuses`` counts
+    records. ``changed_questions`` were asked in addition for metrics of robustness, some of them without an answer.
     """
 
     schema_version: Literal[1] = 1
@@ -94,10 +107,14 @@ class EvaluationReport(_Block):
     records: int
     seed: int
     conditions_digest: str
+    metrics_digest: str = ""
     prompt: PromptSettings
     metrics: Mapping[str, Estimate]
     categories: tuple[CategoryResult, ...]
+    confusion: tuple[ConfusionCell, ...] = ()
     statuses: Mapping[Status, int]
+    changed_questions: int = 0
+    changed_unanswered: int = 0
     guardrail_interventions: int = 0
     seconds: float
     concurrency: int
@@ -110,19 +127,31 @@ class EvaluationReport(_Block):
         return self.records < self.dataset_records
 
     @property
+    def is_complete(self) -> bool:
+        """Whether every question was answered."""
+        return self.statuses["answered"] == self.records and not self.changed_unanswered
+
+    @property
     def scores(self) -> dict[str, float]:
         """The value of each metric between 0 and 1."""
-        return {name: one.value for name, one in self.metrics.items() if METRICS[name].is_score}
+        return {name: one.value for name, one in self.metrics.items() if is_score(name)}
 
     def summary(self) -> dict[str, Any]:
-        """Return the report as small JSON, with the 50 largest categories; the others are in the stored report."""
+        """Return the report as small JSON, with the 50 largest categories; the rest is in the stored report."""
         largest = sorted(self.categories, key=lambda part: -part.records)[:_CATEGORIES_IN_SUMMARY]
         whole = self.model_dump(mode="json")
         kept = {part.category for part in largest}
-        return whole | {"categories": [part for part in whole["categories"] if part["category"] in kept]}
+        categories = [part for part in whole["categories"] if part["category"] in kept]
+        return whole | {"categories": categories, "confusion": []}
 
 
 def count_statuses(results: Iterable[RecordResult]) -> dict[Status, int]:
     """Return the number of records per status, zeros included."""
     counts = Counter(result.status for result in results)
     return {status: counts[status] for status in STATUSES}
+
+
+def observation_of(result: RecordResult) -> Observation:
+    """Return what a metric sees of a record's result."""
+    answer = result.answer if result.status == "answered" else None
+    return Observation(result.accepted_answers, answer, result.latency_seconds, result.output_tokens)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from include.config.model import ModelConfig
 from include.config.suites import DEFAULT_METRIC
+from include.evaluation.metrics import scores_named
 from include.registry.search import champion_among, newest_versions
 from include.registry.versions import ModelVersion
 
@@ -43,9 +44,13 @@ def read_standing(sagemaker: Any, group: str, most: int) -> Standing:
     return Standing(versions=versions, champion=champion_among(sagemaker, group, found))
 
 
-def deciding_metric(config: ModelConfig | None) -> str:
-    """Return the metric that decides about promotion: the first that is compared with the champion's."""
-    return config.suites[0].compared_metrics[0] if config else DEFAULT_METRIC
+def deciding_metric(config: ModelConfig | None, known: Sequence[str] = ()) -> str:
+    """Return the metric that decides about promotion: the first that is compared with the champion's.
+
+    ``known`` are the scores of versions: of a metric with several it is the first of them.
+    """
+    label = config.suites[0].compared_metrics[0] if config else DEFAULT_METRIC
+    return next(iter(scores_named([label], known)), label)
 
 
 def threshold(config: ModelConfig | None, metric: str) -> float | None:

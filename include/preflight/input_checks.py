@@ -69,6 +69,7 @@ def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | No
     """
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
+    from include.preflight.metric_checks import check_metrics
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
     evaluation, account = suite or config.suites[0], config.account
@@ -84,6 +85,7 @@ def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | No
         yield Finding("error", _subject(evaluation), evaluation.dataset, error.finding, remedy)
         return
     yield from _describe(evaluation, asked, settings)
+    yield from check_metrics(_subject(evaluation), evaluation, account, asked.records)
     yield from check_margin(config, evaluation, len(asked.records))
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable
 from typing import Protocol
 
 from include.aws.calls import request
 from include.aws.clients import AwsClients
-from include.config.publish import EVENT, FUNCTION
+from include.config.publish import EVENT
 from include.errors import ModelImportError
 from include.publishing.errors import PublisherUnknownError
 from include.publishing.pointer import Pointer
+from include.team_functions import TeamFunctionError, load_function
 
 EVENT_SOURCE = "model-import"
 CHAMPION_CHANGED = "Champion changed"
@@ -65,12 +65,7 @@ def load_publishers(names: Iterable[str]) -> tuple[Publisher, ...]:
 
 
 def _function(name: str) -> Publisher:
-    matched = FUNCTION.fullmatch(name)
-    if matched is None:
-        raise PublisherUnknownError(name, "another form")
-    module, function = matched.groups()
     try:
-        found: Publisher = getattr(importlib.import_module(module), function)
-    except Exception as error:  # whatever the module does when it is imported
-        raise PublisherUnknownError(name, f"{type(error).__name__}: {error}") from error
-    return found
+        return load_function(name)
+    except TeamFunctionError as error:
+        raise PublisherUnknownError(name, error.found) from error

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from include.evaluation.metrics import METRICS
+from include.evaluation.metrics import unit_of
 from include.evaluation.results import Estimate, EvaluationReport
 
 #: Lengths that the schema allows.
@@ -70,7 +70,7 @@ def _metric_data(metrics: Mapping[str, Estimate]) -> list[dict[str, Any]]:
             "name": name,
             "type": "number",
             "value": round(one.value, 6),
-            "notes": f"95 % interval {one.low:.4f} to {one.high:.4f} {METRICS[name].unit}".rstrip(),
+            "notes": f"95 % interval {one.low:.4f} to {one.high:.4f} {unit_of(name)}".rstrip(),
         }
         for name, one in metrics.items()
     ]

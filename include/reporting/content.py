@@ -12,7 +12,7 @@ from include.promotion.decision import PromotionDecision
 from include.promotion.findings import Finding, gravest_first
 from include.reporting.clients import ClientExample
 from include.reporting.judge import JudgeContent
-from include.reporting.suites import MetricRow, SuiteContent, metric_rows, records_text
+from include.reporting.suites import ConfusionTable, MetricRow, SuiteContent, confusion_table, metric_rows, records_text
 from include.reporting.training_content import TrainingContent
 
 #: So that a page of a large data set still opens at once; the records file holds all.
@@ -89,6 +89,7 @@ class ReportContent:
     sample_size: str = ""
     suites: tuple[SuiteContent, ...] = ()
     judged: tuple[JudgeContent, ...] = ()
+    confusion: ConfusionTable | None = None
 
 
 def build_content(
@@ -120,6 +121,7 @@ def build_content(
         records=records_text(report),
         scores=tuple(_with_base(metric_rows(report, rival, comparison, scores=True), base)),
         categories=tuple(_category_rows(report, champion, comparison, facts["compared"]))[:MOST_CATEGORIES],
+        confusion=confusion_table(report.confusion),
         speed=tuple(metric_rows(report, rival, comparison, scores=False)),
         broken=_changed(pairs, comparison.broken if comparison else ()),
         fixed=_changed(pairs, comparison.fixed if comparison else ()),

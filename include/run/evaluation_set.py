@@ -21,7 +21,9 @@ def read_evaluation_set(dataset: str, settings: EvaluationConfig, account: Accou
     Raises:
         LocalPathOutsideError: it is a file that may not be read.
     """
-    locations = Locations(settings.question_location, settings.answer_location, settings.category_location)
+    locations = Locations(
+        settings.question_location, settings.answer_location, settings.category_location, settings.columns
+    )
     place = dataset if is_s3_uri(dataset) else local_path(dataset, account)
     return replace(read_dataset(place, locations, s3), uri=dataset)
 

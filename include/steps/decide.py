@@ -19,7 +19,7 @@ from include.registry.imported import is_imported
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ModelVersion
 from include.run.plan import ImportPlan
-from include.steps.evaluate import measure
+from include.steps.evaluate import has_answers, measure
 from include.steps.judge import judge_answers, stored_judge_reports
 from include.steps.results import ChampionResult, DecisionResult, EvaluationResult, JudgeResult, SuiteReports
 from include.steps.stored_evaluations import records_of, stored_report
@@ -38,9 +38,10 @@ def unanswered(report: EvaluationReport) -> int:
 def measure_champion(plan: ImportPlan, candidate: EvaluationResult, clients: AwsClients) -> ChampionResult:
     """Return the champion's version number and the report of its answers to the candidate's questions.
 
-    Its earlier answers are reused if questions and prompt settings are the same; otherwise its imported model is asked
-    now. ``report_uri`` is empty when that model was deleted at this moment, and ``summary`` says what was done.
-    Without a champion to compare with, ``champion`` is None. The suites after the main one are treated in the same way.
+    Its earlier answers are reused if questions and prompt settings are the same, and scored again if the metrics are
+    others; otherwise its imported model is asked now. ``report_uri`` is empty when that model was deleted at this
+    moment, and ``summary`` says what was done. Without a champion to compare with, ``champion`` is None. The suites
+    after the main one are treated in the same way.
     """
     today = find_champion(plan.config.model_name, clients.sagemaker, clients.bedrock)
     champion, passed_over = today.champion, _passed_over(today, plan.fingerprint)
@@ -61,22 +62,35 @@ def measure_champion(plan: ImportPlan, candidate: EvaluationResult, clients: Aws
     if champion.fingerprint == plan.fingerprint:
         return found(f"this content is the champion already, version {champion.number}")
     is_there = is_imported(champion, clients.bedrock)
-    others = _others_of_champion(plan, champion, clients) if is_there else {}
+    others = _others_of_champion(plan, champion, clients, is_there=is_there)
     earlier = read_report(clients.s3, champion.report_uri) if champion.report_uri else None
-    if earlier and earlier.conditions_digest == candidate.conditions_digest and not unanswered(earlier):
+    same = earlier and earlier.conditions_digest == candidate.conditions_digest and not unanswered(earlier)
+    if earlier and same and earlier.metrics_digest == candidate.metrics_digest:
         return found(f"version {champion.number} has answered the same questions before", champion.report_uri, others)
-    if not is_there:
+    known = _has_answered(plan, champion, clients, plan.config.suites[0])
+    if not (is_there or known):
         return found(f"the imported model of version {champion.number} is gone: it cannot be asked")
-    asked = measure(plan, champion.imported_model_arn, clients)
-    summary = f"version {champion.number} was asked the same questions: it had answered others, or in another way"
+    asked = measure(plan, champion.imported_model_arn, clients, beside=champion.report_uri)
+    summary = (
+        f"version {champion.number} has answered the same questions before: its answers were scored again"
+        if known
+        else f"version {champion.number} was asked the same questions: it had answered others, or in another way"
+    )
     return found(summary, asked.report_uri, others)
 
 
-def _others_of_champion(plan: ImportPlan, champion: ModelVersion, clients: AwsClients) -> dict[str, str]:
+def _has_answered(plan: ImportPlan, champion: ModelVersion, clients: AwsClients, suite: Suite) -> bool:
+    return has_answers(plan, champion.imported_model_arn, clients, suite, champion.report_uri)
+
+
+def _others_of_champion(
+    plan: ImportPlan, champion: ModelVersion, clients: AwsClients, *, is_there: bool
+) -> dict[str, str]:
     """Return the reports of the champion's answers in the suites after the main one, by the name of the suite."""
     return {
         suite.name: measure(plan, champion.imported_model_arn, clients, suite, beside=champion.report_uri).report_uri
         for suite in plan.config.suites[1:]
+        if is_there or _has_answered(plan, champion, clients, suite)
     }
 
 

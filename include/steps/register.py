@@ -13,6 +13,7 @@ from include.aws.calls import find_imported_model
 from include.aws.clients import AwsClients
 from include.aws.tags import MODEL_SOURCE_TAG
 from include.errors import ModelImportError
+from include.evaluation.metrics import scores_named
 from include.promotion.decision import compared_metrics
 from include.registry.champions import check_champion, find_champion
 from include.registry.errors import ChampionChangedError, VersionUnknownError
@@ -44,6 +45,9 @@ from include.steps.results import (
 )
 from include.steps.stored_evaluations import stored_report
 from include.steps.usual_duration import CHECKPOINT_BYTES, IMPORT_SECONDS
+
+#: A model package holds 50 properties: so many are left for scores and intervals. The compared scores have both.
+MOST_SCORES, MOST_COMPARED = 12, 6
 
 log = logging.getLogger(__name__)
 
@@ -134,13 +138,14 @@ def _candidate(
 ) -> Candidate:
     report_uri = model.evaluation.report_uri
     report = stored_report(s3, report_uri)
-    compared = [name for name in compared_metrics(plan.config) if name in report.metrics]
+    compared = scores_named(compared_metrics(plan.config), report.scores)[:MOST_COMPARED]
+    others = [name for name in report.scores if name not in compared][: MOST_SCORES - 2 * len(compared)]
     return Candidate(
         group=plan.config.model_name,
         description=plan.config.description,
         fingerprint=plan.fingerprint,
         imported_model_arn=model.imported.imported_model_arn,
-        scores=report.scores,
+        scores={name: report.scores[name] for name in (*compared, *others)},
         intervals={name: (report.metrics[name].low, report.metrics[name].high) for name in compared},
         dataset_digest=report.dataset_digest,
         report_uri=report_uri,

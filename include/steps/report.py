@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
+from include.evaluation.metrics import scores_named
 from include.evaluation.profile import profile
 from include.evaluation.results import EvaluationReport, PromptSettings
 from include.evaluation.storage import comparison_uri, read_comparison, read_report
@@ -99,7 +100,7 @@ def report_content(
         "version": registered.version,
         "status": (answered or registered).status,
         "answer": answered.reason if answered else "",
-        "compared": compared_metrics(plan.config)[0],
+        "compared": scores_named(compared_metrics(plan.config), candidate.report.scores)[0],
         "costs": tuple(_costs(plan, registered, candidate.report, decision, s3)),
         "suites": tuple(_suites(plan, decision, s3)),
         "judged": tuple(map(judge_content, stored_judge_reports(decision.judged, s3))),

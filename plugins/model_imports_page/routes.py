@@ -47,7 +47,7 @@ def overview(request: Request, viewer: ViewerDep, refresh: bool = False) -> HTML
 def row(request: Request, model_name: VisibleModel, refresh: bool = False) -> HTMLResponse:
     """Return the cells of a model's row that need the registry."""
     reading, config = reader.row(model_name, refresh), reader.account().value.configs.get(model_name)
-    metric = deciding_metric(config)
+    metric = deciding_metric(config, reading.value.metrics)
     plot = plot_scores(reading.value, metric, ROW_PLOT, threshold(config, metric))
     return render("row.html", request, reading=reading, standing=reading.value, metric=metric, plot=plot)
 
@@ -85,7 +85,7 @@ def standing(
     reading, account = reader.page(model_name, refresh), reader.account().value
     account = account.model_copy(update={"region_name": reader.clients(model_name).region_name})
     config = account.configs.get(model_name)
-    shown = metric if metric in reading.value.metrics else deciding_metric(config)
+    shown = metric if metric in reading.value.metrics else deciding_metric(config, reading.value.metrics)
     first = (page - 1) * VERSIONS_PER_PAGE
     versions = reading.value.versions[first : first + VERSIONS_PER_PAGE]
     return render(
@@ -106,7 +106,7 @@ def categories(
     """Return the scores of a model's newest versions by category."""
     config = reader.account().value.configs.get(model_name)
     known = reader.page(model_name).value.metrics
-    shown = metric if metric in known else deciding_metric(config)
+    shown = metric if metric in known else deciding_metric(config, known)
     reading = reader.heat_map(model_name, shown, refresh)
     return render("categories.html", request, reading=reading, heat_map=reading.value)
 

@@ -104,6 +104,21 @@ def test_an_imports_form_has_no_field_of_the_training() -> None:
     assert run_config(file, {}).training == file.training
 
 
+def test_a_run_may_set_thresholds_of_scores_that_its_models_file_names_and_never_the_metrics() -> None:
+    evaluation = {"dataset": "eval.jsonl", "metrics": [{"length": {"most": 3, "as": "brief"}}]}
+    file = model(evaluation=evaluation, run_may_change=("evaluation.thresholds", "evaluation.category_thresholds"))
+    params = form_params(file)
+    assert not {"evaluation_metrics", "evaluation_columns"} & {*params, *form_params(None)}
+    for name, value in {"thresholds": {"brief": 0.5}, "category_thresholds": {"*": {"brief": 0.5}}}.items():
+        assert params[f"evaluation_{name}"].resolve(value) == value
+    found = run_config(file, {"evaluation_thresholds": {"brief": 0.5}}).evaluation
+    assert (found.thresholds, found.metrics) == ({"brief": 0.5}, file.evaluation.metrics)
+    with pytest.raises(ModelFileInvalidError, match="'bleu' is not a score of this evaluation"):
+        run_config(file, {"evaluation_thresholds": {"bleu": 0.5}})
+    with pytest.raises(UnknownParametersError, match="evaluation_metrics"):
+        run_config(file, {"evaluation_metrics": ["os:system"]})
+
+
 def test_prompts_are_fields_of_several_lines() -> None:
     params = build_import_dag("import_model", None).params
     several = {name for name in params if params.get_param(name).schema.get("format") == "multiline"}

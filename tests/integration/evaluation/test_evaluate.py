@@ -143,6 +143,62 @@ def test_what_was_measured_is_found_again_and_another_way_of_asking_is_not(
     assert measure(plan_for(sample=20, concurrency=2), model, clients) == first
 
 
+def test_metrics_named_later_are_scored_from_the_stored_answers_and_nothing_is_asked(
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    plain = measure(plan_for(sample=20), model, clients)
+    (tmp_path / "answers.jsonl").unlink()
+    aws.script("fixed-answer", text="Nowhere")
+    brief = {"length": {"most": 3, "as": "brief"}}
+    plan = plan_for(sample=20, metrics=["f1", brief])
+    assert is_measured(plan, model, clients)
+    named = measure(plan, model, clients)
+    results = stored(clients, named)[1]
+    assert [result.answer for result in results] == [result.answer for result in stored(clients, plain)[1]]
+    assert [result.scores["brief"] for result in results] == [len(result.answer.split()) <= 3 for result in results]
+    assert named.scores == {**plain.scores, "brief": fmean(result.scores["brief"] for result in results)}
+    assert (named.conditions_digest, named.cost_summary) == (plain.conditions_digest, plain.cost_summary)
+    other = measure(plan_for(sample=20, metrics=[{"length": {"most": 1, "as": "brief"}}]), model, clients)
+    assert other.scores["brief"] < named.scores["brief"]
+    assert measure(plan, model, clients) == named
+    assert measure(plan_for(sample=20), model, clients) == plain
+
+
+def test_robustness_asks_changed_questions_once_and_compares_their_scores(
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, caplog: pytest.LogCaptureFixture
+) -> None:
+    robust = {"robustness": {"change": "case", "times": 2}}
+    plain = measure(plan_for(sample=6), model, clients)
+    plan = plan_for(sample=6, metrics=["f1", robust])
+    assert not is_measured(plan, model, clients)
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "include"):
+        found = measure(plan, model, clients)
+    assert "asked 12 records" in caplog.text
+    assert "asked 6 records" not in caplog.text
+    assert (found.records, found.changed_questions, found.changed_unanswered) == (6, 12, 0)
+    assert found.cost_summary.count("window(s)") == 2
+    asked = dict(zip(("plain", "changed"), sorted(_answered(clients, plan), key=len), strict=True))
+    scores = [result.scores["f1"] for result in asked["plain"]]
+    changed = [result.scores["f1"] for result in asked["changed"]]
+    assert all(new.question != old.question for old, new in zip(asked["plain"], asked["changed"][::2], strict=True))
+    by_hand = [1 - (abs(one - changed[2 * i]) + abs(one - changed[2 * i + 1])) / 2 for i, one in enumerate(scores)]
+    assert found.scores["robustness"] == pytest.approx(fmean(by_hand))
+    assert plain.scores.items() <= found.scores.items()
+
+    aws.script("fixed-answer", text="Nowhere")
+    again = plan_for(sample=6, metrics=["exact_match", "answer_rate", robust, {"length": {"most": 9}}])
+    assert is_measured(again, model, clients)
+    assert measure(again, model, clients).scores["robustness"] == found.scores["robustness"]
+
+
+def _answered(clients: AwsClients, plan: ImportPlan) -> Iterator[list[RecordResult]]:
+    """The stored answers without named metrics of a plan: one list for each set of questions."""
+    listed = clients.s3.list_objects_v2(Bucket=plan.bucket, Prefix=f"{plan.evaluation_prefix}/")["Contents"]
+    for key in (one["Key"] for one in listed if re.search(r"/[0-9a-f]{12}\.records\.jsonl$", one["Key"])):
+        yield list(read_records(clients.s3, f"s3://{plan.bucket}/{key}"))
+
+
 def test_records_that_failed_are_asked_again_and_only_they(
     aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
 ) -> None:

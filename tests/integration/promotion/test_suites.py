@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import uuid
+from datetime import UTC, datetime
 
 import pytest
 
 from include.config.model import ModelConfig
 from include.evaluation.storage import EvaluationPlace, store
+from include.registry.sagemaker import SageMakerRegistry
 from include.run.plan import ImportPlan
 from include.steps.approval_request import approval_request
 from include.steps.decide import decide, measure_champion
-from include.steps.results import ChampionResult, EvaluationResult
+from include.steps.evaluate import measure
+from include.steps.results import Answer, ChampionResult, EvaluationResult
+from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.pages import Right, answers, measured
 from tests.support.promotion_runs import Runs, early, finished
 
+BY_MARIA = Answer(approved=True, by="Maria", at=datetime(2026, 11, 22, 10, 0, tzinfo=UTC))
 DATASET = "include/demo/capitals_eval.jsonl"
 SUITES = [
     {"name": "task", "dataset": DATASET, "thresholds": {"f1": 0.5}},
@@ -86,3 +92,36 @@ def test_a_suite_that_the_champion_has_not_answered_leaves_the_decision_to_a_per
     decision = decide(plan, evaluation, ChampionResult.model_validate_json(found.model_dump_json()), runs.clients)
     assert decision.status == "PendingManualApproval"
     assert "suite 'general': champion version 1 could not be asked" in decision.reasons[0]
+
+
+def test_the_champions_stored_answers_are_scored_again_when_the_suite_names_other_metrics(runs: Runs, aws: Aws) -> None:
+    asked = {"dataset": DATASET, "prompt_template": "{question}", "max_tokens": 4, "sample": 5}
+    own = {"length": {"most": 40, "as": "brief"}}
+    first = runs.plan(evaluation=asked, promotion="manual")
+    done = runs.decided(first, finished)
+    done["evaluate_model"] = measure(first, runs.model_arn, runs.clients).model_dump(mode="json")
+    runs.answer(first, runs.registered(first, done), BY_MARIA)
+    assert runs.champion() == 1
+
+    plan = runs.plan(evaluation=asked | {"metrics": ["answer_rate", own], "thresholds": {"brief": 0.5}})
+    served = aws.import_model(f"s3://{BUCKET}/whole/", f"other-{uuid.uuid4().hex[:6]}")
+    evaluation = measure(plan, served, runs.clients)
+    aws.script("fixed-answer", text="Nowhere")
+    try:
+        champion = measure_champion(plan, evaluation, runs.clients)
+    finally:
+        aws.script("clear-faults")
+    assert "its answers were scored again" in champion.summary
+    decision = decide(plan, evaluation, champion, runs.clients)
+    assert [finding.reason.split(" differs")[0] for finding in decision.findings if "differs" in finding.reason] == [
+        "answer_rate",
+        "brief",
+    ]
+    results = {"evaluate_champion": champion, "decide_promotion": decision, "evaluate_model": evaluation}
+    done |= {name: result.model_dump(mode="json") for name, result in results.items()}
+    done["wait_for_import"] |= {"imported_model_arn": served}
+    done = runs.registered(plan, done)
+    assert '<th scope="row">brief</th>' in runs.page(plan, done)
+    [version] = list(SageMakerRegistry(runs.clients.sagemaker).versions(runs.group))[:1]
+    assert version.scores["brief"] == evaluation.scores["brief"]
+    assert "| brief |" in approval_request(plan, decision, evaluation, 2, "https://report").body

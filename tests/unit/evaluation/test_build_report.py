@@ -66,6 +66,14 @@ def test_a_report_survives_json() -> None:
     assert EvaluationReport.model_validate_json(report.model_dump_json()) == report
 
 
+def test_reports_and_records_from_before_suites_named_metrics_are_read() -> None:
+    report, newer = report_of(), {"metrics_digest", "confusion", "changed_questions", "changed_unanswered"}
+    assert EvaluationReport.model_validate_json(report.model_dump_json(exclude=newer)) == report
+    for result in RESULTS:
+        older = result.model_dump_json(exclude={"expected_label", "given_label"})
+        assert RecordResult.model_validate_json(older) == result
+
+
 def test_the_log_shows_scores_and_counts_and_nothing_that_was_asked_or_answered() -> None:
     lines = as_markdown(report_of()).splitlines()
     assert (

@@ -50,6 +50,14 @@ def test_the_metric_shown_is_the_one_that_decides() -> None:
     assert threshold(config, "precision") == 0.7
     assert threshold(config, "f1") is None
     assert deciding_metric(None) == "f1"
+    assert deciding_metric(None, ("precision", "f1")) == "f1"
+
+
+def test_of_a_metric_with_several_scores_the_first_one_is_shown() -> None:
+    evaluation = {"dataset": "d", "metrics": ["team_metrics.tone:tone"]}
+    config = parse_model_config({"model_name": "m", "base": "b", "evaluation": evaluation}, "a test")
+    assert deciding_metric(config, ("f1", "tone.greets", "tone.polite")) == "tone.greets"
+    assert deciding_metric(config, ("f1",)) == "tone"
 
 
 def test_metrics_are_those_of_any_version() -> None:
