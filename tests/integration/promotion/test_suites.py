@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +15,7 @@ from include.steps.approval_request import approval_request
 from include.steps.decide import decide, measure_champion
 from include.steps.evaluate import measure
 from include.steps.results import Answer, ChampionResult, EvaluationResult
-from tests.support.bedrock_stand_in import BUCKET, Aws
+from tests.support.bedrock_stand_in import Aws
 from tests.support.pages import Right, answers, measured
 from tests.support.promotion_runs import Runs, early, finished
 
@@ -94,7 +93,9 @@ def test_a_suite_that_the_champion_has_not_answered_leaves_the_decision_to_a_per
     assert "suite 'general': champion version 1 could not be asked" in decision.reasons[0]
 
 
-def test_the_champions_stored_answers_are_scored_again_when_the_suite_names_other_metrics(runs: Runs, aws: Aws) -> None:
+def test_the_champions_stored_answers_are_scored_again_when_the_suite_names_other_metrics(
+    runs: Runs, aws: Aws, own_arn: str
+) -> None:
     asked = {"dataset": DATASET, "prompt_template": "{question}", "max_tokens": 4, "sample": 5}
     own = {"length": {"most": 40, "as": "brief"}}
     first = runs.plan(evaluation=asked, promotion="manual")
@@ -104,8 +105,7 @@ def test_the_champions_stored_answers_are_scored_again_when_the_suite_names_othe
     assert runs.champion() == 1
 
     plan = runs.plan(evaluation=asked | {"metrics": ["answer_rate", own], "thresholds": {"brief": 0.5}})
-    served = aws.import_model(f"s3://{BUCKET}/whole/", f"other-{uuid.uuid4().hex[:6]}")
-    evaluation = measure(plan, served, runs.clients)
+    evaluation = measure(plan, own_arn, runs.clients)
     aws.script("fixed-answer", text="Nowhere")
     try:
         champion = measure_champion(plan, evaluation, runs.clients)
@@ -119,7 +119,7 @@ def test_the_champions_stored_answers_are_scored_again_when_the_suite_names_othe
     ]
     results = {"evaluate_champion": champion, "decide_promotion": decision, "evaluate_model": evaluation}
     done |= {name: result.model_dump(mode="json") for name, result in results.items()}
-    done["wait_for_import"] |= {"imported_model_arn": served}
+    done["wait_for_import"] |= {"imported_model_arn": own_arn}
     done = runs.registered(plan, done)
     assert '<th scope="row">brief</th>' in runs.page(plan, done)
     [version] = list(SageMakerRegistry(runs.clients.sagemaker).versions(runs.group))[:1]
