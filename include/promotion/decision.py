@@ -20,8 +20,8 @@ from include.registry.versions import ApprovalStatus, ModelVersion
 
 #: The effect of what was decided before.
 _EFFECTS: Mapping[ApprovalStatus, Effect] = {
-    "Approved": "supports",
-    "Rejected": "refuses",
+    "Approved": "passes",
+    "Rejected": "blocks",
     "PendingManualApproval": "asks",
 }
 
@@ -37,7 +37,7 @@ class PromotionDecision(BaseModel):
     @property
     def reasons(self) -> tuple[str, ...]:
         """The findings that led to the status: all of them when the model is approved."""
-        wanted: Mapping[ApprovalStatus, Effect] = {"Rejected": "refuses", "PendingManualApproval": "asks"}
+        wanted: Mapping[ApprovalStatus, Effect] = {"Rejected": "blocks", "PendingManualApproval": "asks"}
         effect = wanted.get(self.status)
         return tuple(finding.reason for finding in self.findings if effect in (None, finding.effect))
 
@@ -111,7 +111,7 @@ def decide_promotion(
         judged: what the judge says about the answers of champion and candidate, if there is one.
     """
     if champion and champion.fingerprint == fingerprint:
-        return _settled("Approved", "supports", f"it is the champion already, version {champion.number}")
+        return _settled("Approved", "passes", f"it is the champion already, version {champion.number}")
     if earlier and earlier.changed_by_others:
         reason = f"version {earlier.number} was changed to {earlier.status} in the registry itself: that stays"
         return _settled(earlier.status, _EFFECTS[earlier.status], reason)
@@ -149,21 +149,21 @@ def _settled(status: ApprovalStatus, effect: Effect, reason: str) -> PromotionDe
 
 def _status(findings: tuple[Finding, ...]) -> ApprovalStatus:
     effects = {finding.effect for finding in findings}
-    if "refuses" in effects:
+    if "blocks" in effects:
         return "Rejected"
     return "PendingManualApproval" if "asks" in effects else "Approved"
 
 
 def _against_setting(config: ModelConfig) -> Findings:
     if config.promotion == "never":
-        yield Finding(effect="refuses", reason="promotion is set to never")
+        yield Finding(effect="blocks", reason="promotion is set to never")
     if config.promotion == "manual":
         yield Finding(effect="asks", reason="promotion is set to manual")
 
 
 def _without_champion(thresholds: tuple[Finding, ...]) -> Findings:
     if any(finding.effect != "informs" for finding in thresholds):
-        yield Finding(effect="supports", reason="there is no champion yet")
+        yield Finding(effect="passes", reason="there is no champion yet")
     else:
         reason = "nothing judges the answers: there is no champion yet, and the model has no thresholds"
         yield Finding(effect="asks", reason=reason)
@@ -180,7 +180,7 @@ def _passed_over(passed_over: PassedOver) -> Findings:
         yield Finding(effect="asks", reason=reason)
     for number in passed_over.foreign:
         reason = f"version {number} names no imported model: it was passed over as the champion"
-        yield Finding(effect="supports", reason=reason)
+        yield Finding(effect="passes", reason=reason)
 
 
 def _against_champion(champion: ChampionMeasured, suites: Sequence[SuiteMeasured]) -> Findings:
@@ -196,4 +196,4 @@ def _against_champion(champion: ChampionMeasured, suites: Sequence[SuiteMeasured
 def _against_newer_fine_tune(champion: ChampionMeasured | None, landed_at: datetime | None) -> Findings:
     if champion and champion.landed_at and landed_at and champion.landed_at > landed_at:
         reason = f"the champion, version {champion.number}, was made of a newer fine-tune"
-        yield Finding(effect="refuses", reason=reason)
+        yield Finding(effect="blocks", reason=reason)

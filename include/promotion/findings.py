@@ -8,17 +8,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 #: In the order in which they are shown.
-Effect = Literal["refuses", "asks", "supports", "informs"]
+Effect = Literal["blocks", "asks", "passes", "informs"]
 MARKS: Mapping[Effect, str] = {
-    "refuses": "✗ refuses",
-    "asks": "? asks",
-    "supports": "✓ supports",
+    "blocks": "✗ blocks",
+    "asks": "? needs review",
+    "passes": "✓ passes",
     "informs": "· informs",
 }
 
 
 class Finding(BaseModel):
-    """One reason, and whether it supports a promotion, asks for a person's judgement, refuses, or is only shown."""
+    """One reason, and whether it blocks a promotion, asks for a person's review, passes, or is only shown."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +35,6 @@ Findings = Iterator[Finding]
 
 
 def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the findings that refuse, then those that ask, then the others; else in their order."""
+    """Return the findings that block, then those that ask, then the others; else in their order."""
     order = list(MARKS)
     return tuple(sorted(findings, key=lambda finding: order.index(finding.effect)))

@@ -49,7 +49,7 @@ def threshold_findings(measured: SuiteMeasured) -> Findings:
     for metric, least in suite.thresholds.items():
         yield _reached(suite, metric, report.metrics[metric], least)
     for name in sorted(suite.category_thresholds.keys() - categories.keys() - {EVERY_CATEGORY}):
-        yield _finding(suite, "refuses", f"category {name!r} has a threshold but no record")
+        yield _finding(suite, "blocks", f"category {name!r} has a threshold but no record")
     for name, part in categories.items():
         every, own = suite.category_thresholds.get(EVERY_CATEGORY, {}), suite.category_thresholds.get(name, {})
         for metric, least in {**every, **own}.items():
@@ -82,8 +82,8 @@ def _finding(suite: Suite, effect: Effect, reason: str) -> Finding:
 
 def _reached(suite: Suite, what: str, found: Estimate, least: float) -> Finding:
     if found.value < least - ROUNDING:
-        return _finding(suite, "refuses", f"{what} {found.value:.3f} is below the threshold {least:.3f}")
-    return _finding(suite, "supports", f"{what} {found.value:.3f} reaches {least:.3f}")
+        return _finding(suite, "blocks", f"{what} {found.value:.3f} is below the threshold {least:.3f}")
+    return _finding(suite, "passes", f"{what} {found.value:.3f} reaches {least:.3f}")
 
 
 def _overall(suite: Suite, look: Look, difference: PairedDifference, number: int, *, is_worse: bool) -> Finding:
@@ -91,12 +91,12 @@ def _overall(suite: Suite, look: Look, difference: PairedDifference, number: int
     margin = f"the margin of {difference.margin:.3f}"
     cannot_tell = f"{difference.records} records cannot tell whether that is worse beyond {margin}"
     texts: Mapping[Effect, str] = {
-        "supports": f"not worse beyond {margin}",
-        "refuses": f"worse beyond {margin}",
+        "passes": f"not worse beyond {margin}",
+        "blocks": f"worse beyond {margin}",
         "asks": f"{cannot_tell}; {records_note(difference)}",
         "informs": f"{cannot_tell}, but it does not look so",
     }
-    effect: Effect = "refuses" if is_worse else "supports" if difference.verdict == "not_worse" else "asks"
+    effect: Effect = "blocks" if is_worse else "passes" if difference.verdict == "not_worse" else "asks"
     if effect == "asks" and suite.effect == "blocks" and difference.value >= -difference.margin - ROUNDING:
         effect = "informs"
     seen = f"{look.metric} differs from champion version {number} by {_figures(difference)}"
@@ -108,7 +108,7 @@ def _in_category(suite: Suite, look: Look, difference: PairedDifference, *, is_w
     if difference.value < -difference.margin:
         seen = f"{look.metric} in category {look.category!r} differs from the champion by {_figures(difference)}"
         reason = f"{seen}, beyond the category margin of {difference.margin:.3f}"
-        yield _finding(suite, "refuses" if is_worse else "asks", reason)
+        yield _finding(suite, "blocks" if is_worse else "asks", reason)
 
 
 def _figures(difference: PairedDifference) -> str:

@@ -266,7 +266,7 @@ def test_a_data_set_that_is_not_in_s3_or_not_ours_to_read_is_told_apart(
         measure(plan_for(dataset="s3://a b/none.jsonl"), model, clients)
 
 
-@pytest.mark.parametrize(("blocked", "effect"), [("capital", "supports"), ("Egypt", "refuses")])
+@pytest.mark.parametrize(("blocked", "effect"), [("capital", "passes"), ("Egypt", "blocks")])
 def test_a_suite_can_require_that_a_guardrail_stops_its_questions(
     aws: Aws, model: str, clients: AwsClients, plan_for: Plans, blocked: str, effect: str
 ) -> None:

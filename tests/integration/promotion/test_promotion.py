@@ -40,7 +40,7 @@ def test_a_category_that_broke_blocks_and_is_shown_in_the_report(runs: Runs) -> 
     assert done["register_version"]["status"] == "Rejected"
     assert any("'Oceania'" in reason for reason in done["decide_promotion"]["reasons"])
     page = runs.page(plan, done)
-    assert "✗ refuses" in page
+    assert "✗ blocks" in page
     assert "Broken: 20" in page
 
 

@@ -68,7 +68,7 @@ def test_what_was_lost_on_another_suite_is_the_first_reason_in_report_and_approv
     done = runs.registered(plan, done | {name: result.model_dump(mode="json") for name, result in kept.items()})
     page = runs.page(plan, done)
     first = page[page.index('<ul class="findings">') :].partition("</li>")[0]
-    assert "✗ refuses</b><span>suite &#39;general&#39;" in first
+    assert "✗ blocks</b><span>suite &#39;general&#39;" in first
     assert "<h2>Suite general</h2>" in page
     assert "It can block the promotion. 120 records: 120 answered." in page
     assert "Suite task: 120 records in 12 s" in page
@@ -76,7 +76,7 @@ def test_what_was_lost_on_another_suite_is_the_first_reason_in_report_and_approv
     assert "120 records are few for the comparison.margin of 0.020" in page
 
     body = approval_request(plan, decision, evaluation, 2, "https://report").body
-    assert body.split("- **")[1].startswith("✗ refuses**: suite 'general': quasi\\_exact\\_match differs")
+    assert body.split("- **")[1].startswith("✗ blocks**: suite 'general': quasi\\_exact\\_match differs")
     assert "**Suite general**" in body
     assert "Without a person it takes 183 records, or a margin of 0.031" in body.replace("\\", "")
 

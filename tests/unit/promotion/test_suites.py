@@ -63,7 +63,7 @@ def test_a_model_that_gained_on_its_task_and_lost_on_another_suite_is_blocked_by
     decision = _decide(_config(effect), ("x" * 60 + "." * 60, "x" * 120))
     assert decision.status == status
     [lost] = [finding for finding in decision.findings if finding.reason.startswith("suite 'general': f1 differs")]
-    assert lost.effect == {"Rejected": "refuses", "Approved": "informs"}[status]
+    assert lost.effect == {"Rejected": "blocks", "Approved": "informs"}[status]
     assert lost.reason.endswith("worse beyond the margin of 0.020")
 
 
@@ -96,7 +96,7 @@ def test_a_suite_in_which_the_champion_could_not_be_asked_asks_a_person() -> Non
 
 def test_what_blocks_is_shown_first() -> None:
     decision = _decide(_config("blocks"), ("x" * 60 + "." * 60, "x" * 120))
-    assert [finding.effect for finding in gravest_first(decision.findings)][:2] == ["refuses", "supports"]
+    assert [finding.effect for finding in gravest_first(decision.findings)][:2] == ["blocks", "passes"]
 
 
 def _looks_like(p_value: float) -> Comparison:

@@ -36,7 +36,7 @@ def regressed() -> str:
 def test_the_page_shows_which_category_broke_and_that_this_blocked_the_promotion(regressed: str) -> None:
     assert "<h1>capitals, version 4</h1>" in regressed
     assert re.search(
-        r"✗ refuses</b><span>f1 in category &#39;Oceania&#39; differs from the champion by -1.000", regressed
+        r"✗ blocks</b><span>f1 in category &#39;Oceania&#39; differs from the champion by -1.000", regressed
     )
     assert re.search(r"Oceania</th><td>0\.000<small>.*?1\.000<small>", regressed)
 

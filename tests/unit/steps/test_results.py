@@ -46,8 +46,8 @@ SLOTS = Slots(quota=3, free=1, imported=("capitals-0123456789ab",))
 DECISION = DecisionResult(
     status="Rejected",
     findings=(
-        Finding(effect="supports", reason="f1 is fine"),
-        Finding(effect="refuses", reason="f1 in Oceania is not"),
+        Finding(effect="passes", reason="f1 is fine"),
+        Finding(effect="blocks", reason="f1 in Oceania is not"),
     ),
     champion=2,
     champion_report_uri="s3://bucket/evaluations/champion.json",
