@@ -32,4 +32,4 @@ def records_note(difference: PairedDifference) -> str:
         return "with a margin of 0 no number of records shows that two models are equally good"
     if needed <= difference.records:
         return "more records would show it"
-    return f"about {needed} records would show it if both are equally good"
+    return f"about {needed:,} records would show it if both are equally good"
