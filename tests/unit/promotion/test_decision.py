@@ -108,7 +108,7 @@ def test_a_person_who_is_asked_is_told_how_many_records_would_have_shown_it() ->
     [equal] = _decide("x" * 60, "x" * 60).reasons
     assert "60 records cannot tell whether that is worse beyond the margin of 0.020; about 183 records" in equal
     [turned] = _decide("." * 2 + "x" * 58, "x" * 58 + "." * 2).reasons
-    assert "about 1491 records would show it if both are equally good" in turned
+    assert "about 1,491 records would show it if both are equally good" in turned
     [without] = _decide("x" * 60, "x" * 60, comparison={"margin": 0}).reasons
     assert "with a margin of 0 no number of records shows" in without
 
