@@ -31,19 +31,6 @@ STAND_IN_KEY_ID, STAND_IN_SECRET = "testing", "testing"
 
 #: The stand-in starts no image, and a training job must name one.
 TRAINING_IMAGE = "no-image-is-started"
-#: Loaded once, into the server from which the scheduler's workers are forked; otherwise each task loads its own.
-#: Nothing of this project is among them, so that a changed file counts from the next task on.
-PRELOADED = (
-    "airflow.executors.local_executor",
-    "airflow.sdk.execution_time.supervisor",
-    "airflow.sdk.execution_time.task_runner",
-    "airflow.providers.amazon.aws.hooks.bedrock",
-    "pyarrow",
-    "torch",
-    "transformers.modeling_utils",
-)
-PRELOAD_SETTING = "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD"
-_FASTER_TASKS = {"AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver", PRELOAD_SETTING: ",".join(PRELOADED)}
 #: Environment variable: a folder with packages that training jobs find beside those of this environment.
 PACKAGES = "QLORA_PACKAGES"
 
@@ -157,7 +144,7 @@ class DemoEnvironment:
 
     def __init__(self, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self._settings = _FASTER_TASKS | dict(settings or {})
+        self._settings = dict(settings or {})
         self.group = ProcessGroup(folder)
         self._description = folder / "environment.json"
         #: Id and secret of Airflow's access key, once it was started here.

@@ -13,7 +13,7 @@ import yaml
 from playwright.sync_api import BrowserContext, Page
 
 from include.demo.airflow_server import USER
-from include.demo.environment import PRELOAD_SETTING, PRELOADED, DemoEnvironment
+from include.demo.environment import DemoEnvironment
 from tests.support.airflow_system import DAG_ID, DOCUMENTED_DAG_ID, System
 from tests.support.browser_page import chromium
 from tests.support.documents import blocks
@@ -34,11 +34,25 @@ OPENED = (
     "promotion", "evaluation.dataset", "evaluation.thresholds", "comparison.margin", "comparison.category_margin",
     "retention.keep",
 )  # fmt: skip
-#: Spare processor time: no file of the project changes here, so that each need be read only once.
-OURS = ("include.config.model", "include.steps.plan_run", "include.steps.evaluate", "include.steps.report")
+#: Loaded once, into the server from which the scheduler's workers are forked; otherwise each task loads its own.
+PRELOADED = (
+    "airflow.executors.local_executor",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.providers.amazon.aws.hooks.bedrock",
+    "include.config.model",
+    "include.steps.plan_run",
+    "include.steps.evaluate",
+    "include.steps.report",
+    "pyarrow",
+    "torch",
+    "transformers.modeling_utils",
+)
+#: Spare processor time: no DAG file changes here, so that none has to be read again.
 FRUGAL = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
-    PRELOAD_SETTING: ",".join((*PRELOADED, *OURS)),
+    "AIRFLOW__SCHEDULER__MP_START_METHOD": "forkserver",
+    "AIRFLOW__SCHEDULER__MP_FORKSERVER_PRELOAD": ",".join(PRELOADED),
 }
 #: Seconds between two looks at a run; each look costs the API server more than a task's heartbeat.
 POLL_SECONDS = 2.0
