@@ -35,6 +35,8 @@ _TYPE_WORDS = {
     "too_long": "must have at most {max_length} entries",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
+    "greater_than": "must be greater than {gt}",
+    "less_than": "must be less than {lt}",
     "missing": "is missing",
     "value_error": "{error}",
 }
@@ -112,6 +114,8 @@ def _similar(value: str, expected: str) -> str:
 
 
 def _suggestion(field: str, kind: type[Part]) -> str:
+    if "metrics" in field.split(".")[:-1]:  # a parameter of a metric is no field
+        return ""
     names: dict[str, str] = {}
     for path in field_paths(kind):
         names.setdefault(path.rpartition(".")[2], path)

@@ -76,7 +76,7 @@ class MetricChoice(BaseModel):
             _parameter_model(RECORD_METRICS[self.metric]).model_validate(dict(self.parameters))
         elif not self.is_own:
             raise ValueError(
-                f"one of {', '.join((*SCORES, *RECORD_METRICS))}, or a function of yours as module:function"
+                f"one of {', '.join((*SCORES, *RECORD_METRICS, ROBUSTNESS))}, or a function of yours as module:function"
             )
         if self.label != self.metric and self.label in (*METRICS, MACRO_F1):
             raise ValueError(f"{self.label!r} names another metric: give another name with `{AS}`")

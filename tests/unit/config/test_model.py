@@ -90,6 +90,10 @@ def test_a_schedule_is_a_cron_expression_an_asset_events_or_the_models_fine_tune
         ({"retention": {"kep": 1}}, "retention.kep: there is no such field, did you mean keep under retention?"),
         ({"schedule": {"events": {"s4": "s3://bucket/x"}}}, "did you mean s3 under schedule.events?"),
         ({"xyzzy": 1}, "xyzzy: there is no such field (found 1)"),
+        (
+            {"evaluation": {"dataset": "x", "metrics": [{"regex": {"pattern": "x", "metric": 1}}]}},
+            "evaluation.metrics.0.metric: there is no such field (found 1)",
+        ),
     ],
 )
 def test_a_key_that_is_no_field_is_refused_with_the_nearest_one(change: dict[str, object], found: str) -> None:
