@@ -31,6 +31,7 @@ _PROMPTS = "trained prompts, which are no weights"
 _UNMERGEABLE_KINDS = {
     **dict.fromkeys(("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"), _PROMPTS),
     **dict.fromkeys(("CPT", "CARTRIDGE", "ADAPTION_PROMPT"), _PROMPTS),
+    "ADAMSS": "peft reads it only where scikit-learn is installed, which this project leaves out",
     "LILY": "its layers share factors by a router for each token, so that it has no merged form",
     "POLY": "it mixes its factors for each task, so that it has no merged form",
     "SHADOW": "it runs a second model beside the base, so that it has no merged form",

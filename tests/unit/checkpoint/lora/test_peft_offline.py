@@ -45,7 +45,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-@pytest.mark.parametrize("kind", ["XLORA", "POLY", "LILY", "NEW_IN_THE_NEXT_VERSION", "PROMPT_TUNING"])
+@pytest.mark.parametrize("kind", ["ADAMSS", "XLORA", "POLY", "LILY", "NEW_IN_THE_NEXT_VERSION", "PROMPT_TUNING"])
 def test_kinds_that_are_not_named_are_refused(kind: str, base_dir: Path, tmp_path: Path) -> None:
     change = {"peft_type": kind, "adapters": {"0": "attacker/lora"}, "hidden_size": 64}
     adapter = edit_adapter(make_adapter(tmp_path / "adapter"), **change)
