@@ -141,7 +141,7 @@ def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> C
     key_arn = None
     if bucket_found is not False:
         key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
-    judge_arns = yield from check_judge(clients, config)
+    judge_arns = yield from check_judge(clients, config, identity)
     if account.bucket and account.role_arn:
         target = replace(_target(identity, clients.region_name, config, key_arn), judge_arns=judge_arns)
         yield from _check_permissions(identity, clients, target, bucket_found is not False)

@@ -11,6 +11,7 @@ from include.config.judge import JudgeConfig, judged_suites
 from include.config.model import ModelConfig
 from include.errors import ModelImportError
 from include.preflight.asking import Check, guarded
+from include.preflight.caller import Identity
 from include.preflight.findings import Finding
 from include.run.rubric import judge_settings
 
@@ -18,6 +19,9 @@ JUDGE = "judge"
 ON_DEMAND = "ON_DEMAND"
 _RIGHT = "bedrock:GetFoundationModel, bedrock:GetInferenceProfile"
 _ABSENT = {"ResourceNotFoundException", "ValidationException"}
+#: How ids of cross-region inference profiles begin; ids of models begin with a provider.
+#: https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
+_GEOGRAPHIES = frozenset({"us", "us-gov", "eu", "apac", "au", "ca", "jp", "global"})
 
 
 def check_rubric(config: ModelConfig, clients: AwsClients) -> Check[None]:
@@ -39,16 +43,24 @@ def check_rubric(config: ModelConfig, clients: AwsClients) -> Check[None]:
     )
 
 
-def check_judge(clients: AwsClients, config: ModelConfig) -> Check[tuple[str, ...]]:
+def check_judge(clients: AwsClients, config: ModelConfig, identity: Identity) -> Check[tuple[str, ...]]:
     """Yield whether Bedrock has the judge's model; return the ARNs that a caller needs to be allowed to invoke.
 
     Whether the account has been given access to the model is not among what these operations answer: the first
-    question shows it.
+    question shows it. Where Bedrock did not answer, the ARN is the one that the id most likely stands for.
     """
     if config.judge is None:
         return ()
     found = yield from guarded(JUDGE, config.judge.model, _RIGHT, _find(clients.bedrock, config.judge))
-    return found or ()
+    return (_likely_arn(config.judge.model, identity, clients.region_name),) if found is None else found
+
+
+def _likely_arn(model: str, identity: Identity, region_name: str) -> str:
+    if model.startswith("arn:"):
+        return model
+    if model.partition(".")[0] in _GEOGRAPHIES:
+        return f"arn:{identity.partition}:bedrock:{region_name}:{identity.account_id}:inference-profile/{model}"
+    return f"arn:{identity.partition}:bedrock:{region_name}::foundation-model/{model}"
 
 
 def _find(bedrock: Any, judge: JudgeConfig) -> Check[tuple[str, ...]]:

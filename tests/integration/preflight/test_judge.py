@@ -67,12 +67,17 @@ def test_a_legacy_judge_is_a_warning(judged: Account, aws: Aws, caplog: pytest.L
     assert f"WARNING judge ({MODEL}): Bedrock calls this model legacy" in caplog.text
 
 
-def test_a_caller_who_may_not_look_at_models_is_warned_and_not_refused(
-    account: Account, aws: Aws, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("model", [MODEL, PROFILE])
+def test_a_caller_who_may_not_look_at_models_still_has_to_be_allowed_to_ask_the_judge(
+    account: Account, aws: Aws, model: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     aws.script("judge", model=MODEL)
-    assert errors(account) == ()
-    assert f"WARNING judge ({MODEL}): not checked" in caplog.text
+    [error] = errors(account, model=model)
+    assert f"WARNING judge ({model}): not checked" in caplog.text
+    kind = "123456789012:inference-profile" if model == PROFILE else ":foundation-model"
+    assert statement_in(error.remedy)["Resource"] == f"arn:aws:bedrock:{REGION}:{kind}/{model}"
+    account.put_user_policy(statement_in(error.remedy), name="remedy")
+    assert errors(account, model=model) == ()
 
 
 @pytest.mark.parametrize(
