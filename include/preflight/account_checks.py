@@ -164,6 +164,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
         publishes=config.publish is not None,
         sends_events=config.publish is not None and EVENT in config.publish.publishers,
         counts_calls=config.publish is not None and config.publish.canary is not None,
+        guardrails=tuple(dict.fromkeys(suite.guardrail_id for suite in config.suites if suite.guardrail_id)),
     )
 
 

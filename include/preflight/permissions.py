@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +70,7 @@ class Target(Place):
     sends_events: bool = False
     judge_arns: tuple[str, ...] = ()
     counts_calls: bool = False
+    guardrails: tuple[str, ...] = ()  # ids or ARNs
 
     @property
     def objects(self) -> str:
@@ -144,6 +145,7 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
         *_monitoring_needs(target),
         *_publishing_needs(target),
         *_judge_needs(target),
+        *_guardrail_needs(target),
     )
 
 
@@ -292,3 +294,10 @@ def _judge_needs(target: Target) -> tuple[Need, ...]:
     """
     through = {"bedrock:InferenceProfileArn": target.judge_arns[0]} if len(target.judge_arns) > 1 else {}
     return tuple(Need("ask the judge", ("bedrock:InvokeModel",), arn, context=through) for arn in target.judge_arns)
+
+
+def _guardrail_needs(target: Target) -> Iterator[Need]:
+    """See https://docs.aws.amazon.com/bedrock/latest/userguide/guardrails-permissions-id.html."""
+    for guardrail in target.guardrails:
+        arn = guardrail if guardrail.startswith("arn:") else target.arn("bedrock", f"guardrail/{guardrail}")
+        yield Need("ask through the guardrail", ("bedrock:ApplyGuardrail",), arn)

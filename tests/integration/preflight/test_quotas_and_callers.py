@@ -9,7 +9,7 @@ import pytest
 from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ApprovalStatus, Candidate
 from include.run.workspace import PROJECT_ROOT
-from tests.support.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy
+from tests.support.account import ACCOUNT, ADMIN, ASKING, MODEL, Account, policy, statement_in
 from tests.support.bedrock_stand_in import BUCKET, Aws
 
 QUOTA = 3
@@ -110,6 +110,16 @@ def test_the_session_of_a_role_is_judged_by_the_role_wherever_it_lies(account: A
     found = account.errors()
     assert {(finding.check, finding.which) for finding in found} == {("caller permissions", arn)}
     iam.put_role_policy(RoleName=name, PolicyName="run", PolicyDocument=policy(*document["Statement"]))
+    assert account.errors() == ()
+
+
+def test_the_right_to_ask_through_the_evaluations_guardrail_is_missed_before_the_import(account: Account) -> None:
+    account.values["evaluation"]["guardrail_id"] = "abc123def456"
+    [error] = account.errors()
+    statement = statement_in(error.remedy)
+    assert statement["Action"] == ["bedrock:ApplyGuardrail"]
+    assert statement["Resource"] == f"arn:aws:bedrock:us-east-1:{ACCOUNT}:guardrail/abc123def456"
+    account.put_user_policy(statement, name="remedy")
     assert account.errors() == ()
 
 
