@@ -112,13 +112,6 @@ class EvaluationConfig(Part):
         examples=[{"*": {"f1": 0.5}}],
     )
 
-    @field_validator("thresholds", "category_thresholds")
-    @classmethod
-    def _measured_with_a_guardrail(cls, thresholds: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        named = {*thresholds, *(metric for part in thresholds.values() if isinstance(part, dict) for metric in part)}
-        _require_guardrail(named, info)
-        return thresholds
-
     @field_validator("system_prompt")
     @classmethod
     def _needs_messages(cls, system_prompt: str | None, info: ValidationInfo) -> str | None:
@@ -145,14 +138,16 @@ class EvaluationConfig(Part):
     @classmethod
     def _known(cls, thresholds: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         """Refuse what is neither a score of every evaluation nor one of its metrics; a function may return several."""
+        inner = thresholds.values() if info.field_name == "category_thresholds" else [thresholds]
+        names = [name for scores in inner for name in scores]
+        _require_guardrail(names, info)
         chosen: tuple[MetricChoice, ...] | None = info.data.get("metrics")
         if chosen is None:  # they are refused themselves
             return thresholds
         known = [*SCORES, *(choice.label for choice in chosen if choice.label not in SCORES)]
         known += [MACRO_F1] if any(map(is_accuracy, chosen)) else []
         own = [choice.label for choice in chosen if choice.is_own]
-        inner = thresholds.values() if info.field_name == "category_thresholds" else [thresholds]
-        for name in (name for scores in inner for name in scores):
+        for name in names:
             if name not in known and name.partition(".")[0] not in own:
                 raise ValueError(f"{name!r} is not a score of this evaluation: one of {', '.join(known)}")
         return thresholds

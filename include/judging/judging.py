@@ -54,9 +54,10 @@ def judge_pairs(
     Raises:
         ModelUnavailableError, ModelInvocationError, NothingAnsweredError, AnswerLogLineError: see ``ask_questions``.
     """
-    turns = {_key(settings, turn): turn for turn in _turns(pairs, settings.repetitions)}
-    questions = [_question(key, settings, turn) for key, turn in turns.items()]
-    replied = {one.key: _reply(one) for one in known if one.status == "answered" and one.key in turns}
+    turns = list(_turns(pairs, settings.repetitions))
+    questions = [_question(settings, turn) for turn in turns]
+    keys = {question.key for question in questions}
+    replied = {one.key: _reply(one) for one in known if one.status == "answered" and one.key in keys}
     replies = ask_questions(
         client,
         settings.model,
@@ -66,7 +67,10 @@ def judge_pairs(
         known=replied,
         patience=patience,
     )
-    judgements = tuple(_judgement(key, turn, replies.by_key[key]) for key, turn in turns.items())
+    judgements = tuple(
+        _judgement(question.key, turn, replies.by_key[question.key])
+        for turn, question in zip(turns, questions, strict=True)
+    )
     return Judged(judgements, replies.asked, replies.seconds)
 
 
@@ -77,13 +81,9 @@ def _turns(pairs: Sequence[Pair], repetitions: int) -> Iterator[_Turn]:
             yield _Turn(pair, False, repetition)
 
 
-def _key(settings: JudgeSettings, turn: _Turn) -> str:
+def _question(settings: JudgeSettings, turn: _Turn) -> Question:
     request = settings.request(turn.pair, candidate_first=turn.candidate_first)
-    return question_key(settings.model, turn.pair.record_id, turn.candidate_first, turn.repetition, request)
-
-
-def _question(key: str, settings: JudgeSettings, turn: _Turn) -> Question:
-    request = settings.request(turn.pair, candidate_first=turn.candidate_first)
+    key = question_key(settings.model, turn.pair.record_id, turn.candidate_first, turn.repetition, request)
     return Question(key, turn.pair.index, turn.pair.question, request)
 
 
