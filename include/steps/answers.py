@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from include.aws.clients import AwsClients
@@ -33,6 +34,11 @@ class Questions(NamedTuple):
     dataset: Dataset
     place: EvaluationPlace
     measured_on: MeasuredOn
+
+
+def suite_log(plan: ImportPlan, kind: str, suite: str) -> Path:
+    """Return the file in which a killed run's replies about a suite are found again."""
+    return plan.workspace_file(f"{kind}.jsonl" if suite == MAIN else f"{kind}-{suite}.jsonl")
 
 
 def places_beside(place: EvaluationPlace, report_uri: str) -> Iterator[EvaluationPlace]:
@@ -83,7 +89,7 @@ def ask(plan: ImportPlan, questions: Questions, clients: AwsClients) -> Evaluati
         measured_on.model_arn,
         dataset.records,
         measured_on.prompt,
-        answers_path=plan.workspace_file("answers.jsonl" if suite == MAIN else f"answers-{suite}.jsonl"),
+        answers_path=suite_log(plan, "answers", suite),
         concurrency=measured_on.concurrency,
         known=outcomes_of(read_records(clients.s3, place.records_uri), dataset.records) if has_earlier else (),
     )

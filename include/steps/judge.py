@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from include.aws.clients import AwsClients
 from include.config.judge import JudgeConfig, judged_suites
-from include.config.suites import MAIN, Suite
+from include.config.suites import Suite
 from include.errors import ModelImportError
 from include.judging.build_report import JudgedOn, build_judge_report
 from include.judging.judging import Judged, judge_pairs
@@ -19,6 +19,7 @@ from include.judging.storage import JudgePlace, judge_place, read_judge_report, 
 from include.run.plan import ImportPlan
 from include.run.rubric import judge_settings
 from include.service.pricing import TokenUse
+from include.steps.answers import suite_log
 from include.steps.results import ChampionResult, EvaluationResult, JudgedSuite, JudgeResult
 from include.steps.stored_evaluations import records_of, stored_report
 
@@ -108,7 +109,7 @@ def _ask(plan: ImportPlan, judge: JudgeConfig, work: _Work, clients: AwsClients)
         clients.bedrock_runtime,
         work.settings,
         different,
-        log_path=plan.workspace_file("judgements.jsonl" if suite.name == MAIN else f"judgements-{suite.name}.jsonl"),
+        log_path=suite_log(plan, "judgements", suite.name),
         concurrency=suite.concurrency,
         known=read_judgements(clients.s3, work.place),
     )
@@ -137,8 +138,11 @@ def _log(report: JudgeReport) -> None:
 
 def stored_judge_reports(suites: Sequence[JudgedSuite], s3: Any) -> tuple[JudgeReport, ...]:
     """Return the judge's reports; raises JudgeReportMissingError if one no longer exists."""
-    found = [(one.report_uri, read_judge_report(s3, one.report_uri)) for one in suites]
-    for uri, report in found:
-        if report is None:
-            raise JudgeReportMissingError(uri)
-    return tuple(report for _, report in found if report)
+    return tuple(_stored_judge_report(one.report_uri, s3) for one in suites)
+
+
+def _stored_judge_report(uri: str, s3: Any) -> JudgeReport:
+    report = read_judge_report(s3, uri)
+    if report is None:
+        raise JudgeReportMissingError(uri)
+    return report
