@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
 
 from include.aws.s3_uri import S3Uri
 from include.evaluation.comparison import Comparison
 from include.evaluation.results import EvaluationReport, RecordResult
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class EvaluationPlace(NamedTuple):
@@ -30,15 +34,13 @@ class EvaluationPlace(NamedTuple):
 
 def store(s3: Any, place: EvaluationPlace, report: EvaluationReport, results: Sequence[RecordResult]) -> None:
     """Write both objects, the report last, so that a report implies its records."""
-    lines = "".join(f"{result.model_dump_json()}\n" for result in results)
-    write_body(s3, place.records_uri, lines.encode(), "application/jsonl")
-    write_body(s3, place.report_uri, report.model_dump_json(indent=1).encode(), "application/json")
+    write_lines(s3, place.records_uri, results)
+    write_model(s3, place.report_uri, report)
 
 
 def read_report(s3: Any, report_uri: str) -> EvaluationReport | None:
     """Return the report at an ``s3://`` URI, or None when there is none."""
-    body = read_body(s3, report_uri)
-    return EvaluationReport.model_validate_json(body) if body is not None else None
+    return read_model(s3, report_uri, EvaluationReport)
 
 
 def read_records(s3: Any, records_uri: str) -> Iterator[RecordResult]:
@@ -55,13 +57,12 @@ def comparison_uri(candidate_report_uri: str, champion_report_uri: str) -> str:
 
 def store_comparison(s3: Any, uri: str, comparison: Comparison) -> None:
     """Write the comparison, or overwrite it."""
-    write_body(s3, uri, comparison.model_dump_json(indent=1).encode(), "application/json")
+    write_model(s3, uri, comparison)
 
 
 def read_comparison(s3: Any, uri: str) -> Comparison | None:
     """Return the comparison at an ``s3://`` URI, or None when there is none."""
-    body = read_body(s3, uri)
-    return Comparison.model_validate_json(body) if body is not None else None
+    return read_model(s3, uri, Comparison)
 
 
 def read_body(s3: Any, uri: str) -> bytes | None:
@@ -73,6 +74,21 @@ def read_body(s3: Any, uri: str) -> bytes | None:
     return body
 
 
-def write_body(s3: Any, uri: str, body: bytes, content_type: str) -> None:
-    """Write the object at an ``s3://`` URI, or overwrite it."""
-    s3.put_object(**S3Uri.parse(uri).arguments, Body=body, ContentType=content_type)
+def read_model(s3: Any, uri: str, kind: type[M]) -> M | None:
+    """Return the model that the object at an ``s3://`` URI holds as JSON, or None when there is none."""
+    body = read_body(s3, uri)
+    return kind.model_validate_json(body) if body is not None else None
+
+
+def write_model(s3: Any, uri: str, model: BaseModel) -> None:
+    """Write the model as JSON, or overwrite it."""
+    _write(s3, uri, model.model_dump_json(indent=1), "application/json")
+
+
+def write_lines(s3: Any, uri: str, models: Sequence[BaseModel]) -> None:
+    """Write the models as JSON Lines, or overwrite them."""
+    _write(s3, uri, "".join(f"{model.model_dump_json()}\n" for model in models), "application/jsonl")
+
+
+def _write(s3: Any, uri: str, text: str, content_type: str) -> None:
+    s3.put_object(**S3Uri.parse(uri).arguments, Body=text.encode(), ContentType=content_type)

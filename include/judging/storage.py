@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from include.evaluation.storage import read_body, write_body
+from include.evaluation.storage import read_body, read_model, write_lines, write_model
 from include.judging.pairs import Pairs
 from include.judging.prompt import JudgeSettings
 from include.judging.results import Judgement, JudgeReport
@@ -34,15 +34,13 @@ def judge_place(candidate_report_uri: str, pairs: Pairs, settings: JudgeSettings
 
 def store_judgements(s3: Any, place: JudgePlace, report: JudgeReport, judgements: Sequence[Judgement]) -> None:
     """Write both objects, the report last, so that a report implies its judgements."""
-    lines = "".join(f"{judgement.model_dump_json()}\n" for judgement in judgements)
-    write_body(s3, place.judgements_uri, lines.encode(), "application/jsonl")
-    write_body(s3, place.report_uri, report.model_dump_json(indent=1).encode(), "application/json")
+    write_lines(s3, place.judgements_uri, judgements)
+    write_model(s3, place.report_uri, report)
 
 
 def read_judge_report(s3: Any, uri: str) -> JudgeReport | None:
     """Return the report at an ``s3://`` URI, or None when there is none."""
-    body = read_body(s3, uri)
-    return JudgeReport.model_validate_json(body) if body is not None else None
+    return read_model(s3, uri, JudgeReport)
 
 
 def read_judgements(s3: Any, place: JudgePlace) -> Iterator[Judgement]:
