@@ -114,7 +114,7 @@ class ModelConfig(Part):
     promotion: Literal["auto", "manual", "never"] = Field(
         default="auto",
         description="auto: promoted when it reaches the thresholds and is not worse than the champion, and a person is "
-        "asked when the data cannot tell; manual: a person is always asked; never: registered and rejected.",
+        "asked when the data is inconclusive; manual: a person is always asked; never: registered and rejected.",
     )
     comparison: ComparisonConfig = ComparisonConfig()
     judge: JudgeConfig | None = Field(

@@ -1,4 +1,4 @@
-"""The metrics of every evaluation; those that a suite can name besides are in ``record_metrics``."""
+"""The metrics of every evaluation; the additional ones that a suite can name are in ``record_metrics``."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ class PromptSettings(_Block):
 class EvaluationReport(_Block):
     """The metrics of a served model on a data set.
 
-    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS`` and of the scores that the suite
-    names besides; ``metrics_digest`` stands for the latter with their parameters, and is empty without any.
+    ``metrics`` holds what could be measured, by the names of ``metrics.METRICS`` and of the additional
+    scores that the suite names; ``metrics_digest`` identifies those with their parameters, and is empty without any.
     ``dataset_digest`` is the SHA-256 of the data set's file, which holds ``dataset_records``; ``records`` of them were
     asked: all, or a sample drawn with ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the
     records asked and the prompt settings: reports that have it in common can be compared record by record, through the

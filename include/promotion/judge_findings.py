@@ -14,8 +14,8 @@ from include.promotion.findings import Effect, Finding, Findings
 def judge_findings(judge: JudgeConfig, reports: Sequence[JudgeReport], champion: int) -> Findings:
     """Yield, for each suite, whose answers the judge prefers, and what makes it less reliable.
 
-    With the effect ``asks``, a person is asked where it prefers the champion, and where it could not tell because too
-    many of its replies had no verdict. Nothing that it says supports a promotion.
+    With the effect ``asks``, a person is asked where it prefers the champion, and where its judgement is inconclusive
+    because too many replies had no verdict. Nothing that it says counts in favour of a promotion.
     """
     for report in reports:
         grave: Effect = judge.effect

@@ -46,7 +46,7 @@ def test_a_failed_job_fails_the_run_with_a_hint_leaves_the_champion_and_the_next
     assert_failed(run, "wait_for_import", *expected, jobs=len(before) + 1, versions=1)
     found = [(version["ModelPackageArn"], version["ModelApprovalStatus"]) for version in versions_of(run)]
     assert found == [(champion[0], "Approved")]
-    # So few questions cannot tell the two apart, and a person would be asked.
+    # With so few questions the comparison is inconclusive, and a person would be asked.
     again = start(model_name=finished.model_name, adapter=EARLY, promotion="never")
     assert again.finish() == "success", again.summary()
     assert again.result("create_import_job")["job_name"].endswith("-2")

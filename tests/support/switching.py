@@ -20,7 +20,7 @@ from include.steps.results import CanaryResult, PublicationResult
 from tests.support.bedrock_stand_in import CREDENTIALS, REGION, Aws
 from tests.support.promotion_runs import Runs, finished
 
-#: A version that answers as the champion does is promoted: 120 records can tell within this margin.
+#: A version that answers as the champion does is promoted: 120 records are enough for this margin.
 OPEN = {
     "evaluation": {"dataset": "include/demo/capitals_eval.jsonl", "thresholds": {"f1": 0.2}},
     "comparison": {"margin": 0.05},

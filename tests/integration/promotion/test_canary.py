@@ -52,7 +52,7 @@ def promoted_twice(runs: Runs, own_arn: str) -> None:
     promoted(runs, runs.model_arn)
     publish(runs, "run 1")
     promoted(runs, own_arn)
-    publishing.TOLD.clear()
+    publishing.NOTIFIED.clear()
 
 
 def begun(runs: Runs, own_arn: str) -> PublicationResult:
@@ -85,10 +85,10 @@ def test_a_canary_gets_its_share_of_the_calls_and_then_all_of_them(aws: Aws, run
     assert waits.next_look
     assert not waits.finished
     assert [tag(runs, arn) for arn in arns] == ["now", "now"]
-    assert publishing.TOLD == []
+    assert publishing.NOTIFIED == []
     assert watch(runs, publication, AFTER).finished
     assert (pointer(runs).version, pointer(runs).canary) == (2, None)
-    assert [one.version for one in publishing.TOLD] == [2]
+    assert [one.version for one in publishing.NOTIFIED] == [2]
     assert tag(runs, arns[1]) == "now" != tag(runs, arns[0])
     assert watch(runs, publication, AFTER).finished  # a task that is cleared
 
@@ -116,7 +116,7 @@ def test_a_canary_that_fails_is_taken_back_and_no_call_of_an_application_fails(
     assert rejected.metadata["decided_by"] == "the canary"
     assert tag(runs, runs.model_arn) == "now" != tag(runs, own_arn)
     assert not publish(runs, "run 3").changed
-    assert publishing.TOLD == []
+    assert publishing.NOTIFIED == []
 
 
 def fail_calls(aws: Aws, arn: str) -> None:
@@ -161,7 +161,7 @@ def test_a_task_that_is_killed_at_any_write_finishes_the_switch_at_the_next_atte
     assert publication.canary_until
     assert killed_at_each_write(lambda: watch(runs, publication, AFTER)).finished
     assert (pointer(runs).version, pointer(runs).canary, runs.champion()) == (2, None, 2)
-    assert [one.version for one in publishing.TOLD] == [2]
+    assert [one.version for one in publishing.NOTIFIED] == [2]
 
 
 def test_a_task_that_is_killed_at_any_write_takes_the_promotion_back_at_the_next_attempt(

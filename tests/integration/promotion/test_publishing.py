@@ -38,23 +38,23 @@ def test_an_application_follows_promotion_and_roll_back(aws: Aws, runs: Runs, ar
 
 def test_a_run_that_changes_no_champion_writes_nothing_and_tells_nobody(runs: Runs, arns: tuple[str, str]) -> None:
     promoted(runs, arns[0])
-    publishing.TOLD.clear()
+    publishing.NOTIFIED.clear()
     own = "tests.support.publishing:remember"
     assert published(runs, "run 1", own).changed
     before = read_pointer(runs.clients.ssm, runs.group)
     assert not published(runs, "run 2", own).changed
     assert read_pointer(runs.clients.ssm, runs.group) == before
-    assert [before] == publishing.TOLD
+    assert [before] == publishing.NOTIFIED
 
 
 def test_a_publisher_that_failed_is_told_at_the_next_attempt(runs: Runs, arns: tuple[str, str]) -> None:
     promoted(runs, arns[0])
-    publishing.TOLD.clear()
+    publishing.NOTIFIED.clear()
     publishers = ("tests.support.publishing:fail_once", "tests.support.publishing:remember")
     with pytest.raises(ConnectionError):
         published(runs, "run 1", *publishers)
     assert not published(runs, "run 1", *publishers).changed
-    assert [one.version for one in publishing.TOLD] == [1, 1]
+    assert [one.version for one in publishing.NOTIFIED] == [1, 1]
 
 
 def test_a_late_task_of_an_older_run_publishes_the_champion_of_now(runs: Runs, arns: tuple[str, str]) -> None:
