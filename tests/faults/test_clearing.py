@@ -25,7 +25,7 @@ def test_clear_of_a_task_of_a_finished_run_and_those_after_it(finished: Run, tas
     assert_imported_once(finished)
 
 
-def test_clear_of_an_upload_that_failed_goes_on_though_the_workspace_was_cleared(
+def test_clear_of_an_upload_that_failed_continues_although_the_workspace_was_cleared(
     installation: Installation, start: Start
 ) -> None:
     denial = {

@@ -115,7 +115,7 @@ def test_kill_9_of_other_groups_of_processes(installation: Installation, start: 
         run.wait_for_task("upload_checkpoint", "success")
     _lie_in_wait(run, CREATION)
     _reach(run, CREATION)
-    with stage("kill -9 of the scheduler alone, whose orphaned worker goes on creating the job"):
+    with stage("kill -9 of the scheduler alone, whose orphaned worker still creates the job"):
         orphans = installation.workers()
         installation.kill("scheduler", alone=True)
         installation.start("scheduler")
