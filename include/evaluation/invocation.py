@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from include.evaluation.asking import (
     DEFAULT_PATIENCE,
@@ -18,14 +18,20 @@ from include.evaluation.asking import (
 )
 from include.evaluation.dataset import Record
 from include.evaluation.requests import request
-from include.evaluation.results import PromptSettings
+from include.evaluation.responses import Answer
+from include.evaluation.results import PromptSettings, Status
 
 
-class Outcome(NamedTuple):
-    """A record and the reply to its question."""
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a record: an answer, or the reason for none. The latency is that of the successful call."""
 
     record: Record
-    reply: Reply
+    status: Status
+    answer: Answer | None = None
+    latency_seconds: float | None = None
+    answered_at: datetime | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,9 +64,7 @@ def ask_all(
         AnswerLogLineError, ModelUnavailableError, ModelInvocationError, NothingAnsweredError: see ``ask_questions``.
     """
     questions = [_question(model_arn, record, prompt) for record in records]
-    answered = {
-        _question(model_arn, one.record, prompt).key: one.reply for one in known if one.reply.answer is not None
-    }
+    answered = {_question(model_arn, one.record, prompt).key: _reply(one) for one in known if one.answer is not None}
     replies = ask_questions(
         client,
         model_arn,
@@ -71,7 +75,7 @@ def ask_all(
         known=answered,
     )
     pairs = zip(records, questions, strict=True)
-    outcomes = tuple(Outcome(record, replies.by_key[question.key]) for record, question in pairs)
+    outcomes = tuple(_outcome(record, replies.by_key[question.key]) for record, question in pairs)
     return Interview(outcomes, replies.asked, replies.seconds)
 
 
@@ -79,3 +83,11 @@ def _question(model_arn: str, record: Record, prompt: PromptSettings) -> Questio
     parameters = request(prompt, record.question)
     key = question_key(model_arn, record.digest, parameters)
     return Question(key, record.index, record.question, parameters, prompt.stop)
+
+
+def _reply(one: Outcome) -> Reply:
+    return Reply(one.status, one.answer, one.latency_seconds, one.answered_at, one.error)
+
+
+def _outcome(record: Record, reply: Reply) -> Outcome:
+    return Outcome(record, reply.status, reply.answer, reply.latency_seconds, reply.answered_at, reply.error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from include.evaluation.asking import Reply
 from include.evaluation.dataset import Record, record_ids
 from include.evaluation.invocation import Outcome
 from include.evaluation.metrics import Observation, score_record
@@ -15,15 +14,14 @@ from include.evaluation.results import RecordResult
 def score_outcomes(outcomes: Sequence[Outcome], *, guarded: bool = False) -> Iterator[RecordResult]:
     """Yield the result of each record, in the same order; ``guarded`` is whether a guardrail was in use."""
     for outcome, record_id in zip(outcomes, record_ids([one.record for one in outcomes]), strict=True):
-        record, reply = outcome
-        answer = reply.answer
+        record, answer = outcome.record, outcome.answer
         yield RecordResult(
             record_id=record_id,
             index=record.index,
             question=record.question,
             accepted_answers=record.accepted_answers,
             category=record.category,
-            status=reply.status,
+            status=outcome.status,
             answer=answer.text if answer else "",
             scores=score_record(
                 Observation(
@@ -33,11 +31,11 @@ def score_outcomes(outcomes: Sequence[Outcome], *, guarded: bool = False) -> Ite
                 )
             ),
             stop_reason=answer.stop_reason if answer else None,
-            error=reply.error,
-            latency_seconds=reply.latency_seconds,
+            error=outcome.error,
+            latency_seconds=outcome.latency_seconds,
             input_tokens=answer.input_tokens if answer else None,
             output_tokens=answer.output_tokens if answer else None,
-            answered_at=reply.answered_at,
+            answered_at=outcome.answered_at,
         )
 
 
@@ -50,6 +48,10 @@ def outcomes_of(results: Iterable[RecordResult], records: Sequence[Record]) -> I
     by_id = dict(zip(record_ids(records), records, strict=True))
     for result in results:
         if result.status == "answered" and result.record_id in by_id:
-            answer = Answer(result.answer, result.stop_reason, result.input_tokens, result.output_tokens)
-            reply = Reply("answered", answer, result.latency_seconds, result.answered_at)
-            yield Outcome(by_id[result.record_id], reply)
+            yield Outcome(
+                by_id[result.record_id],
+                "answered",
+                Answer(result.answer, result.stop_reason, result.input_tokens, result.output_tokens),
+                result.latency_seconds,
+                result.answered_at,
+            )

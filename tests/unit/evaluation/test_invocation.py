@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.response import StreamingBody
 
-from include.evaluation.asking import Patience, Reply
+from include.evaluation.asking import Patience
 from include.evaluation.dataset import Record
 from include.evaluation.errors import (
     AnswerLogLineError,
@@ -72,13 +72,13 @@ def run(
 
 
 def texts(result: Interview) -> list[str | None]:
-    return [one.reply.answer.text if one.reply.answer else None for one in result.outcomes]
+    return [one.answer.text if one.answer else None for one in result.outcomes]
 
 
 def statuses(result: Interview) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for outcome in result.outcomes:
-        found.setdefault(outcome.reply.status, []).append(outcome.record.index)
+        found.setdefault(outcome.status, []).append(outcome.record.index)
     return found
 
 
@@ -92,7 +92,7 @@ def test_every_record_is_asked_once_and_the_answers_come_in_order(tmp_path: Path
     assert [outcome.record for outcome in result.outcomes] == list(RECORDS)
     assert set(client.asked.values()) == {1}
     assert result.asked == 20
-    assert all(outcome.reply.latency_seconds is not None and outcome.reply.answered_at for outcome in result.outcomes)
+    assert all(outcome.latency_seconds is not None and outcome.answered_at for outcome in result.outcomes)
 
 
 def test_the_request_names_the_model_and_asks_greedily(tmp_path: Path) -> None:
@@ -185,8 +185,8 @@ def test_a_question_that_stays_without_an_answer_is_counted_and_the_others_are_a
     result = run(client, tmp_path)
     assert statuses(result) == {"answered": [*range(3), *range(4, 20)], status: [3]}
     assert client.asked["question 3"] == times or (times is None and client.asked["question 3"] > 3)
-    assert result.outcomes[3].reply.answer is None
-    assert str(failure) in result.outcomes[3].reply.error
+    assert result.outcomes[3].answer is None
+    assert str(failure) in result.outcomes[3].error
 
 
 @pytest.mark.parametrize("failure", [refusal("ModelTimeoutException"), refusal("InternalServerException")])
@@ -233,10 +233,7 @@ def test_a_model_that_answers_no_question_at_all_is_not_asked_for_ever(tmp_path:
 
 
 def test_answers_of_an_earlier_report_are_not_asked_for_again(tmp_path: Path) -> None:
-    known = [
-        Outcome(RECORDS[3], Reply("answered", Answer("known", "stop", 1, 1), 0.5)),
-        Outcome(RECORDS[4], Reply("error")),
-    ]
+    known = [Outcome(RECORDS[3], "answered", Answer("known", "stop", 1, 1), 0.5), Outcome(RECORDS[4], "error")]
     client = FakeRuntime()
     result = run(client, tmp_path, known=known)
     assert result.asked == 19
