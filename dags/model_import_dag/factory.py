@@ -130,14 +130,12 @@ def _warm_up(waits: Waits) -> WarmUpSensor:
 
 
 def _first_tasks(config: ModelConfig | None, fine_tunes: Asset | None) -> list[Any]:
+    decide = _linked(tasks.decide_import(), ModelReportLink())
     schedule = config.schedule if config else None
-    if schedule is None:
-        return [tasks.preflight()]
-    if not fine_tunes:
-        return [tasks.preflight(), tasks.decide_import()]
+    if schedule is None or not fine_tunes:
+        return [tasks.preflight(), decide]
     replaces = schedule.events.replaces if schedule.events else "adapter"
-    preflight = tasks.preflight.override(inlets=[fine_tunes])(fine_tunes, replaces)
-    return [preflight, tasks.decide_import()]
+    return [tasks.preflight.override(inlets=[fine_tunes])(fine_tunes, replaces), decide]
 
 
 def _group(group_id: str, tooltip: str) -> TaskGroup:

@@ -10,14 +10,23 @@ from airflow.sdk import Asset, task
 
 from include.config.files import read_model_files
 from include.run.workspace import clear_run_workspace, run_workspace
-from include.steps.results import ImportResult
+from include.steps.results import ImportResult, NeededResult
 from model_import_dag.account import account_of
 from model_import_dag.clients import aws_clients, clients_of
 from model_import_dag.model_files import MODELS_FOLDER, file_of
 from model_import_dag.params import run_config
-from model_import_dag.runs import final_version, link_to_s3, plan_of, provenance, require_owner, result_of, run_name
+from model_import_dag.runs import (
+    final_version,
+    link_to_report,
+    link_to_s3,
+    plan_of,
+    provenance,
+    require_owner,
+    result_of,
+    run_name,
+)
 from model_import_dag.schedules import landed_fine_tune
-from model_import_dag.skipping import skip
+from model_import_dag.skipping import skip, skip_ahead
 from model_import_dag.timeouts import LONG
 
 if TYPE_CHECKING:
@@ -43,18 +52,37 @@ def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: An
     return make_plan(config, clients, workspace, provenance(context), landed_at).model_dump(mode="json")
 
 
-@task.short_circuit
-def decide_import(**context: Any) -> bool:
-    """End a run that was not triggered by hand when its content is registered already or is not the newest."""
+@task
+def decide_import(**context: Any) -> dict[str, Any]:
+    """Skip the tasks that would do nothing: all of them when the content is imported, measured and reported already.
+
+    A run that was not triggered by hand also ends when its content is registered, or is not the newest.
+    """
+    from include.steps.unchanged import unnecessary_tasks
+
+    plan = plan_of(context)
+    decided = _is_needed(context, plan)
+    log.info("%s: %s", "The import continues" if decided.needed else "Nothing to import", decided.reason)
+    if decided.unchanged:
+        link_to_report(context, plan)
+    result = decided.model_dump(mode="json")
+    skip_ahead(context, unnecessary_tasks(plan) if decided.needed else None, result)
+    return result
+
+
+def _is_needed(context: Any, plan: ImportPlan) -> NeededResult:
     from include.registry.sagemaker import SageMakerRegistry
     from include.steps.newest_fine_tune import judge
+    from include.steps.unchanged import find_unchanged
 
-    if context["dag_run"].run_type == "manual":
-        return True
-    plan = plan_of(context)
-    verdict = judge(plan, SageMakerRegistry(clients_of(plan).sagemaker).versions(plan.config.model_name))
-    log.info("%s: %s", "The import continues" if verdict.goes_on else "Nothing to import", verdict.reason)
-    return verdict.goes_on
+    clients = clients_of(plan)
+    if context["dag_run"].run_type != "manual":
+        verdict = judge(plan, SageMakerRegistry(clients.sagemaker).versions(plan.config.model_name))
+        return NeededResult(needed=verdict.goes_on, reason=verdict.reason)
+    if found := find_unchanged(plan, clients):
+        reason = f"version {found.version} is the champion, with this content, measured and reported"
+        return NeededResult(needed=False, reason=reason, unchanged=found)
+    return NeededResult(needed=True, reason="it was triggered by hand, and not all of it is done already")
 
 
 def _run_step(

@@ -23,7 +23,6 @@ USER = "admin"
 READY_TIMEOUT = 300.0
 #: The pool in which imports of models without a region of their own queue, as the DAGs name it.
 IMPORT_POOL = "bedrock_import"
-_SET_UP = (("db", "migrate"), ("pools", "set", "--include-deferred", IMPORT_POOL, "1", "Import jobs"))
 
 
 class AirflowNotReadyError(ModelImportError):
@@ -66,6 +65,7 @@ def cli_environment(home: Path, port: int, aws: Mapping[str, Any], variables: Ma
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "API__BASE_URL": url,
         "SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "SCHEDULER__JOB_HEARTBEAT_SEC": "2",
         "WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "DAG_PROCESSOR__REFRESH_INTERVAL": "30",
@@ -93,19 +93,31 @@ def airflow_components(port: int) -> dict[str, list[str]]:
 
 
 def start_airflow(group: ProcessGroup, env: Mapping[str, str], port: int) -> str:
-    """Create the metadata database and the pool for imports, start the components, and return ``admin``'s password."""
+    """Create the metadata database, start the components, and return ``admin``'s password."""
+    create_database(env)
+    return start_components(group, env, port)
+
+
+def create_database(env: Mapping[str, str]) -> None:
+    """Create the metadata database; nothing has to run for it.
+
+    Raises:
+        AirflowNotReadyError: ``airflow db migrate`` failed.
+    """
     home = Path(env["AIRFLOW_HOME"])
     home.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "airflow", "db", "migrate"]
+    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise AirflowNotReadyError("airflow db migrate", done.stderr[-2000:], home)
+
+
+def start_components(group: ProcessGroup, env: Mapping[str, str], port: int) -> str:
+    """Start the components on an existing database, and return ``admin``'s password."""
     password = secrets.token_urlsafe(12)
-    passwords = home / "passwords.json"
+    passwords = Path(env["AIRFLOW_HOME"]) / "passwords.json"
     passwords.touch(mode=0o600)
     passwords.write_text(json.dumps({USER: password}))
-    for command in _SET_UP:
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *command], env=dict(env), capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise AirflowNotReadyError(f"airflow {' '.join(command)}", done.stderr[-2000:], home)
     for name, component in airflow_components(port).items():
         group.start(name, component, env)
     return password
@@ -144,7 +156,7 @@ class AirflowApi:
         return answer.json()
 
     def wait_until_ready(self, dag_id: str, group: ProcessGroup, timeout: float = READY_TIMEOUT) -> None:
-        """Wait until every component is healthy and the DAG is listed.
+        """Wait until every component is healthy and the DAG is listed, and create the pool of the imports.
 
         Raises:
             AirflowNotReadyError: the deadline passed.
@@ -160,8 +172,8 @@ class AirflowApi:
             except requests.RequestException as error:
                 state = str(error)
             if not state:
-                return
-            time.sleep(0.5)
+                return self._create_pool()
+            time.sleep(0.2)
         raise AirflowNotReadyError(dag_id, state, group.log_file("api-server").parent)
 
     def _readiness(self, dag_id: str) -> str:
@@ -177,6 +189,13 @@ class AirflowApi:
         if errors := [error["stack_trace"] for error in self.get("/importErrors")["import_errors"]]:
             raise DagImportError(dag_id, errors[0])
         return f"DAG {dag_id} is not there"
+
+    def _create_pool(self) -> None:
+        known = [pool["name"] for pool in self.get("/pools", limit=100)["pools"]]
+        if IMPORT_POOL not in known:
+            self.post(
+                "/pools", {"name": IMPORT_POOL, "slots": 1, "description": "Import jobs", "include_deferred": True}
+            )
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> str:
         """Start a run of the DAG and return its id."""

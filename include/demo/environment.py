@@ -7,10 +7,17 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from include.demo.airflow_server import AirflowApi, airflow_environment, cli_environment, start_airflow
+from include.demo.airflow_server import (
+    AirflowApi,
+    airflow_environment,
+    cli_environment,
+    create_database,
+    start_components,
+)
 from include.demo.processes import LOOPBACK, ProcessGroup, free_port, inherited_environment, wait_for_line
 from include.demo.shell_file import shell_file
 from include.run.workspace import PROJECT_ROOT
@@ -164,16 +171,19 @@ class DemoEnvironment:
         (aws_port, aws_holder), (ui_port, ui_holder) = free_port(STAND_IN_PORT), free_port(UI_PORT)
         held = ((STAND_IN_PORT, aws_holder, aws_port), (UI_PORT, ui_holder, ui_port))
         notes = [f"port {wanted} is held by {holder}: using {port}" for wanted, holder, port in held if holder]
-        packages = training_packages()
-        endpoint = start_stand_in(self.group, aws_port, *(("--training-packages", packages) if packages else ()))
-        self.keys = create_user(endpoint, RUNNER)
-        variables = deploy_stacks(endpoint, RUNNER, FineTuning="true") | {
-            "workspace": str(self.folder / "workspace"),
-            "training_image": TRAINING_IMAGE,
-        }
-        home = self.folder / "airflow"
+        home, packages = self.folder / "airflow", training_packages()
+        with ThreadPoolExecutor(1) as beside:
+            settings = inherited_environment() | cli_environment(home, ui_port, {}, {}) | self._settings
+            database = beside.submit(create_database, settings)
+            endpoint = start_stand_in(self.group, aws_port, *(("--training-packages", packages) if packages else ()))
+            self.keys = create_user(endpoint, RUNNER)
+            variables = deploy_stacks(endpoint, RUNNER, FineTuning="true") | {
+                "workspace": str(self.folder / "workspace"),
+                "training_image": TRAINING_IMAGE,
+            }
+            database.result()
         env = airflow_environment(home, ui_port, aws_connection(endpoint, *self.keys), variables) | self._settings
-        password = start_airflow(self.group, inherited_environment() | env, ui_port)
+        password = start_components(self.group, inherited_environment() | env, ui_port)
         url = env["AIRFLOW__API__BASE_URL"]
         found = Environment(str(self.folder), endpoint, url, password, variables["bucket"], packages)
         root = aws_connection(endpoint, STAND_IN_KEY_ID, STAND_IN_SECRET)

@@ -39,32 +39,46 @@ def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any
     prompt, longest = config.evaluation.prompt_template.format(question=QUESTION), config.evaluation.max_tokens
     body = json.dumps({"prompt": prompt, "max_tokens": longest, "temperature": 0})
     runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
-    response = runtime.invoke_model(modelId=results["wait_for_import"]["imported_model_arn"], body=body)
+    imported = _unchanged(results) or results["wait_for_import"]
+    response = runtime.invoke_model(modelId=imported["imported_model_arn"], body=body)
     return read_answer(json.loads(response["body"].read())).text
 
 
 def save_report(environment: Environment, results: Mapping[str, Any]) -> Path:
     """Save a copy of the version's report beside the demo's logs, and return its path."""
-    report = S3Uri.parse(results["write_report"]["report_html_uri"])
+    report = S3Uri.parse((_unchanged(results) or results["write_report"])["report_html_uri"])
     path = Path(environment.folder) / "report.html"
     path.write_bytes(aws_client(environment.aws_endpoint, "s3").get_object(**report.arguments)["Body"].read())
     return path
 
 
+def _unchanged(results: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what a run found that had nothing to do, else None."""
+    found: Mapping[str, Any] | None = results["decide_import"]["unchanged"]
+    return found
+
+
 def _facts(outcome: Outcome) -> dict[str, str]:
     results = outcome.results
-    delivery, decision, version = results["upload_checkpoint"], results["decide_promotion"], results["register_version"]
+    imported = _unchanged(results) or results["wait_for_import"]
+    version = _unchanged(results) or results["register_version"]
     return {
-        "Checkpoint": delivery["s3_uri"],
-        "Bytes uploaded": f"{delivery['bytes_sent']:,}",
-        "Import job": results["wait_for_import"]["job_arn"],
-        "Imported model": results["wait_for_import"]["imported_model_arn"],
+        "Checkpoint": (_unchanged(results) or results["upload_checkpoint"])["s3_uri"],
+        "Bytes uploaded": f"{results.get('upload_checkpoint', {'bytes_sent': 0})['bytes_sent']:,}",
+        "Import job": imported["job_arn"],
+        "Imported model": imported["imported_model_arn"],
         "Cold start": _cold_start(results),
         "Registry": f"version {version['version']}, {version['status']}",
-        "Decision": "; ".join(decision["reasons"]),
+        "Decision": _decision(results),
         "Champion": f"version {outcome.champion}" if outcome.champion else "none",
         "Report": str(outcome.report),
     }
+
+
+def _decision(results: Mapping[str, Any]) -> str:
+    if _unchanged(results):
+        return str(results["decide_import"]["reason"])
+    return "; ".join(results["decide_promotion"]["reasons"])
 
 
 def _cold_start(results: Mapping[str, Any]) -> str:
@@ -81,7 +95,8 @@ def _made(before: Inventory, after: Inventory) -> str:
 
 def _scores(outcome: Outcome) -> Table:
     table = Table("metric", "base model", "imported model", title="Mean scores on questions in unseen wordings")
-    for metric, score in outcome.results["evaluate_model"]["scores"].items():
+    measured = _unchanged(outcome.results) or outcome.results["evaluate_model"]
+    for metric, score in measured["scores"].items():
         table.add_row(metric, f"{outcome.base_scores[metric]:.3f}", f"{score:.3f}")
     return table
 

@@ -123,6 +123,19 @@ def is_measured(plan: ImportPlan, model_arn: str, clients: AwsClients) -> bool:
     return not any(_unanswered(plan, model_arn, clients))
 
 
+def stored_evaluation(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationResult | None:
+    """Return what ``measure_suites`` would return if every suite's report is stored, else None."""
+    found = []
+    for suite in plan.config.suites:
+        place = _prepare(plan, model_arn, clients, suite).place
+        report = read_report(clients.s3, place.report_uri)
+        if report is None or not report.is_complete:
+            return None
+        found.append(EvaluationResult.of(report, place.report_uri, suite.name))
+    main, *others = found
+    return main.model_copy(update={"others": tuple(others)})
+
+
 def has_answers(plan: ImportPlan, model_arn: str, clients: AwsClients, suite: Suite, beside: str) -> bool:
     """Return whether ``measure`` would find every answer, and ask the model nothing."""
     return not any(_not_kept(_prepare(plan, model_arn, clients, suite), clients, beside))

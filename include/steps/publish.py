@@ -82,6 +82,17 @@ def publish_champion(
     )
 
 
+def is_published(model: PublishedModel, champion: ModelVersion, clients: AwsClients) -> bool:
+    """Return whether the model's parameter names the champion alone, as ``publish_champion`` would write it.
+
+    Raises:
+        PointerUnreadableError: the parameter holds something else.
+    """
+    pointer = read_pointer(clients.ssm, model.name)
+    version = _version(model.name, champion, _prompt(model, champion, clients), clients, "")
+    return pointer is not None and pointer.leads_to(version)
+
+
 def call_publishers(
     model: PublishedModel, publishers: Iterable[Publisher], pointer: Pointer, clients: AwsClients
 ) -> None:

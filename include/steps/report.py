@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from include.aws.clients import AwsClients
+from include.aws.errors import S3RequestError
+from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
+from include.config.suites import MAIN
 from include.evaluation.metrics import scores_named
 from include.evaluation.profile import profile
 from include.evaluation.results import EvaluationReport, PromptSettings
@@ -29,11 +34,13 @@ from include.steps.decide import compare_with_champion, stored_comparison
 from include.steps.judge import stored_judge_reports
 from include.steps.register import merge_proof
 from include.steps.report_training import training_section
-from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
+from include.steps.results import AnswerResult, DecisionResult, EvaluationResult, RegistrationResult, ReportResult
 from include.steps.stored_evaluations import records_of, stored_report
 
 log = logging.getLogger(__name__)
 
+#: Metadata of the page: what it was written for.
+WRITTEN_FOR = "written-for"
 #: Among so many of a model's newest versions its base model is looked for.
 MOST_VERSIONS = 100
 
@@ -59,9 +66,38 @@ def write_report(plan: ImportPlan, version: ReportedVersion, run_url: str, clien
     base = _base_model(plan, version.registered, clients)
     content = report_content(plan, version, run_url, clients.s3, base)
     page = render(replace(content, training=training_section(plan, clients))).encode()
-    clients.s3.put_object(**S3Uri.parse(uri).arguments, Body=page, ContentType="text/html; charset=utf-8")
+    measured = {MAIN: version.registered.report_uri} | {one.suite: one.report_uri for one in version.decision.suites}
+    clients.s3.put_object(
+        **S3Uri.parse(uri).arguments,
+        Body=page,
+        ContentType="text/html; charset=utf-8",
+        Metadata={WRITTEN_FOR: _digest(plan, measured)},
+    )
     log.info("The report is at %s", uri)
     return ReportResult(report_html_uri=uri, bytes=len(page))
+
+
+def is_reported(plan: ImportPlan, evaluation: EvaluationResult, s3: Any) -> bool:
+    """Return whether the version's page was written for this very configuration and these evaluations.
+
+    Raises:
+        S3RequestError: S3 refused the request.
+    """
+    uri = report_html_uri(plan.bucket, plan.evaluation_prefix)
+    try:
+        found = request(s3, "head_object", uri, S3Uri.parse(uri).arguments)["Metadata"]
+    except S3RequestError as error:
+        if error.code != "404":
+            raise
+        return False
+    measured = {MAIN: evaluation.report_uri} | evaluation.other_uris
+    return bool(found.get(WRITTEN_FOR) == _digest(plan, measured))
+
+
+def _digest(plan: ImportPlan, measured: Mapping[str, str]) -> str:
+    """Return 64 hexadecimal digits that identify a configuration and the URIs of the suites' evaluations."""
+    text = json.dumps([plan.config.model_dump(mode="json"), measured], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _base_model(plan: ImportPlan, registered: RegistrationResult, clients: AwsClients) -> Measured | None:

@@ -38,6 +38,26 @@ class MergeResult(_Result):
     notes: tuple[str, ...] = ()
 
 
+class UnchangedResult(_Result):
+    """The champion that an unchanged run found, with nothing left to do; ``scores`` are those of the main suite."""
+
+    version: int
+    status: ApprovalStatus
+    s3_uri: str
+    job_arn: str
+    imported_model_arn: str
+    report_html_uri: str
+    scores: Mapping[str, float]
+
+
+class NeededResult(_Result):
+    """Whether the import is needed, and why or why not; ``unchanged`` is what it found where it is not."""
+
+    needed: bool
+    reason: str
+    unchanged: UnchangedResult | None = None
+
+
 class DeliveryResult(_Result):
     """The location of the checkpoint and what was sent; all zero if it was delivered before."""
 

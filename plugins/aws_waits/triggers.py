@@ -32,6 +32,7 @@ class AwsPollingTrigger(BaseTrigger):
     :param deadline: When it ends at the latest, in seconds since the epoch.
     :param waiter_delay: The time in seconds between two polls.
     :param first_delay: If given, polls begin this many seconds apart and the pause doubles up to ``waiter_delay``.
+    :param deferred_at: When the task deferred, in seconds since the epoch. (default: now)
     :param aws_conn_id: The Airflow connection used for AWS credentials.
     :param region_name: The AWS region of the resource.
     :param verify: Whether or not to verify SSL certificates, or the CA bundle to verify them with.
@@ -50,6 +51,7 @@ class AwsPollingTrigger(BaseTrigger):
         deadline: float,
         waiter_delay: float = 30,
         first_delay: float | None = None,
+        deferred_at: float | None = None,
         aws_conn_id: str | None = "aws_default",
         region_name: str | None = None,
         verify: bool | str | None = None,
@@ -61,6 +63,7 @@ class AwsPollingTrigger(BaseTrigger):
         self.deadline = deadline
         self.waiter_delay = waiter_delay
         self.first_delay = first_delay
+        self.deferred_at = time.time() if deferred_at is None else deferred_at
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
         self.verify = verify
@@ -69,7 +72,7 @@ class AwsPollingTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and arguments of this trigger; only the connection's id is serialized."""
-        wait = ("started_at", "deadline", "waiter_delay", "first_delay")
+        wait = ("started_at", "deadline", "waiter_delay", "first_delay", "deferred_at")
         aws = ("aws_conn_id", "region_name", "verify", "botocore_config")
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         return path, {name: getattr(self, name) for name in (*self.own_fields, *wait, *aws)}
@@ -91,9 +94,10 @@ class AwsPollingTrigger(BaseTrigger):
         """Pause, then poll until the end and yield the one event.
 
         The task has just asked. And an event that follows the deferral within seconds can meet a scheduler that has not
-        yet seen the worker's process end; Airflow 3.3 then takes the resumed task for a lost one and retries it.
+        yet seen the worker's process end; Airflow 3.3 then takes the resumed task for a lost one and retries it. The
+        first pause begins with the deferral: it takes the triggerer a second or two to start a trigger.
         """
-        await self._pause()
+        await self._pause(since=self.deferred_at)
         yield TriggerEvent(await self._wait())
 
     async def _wait(self) -> Event:
@@ -121,11 +125,13 @@ class AwsPollingTrigger(BaseTrigger):
                     return event_for_timeout(self.elapsed, None)
                 await self._pause()
 
-    async def _pause(self) -> None:
+    async def _pause(self, since: float | None = None) -> None:
+        """Sleep for a pause that begins now, or has begun at ``since``."""
         # Spread, so that many waits that began together do not ask together for ever.
         spread = random.uniform(0.8, 1.2)
+        now = time.time()
         delay = self._usual_pause() * spread * 2 ** min(self._failures, MAX_BACKOFF_DOUBLINGS)
-        await asyncio.sleep(min(delay, max(0.0, self.deadline - time.time())))
+        await asyncio.sleep(max(0.0, min((since or now) + delay, self.deadline) - now))
 
     def _usual_pause(self) -> float:
         """Return the current pause: the duration of the wait so far, so it doubles, also across a restart."""

@@ -146,6 +146,21 @@ def test_the_same_content_again_creates_nothing(system: System, finished: dict[s
     again = system.run(adapter="include/demo/adapters/finished")
     assert system.inventory() == before
     assert "Nothing was created" in demo_summary(system, again, before)
+    assert set(again) == {"preflight", "decide_import", "put_metrics", "clear_workspace"}
+    unchanged = again["decide_import"]["unchanged"]
+    assert unchanged["version"] == finished["register_version"]["version"]
+    assert unchanged["imported_model_arn"] == finished["wait_for_import"]["imported_model_arn"]
+    assert unchanged["scores"] == finished["evaluate_model"]["scores"]
+    assert system.notices() == []
+
+
+def test_content_that_is_imported_already_is_adopted_when_something_else_of_the_run_has_changed(
+    system: System, finished: dict[str, object]
+) -> None:
+    before = system.inventory()
+    again = system.run(adapter="include/demo/adapters/finished", comment="for the minutes")
+    assert system.inventory() == before
+    assert "merge_lora" not in again
     assert again["create_import_job"]["adopted"]
     assert again["upload_checkpoint"]["bytes_sent"] == 0
     assert again["register_version"] == finished["register_version"] | {"promoted": False}

@@ -13,7 +13,12 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, RetryAction
 from airflow.sdk.bases.decorator import KeywordParameters
 from airflow.sdk.definitions.xcom_arg import PlainXComArg
-from airflow.sdk.exceptions import AirflowFailException, AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    DownstreamTasksSkipped,
+)
 
 from tests.support.task_run import FakeTaskInstance, run_task
 
@@ -49,6 +54,11 @@ class RunTaskInstance(FakeTaskInstance):
         self.dag_id, self.run_id, self.task_id = dag_id, run_id, ""
         self.log_url = "http://127.0.0.1:8080/"
         self._results, self._states = results, states
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        super().xcom_push(key, value)
+        if key == "return_value":
+            self._results[self.task_id] = self.xcoms[key]
 
     def xcom_pull(self, task_ids: str, key: str = "return_value", **_: Any) -> Any:
         result = self._results.get(task_ids)
@@ -88,6 +98,8 @@ def run_dag(
     }
     for task in dag.topological_sort():
         ti.task_id, context["task"] = task.task_id, task
+        if states.get(task.task_id) == "skipped":
+            continue
         if task.trigger_rule == "all_success" and "skipped" in {states[name] for name in task.upstream_task_ids}:
             states[task.task_id] = "skipped"
             continue
@@ -97,6 +109,8 @@ def run_dag(
         except AirflowSkipException:
             states[task.task_id] = "skipped"
             continue
+        except DownstreamTasksSkipped as skip:
+            states |= {task.task_id: "success"} | dict.fromkeys(skip.tasks, "skipped")
         except Exception as error:
             _call_back(task.on_failure_callback, {**context, "exception": error})
             raise
@@ -109,7 +123,7 @@ def _run_with_tries(task: Any, context: Any, ti: RunTaskInstance, tries: Tries) 
         tries.begin(task.task_id)
         try:
             return _run(task, context, ti)
-        except AirflowSkipException:
+        except (AirflowSkipException, DownstreamTasksSkipped):
             raise
         except Exception as error:
             if not tries.again(task, error):

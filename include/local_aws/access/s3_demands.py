@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from moto.core.request import Request
 from moto.core.routing import get_service_router
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeDeleteMarker, s3_backends
 from werkzeug.exceptions import NotFound
 
 from include.local_aws.access.decisions import Demand
@@ -91,7 +91,7 @@ def _reading(bucket: str, key: str, region: str) -> Iterator[Demand]:
     if held is None:
         return
     stored = held.keys.get(key)
-    if stored is None:
+    if stored is None or isinstance(stored, FakeDeleteMarker):
         yield Demand("s3:ListBucket", _arn(bucket))
     elif stored.encryption == "aws:kms" and stored.kms_key_id:
         yield Demand("kms:Decrypt", _key(stored.kms_key_id, held.account_id, region))

@@ -129,6 +129,17 @@ def test_an_encrypted_object_needs_the_key_too(
     assert "kms:Decrypt" in denied(own.get_object, Bucket=bucket, Key="k")["Message"]
 
 
+def test_a_deleted_object_of_a_versioned_bucket_is_missing_to_who_may_list(user: User, s3: Client, bucket: str) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    s3.delete_object(Bucket=bucket, Key="k")
+    reading = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
+    assert "s3:ListBucket" in denied(user.may(reading).client("s3").get_object, Bucket=bucket, Key="k")["Message"]
+    own = user.may(reading, allow("s3:ListBucket", f"arn:aws:s3:::{bucket}")).client("s3")
+    with pytest.raises(own.exceptions.NoSuchKey):
+        own.get_object(Bucket=bucket, Key="k")
+
+
 def test_each_key_of_a_deletion_is_decided(user: User, s3: Client, bucket: str) -> None:
     for key in ("in/a", "out/b"):
         s3.put_object(Bucket=bucket, Key=key, Body=b"")

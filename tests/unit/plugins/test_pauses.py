@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
@@ -9,7 +11,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
 from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger
 from tests.support.fake_bedrock import FakeBedrock
-from tests.support.task_run import FakeTaskInstance
+from tests.support.task_run import FakeTaskInstance, rebuild
 
 JOB_ARN = "arn:aws:bedrock:us-east-1:123456789012:model-import-job/abcdefghijkl"
 
@@ -25,6 +27,18 @@ def _trigger(waited: float, **delays: float) -> BedrockModelImportJobCompletedTr
 def test_polls_come_soon_at_first_and_then_as_far_apart_as_the_wait_has_lasted(waited: float, pause: float) -> None:
     trigger = _trigger(waited, waiter_delay=60, first_delay=2)
     assert trigger._usual_pause() == pytest.approx(pause, abs=0.5)
+
+
+@pytest.mark.parametrize(("started_after", "slept"), [(0, 3), (1.5, 1.5), (10, 0)])
+def test_the_first_pause_begins_with_the_deferral_however_late_the_triggerer_starts_the_trigger(
+    started_after: float, slept: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = AsyncMock()
+    monkeypatch.setattr("aws_waits.triggers.random.uniform", lambda low, high: 1)
+    monkeypatch.setattr("aws_waits.triggers.asyncio.sleep", sleep)
+    trigger = _trigger(0, waiter_delay=60, first_delay=3, deferred_at=time.time() - started_after)
+    asyncio.run(rebuild(trigger)._pause(since=trigger.deferred_at))
+    assert sleep.await_args.args[0] == pytest.approx(slept, abs=0.1)
 
 
 def test_without_a_first_delay_polls_come_evenly() -> None:

@@ -26,6 +26,7 @@ from include.steps.results import (
     JudgeResult,
     MergeResult,
     MetricsResult,
+    NeededResult,
     PreparedResult,
     PromotionResult,
     PublicationResult,
@@ -36,6 +37,7 @@ from include.steps.results import (
     StartedTrainingResult,
     SuiteReports,
     TrainingDataResult,
+    UnchangedResult,
     VersionResult,
     WarmUpResult,
 )
@@ -69,6 +71,16 @@ VERSION: dict[str, Any] = {
     "promoted": True,
 }
 
+UNCHANGED = UnchangedResult(
+    version=3,
+    status="Approved",
+    s3_uri="s3://bucket/checkpoint/",
+    job_arn="arn",
+    imported_model_arn="arn",
+    report_html_uri="s3://bucket/report.html",
+    scores={"f1": 0.5},
+)
+
 
 def evaluation() -> EvaluationResult:
     report = measured("this version", answers(lambda index, _: index % 3 > 0, 0.2)).report
@@ -78,6 +90,8 @@ def evaluation() -> EvaluationResult:
 RESULTS: tuple[BaseModel, ...] = (
     PreparedResult(changed=True, bytes=7, notes=("dtype rounded",)),
     MergeResult(bytes=7, proof={"changed_tensors": 2, "largest_deviation": 0.25}),
+    UNCHANGED,
+    NeededResult(needed=False, reason="all is there", unchanged=UNCHANGED),
     DeliveryResult(s3_uri="s3://bucket/checkpoint/", files=2, bytes_sent=7, seconds=0.1),
     StartedImportResult(job_arn="arn", job_name="capitals", imported_model_name="capitals", adopted=False),
     ImportResult(imported_model_arn="arn", imported_model_name="capitals", job_arn="arn", seconds=1.5),

@@ -8,8 +8,8 @@ from tests.support.import_chain import CHAIN
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-#: Only DAGs that start by themselves, have a judge, or publish their champion, have these.
-NOT_OF_EVERY_MODEL = ("decide_import", "judge_answers", "publish_champion", "watch_canary")
+#: Only DAGs that have a judge, or publish their champion, have these.
+NOT_OF_EVERY_MODEL = ("judge_answers", "publish_champion", "watch_canary")
 
 
 def task(task_id: str, began: float, ended: float) -> TaskTime:
