@@ -89,6 +89,14 @@ class Prices(_DatedBlock):
     per_unit_minute: dict[str, dict[str, float]]
 
 
+class S3Prices(_DatedBlock):
+    """US dollars of storage, and of requests that write or copy, in ``regions``."""
+
+    regions: tuple[str, ...]
+    storage_per_gigabyte_month: float
+    per_thousand_writes: float
+
+
 class Limits(_Block):
     """The whole of ``limits.yaml``."""
 
@@ -99,6 +107,7 @@ class Limits(_Block):
     end_tokens: EndTokens
     quotas: Quotas
     prices: Prices
+    s3_prices: S3Prices
 
 
 def _stringify_dates(block: dict[str, object]) -> dict[str, object]:
