@@ -23,17 +23,13 @@ class MonthlyUse(BaseModel):
 
     region: str = Field("us-east-1", description="region of the imported models")
     models: int = Field(1, ge=0, description="number of models")
-    versions: int = Field(
-        2, ge=0, description="imported versions of a model at a time (retention.keep and the champion)"
-    )
+    versions: int = Field(2, ge=0, description="imported versions of a model at a time (see retention.keep)")
     units: int = Field(1, ge=1, description="Custom Model Units of a model copy, as GetImportedModel reports them")
     unit_version: str = Field("1.0", description="version of the Custom Model Units")
     hours: float = Field(8, ge=0, le=24, description="hours a day in which applications call the champion")
     copies: float = Field(1, ge=0, description="model copies in these hours, on average; Bedrock scales them by load")
     gigabytes: float = Field(15, ge=0, description="size of a checkpoint in S3, in GB")
-    checkpoints: int = Field(
-        4, ge=0, description="checkpoints of a model in S3 (with retention.delete_checkpoint: versions)"
-    )
+    checkpoints: int = Field(4, ge=0, description="checkpoints of a model that are kept in S3")
     imports: int = Field(4, ge=0, description="imports of a model in a month")
     changed: float = Field(1, ge=0, le=1, description="share of a checkpoint that an import sends; the rest S3 copies")
     evaluation_minutes: float = Field(10, ge=0, description="minutes for which an evaluation keeps a copy busy")
@@ -62,7 +58,9 @@ def month_costs(use: MonthlyUse, limits: Limits | None = None) -> tuple[CostItem
     units = {"customModelUnitsPerModelCopy": use.units, "customModelUnitsVersion": use.unit_version}
     cost = model_cost(units, use.region, prices)
     imports = use.models * use.imports
-    s3 = limits.s3_prices if use.region in limits.s3_prices.regions else None
+    s3 = limits.s3_prices
+    stored, written = s3.storage_per_gigabyte_month, s3.per_thousand_writes
+    has_prices = use.region in s3.regions
     served = use.models * DAYS * use.hours * 60 / prices.window_minutes * use.copies
     evaluated = imports * math.ceil(use.evaluation_minutes / prices.window_minutes)
     parts = use.gigabytes * 1000 * (use.changed / SENT_MEGABYTES + (1 - use.changed) / COPIED_MEGABYTES)
@@ -73,9 +71,9 @@ def month_costs(use: MonthlyUse, limits: Limits | None = None) -> tuple[CostItem
         CostItem("Storage of imported models", _times(use.models * use.versions, cost.storage_month_dollars)),
         CostItem(
             "Checkpoints in S3",
-            _times(use.models * use.checkpoints * use.gigabytes, s3 and s3.storage_per_gigabyte_month),
+            _times(use.models * use.checkpoints * use.gigabytes, stored if has_prices else None),
         ),
-        CostItem("Requests of uploads", _times(imports * parts / 1000, s3 and s3.per_thousand_writes)),
+        CostItem("Requests of uploads", _times(imports * parts / 1000, written if has_prices else None)),
         CostItem("Training jobs", _times(imports * use.training_hours, hourly)),
     )
 
