@@ -41,6 +41,8 @@ TAGS = (
 )  # fmt: skip
 #: Above all others: of the tasks that queue in the pool, who waits for a job comes before who wants to start one.
 WAIT_PRIORITY = 100
+#: Of the tasks of an urgent model; others weigh one and one more for each task after them.
+URGENT_PRIORITY = 50
 DOC = """
 Takes a model to Amazon Bedrock: convert, merge, validate, upload, import, warm up, evaluate, decide, register.
 
@@ -190,6 +192,11 @@ def _maintain() -> list[Any]:
         return [tasks.retire_old_versions(), put_metrics().as_teardown(), tasks.clear_workspace().as_teardown()]
 
 
+def _priority(config: ModelConfig | None) -> dict[str, Any]:
+    urgent = config is not None and config.urgent
+    return {"weight_rule": "absolute", "priority_weight": URGENT_PRIORITY} if urgent else {}
+
+
 def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Waits()) -> DAG:
     """Return the DAG that imports one model, or with ``config`` None the form that imports any model.
 
@@ -207,7 +214,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         user_defined_macros={MODEL_FILE: config},
         tags=["bedrock", "model-import"],
         doc_md=DOC,
-        default_args=task_defaults(waits.retry_delay),
+        default_args=task_defaults(waits.retry_delay) | _priority(config),
     ) as dag:
         chain(
             *_first_tasks(config, fine_tunes),

@@ -105,6 +105,9 @@ class ModelConfig(Part):
         "A retry or a cleared task of the same run still finds what this run made.",
     )
     comment: str = Field(default="", max_length=256, description="Why this run, for the registry.")
+    urgent: bool = Field(
+        default=False, description="Whether this model's tasks come before those of other models, also to import."
+    )
     evaluation: EvaluationConfig
     evaluations: tuple[Suite, ...] = Field(
         default=(),

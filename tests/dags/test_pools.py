@@ -6,13 +6,16 @@ from bedrock_import.pools import DEFAULT_POOL
 from include.config.model import ModelConfig
 from include.demo.airflow_server import IMPORT_POOL
 from include.run.workspace import PROJECT_ROOT
-from model_import_dag.factory import WAIT_PRIORITY, build_import_dag
+from model_import_dag.factory import URGENT_PRIORITY, WAIT_PRIORITY, build_import_dag
 
 QUEUE = ("create_import_job", "wait_for_import")
 
 
-def config(region_name: str | None) -> ModelConfig:
-    values = {"model_name": "a", "base": "b", "evaluation": {"dataset": "c"}, "account": {"region_name": region_name}}
+def config(region_name: str | None, *, urgent: bool = False) -> ModelConfig:
+    account = {"region_name": region_name}
+    values = {
+        "model_name": "a", "base": "b", "evaluation": {"dataset": "c"}, "account": account, "urgent": urgent,
+    }  # fmt: skip
     return ModelConfig.model_validate(values)
 
 
@@ -41,6 +44,14 @@ def test_imports_of_the_form_queue_in_the_default_pool() -> None:
 def test_who_waits_for_a_job_comes_before_who_wants_to_start_one() -> None:
     dag = build_import_dag("import_a", config(None))
     wait = dag.get_task("wait_for_import")
-    # Any other task weighs one and one more for each task after it.
     assert (wait.weight_rule, wait.priority_weight) == ("absolute", WAIT_PRIORITY)
-    assert len(dag.tasks) < WAIT_PRIORITY
+    assert URGENT_PRIORITY < WAIT_PRIORITY
+
+
+def test_the_tasks_of_an_urgent_model_come_before_all_of_the_others_but_who_waits_for_a_job() -> None:
+    urgent = build_import_dag("import_a", config(None, urgent=True))
+    weights = {(task.weight_rule, task.priority_weight) for task in urgent.tasks if task.task_id != "wait_for_import"}
+    assert weights == {("absolute", URGENT_PRIORITY)}
+    assert urgent.get_task("wait_for_import").priority_weight == WAIT_PRIORITY
+    # Any other task weighs one and one more for each task after it.
+    assert len(build_import_dag("import_b", config(None)).tasks) < URGENT_PRIORITY
