@@ -19,7 +19,7 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-clients test-browser check lock format
+.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-soak test-clients test-browser check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ test-fine-tune: $(STAMP) ## From a data set to an imported model through a real 
 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md
+
+test-soak: $(STAMP) ## Import two models over and over for 90 minutes (SOAK_MINUTES), see that nothing grows, and write docs/soak.md
+	$(BIN)/python -m pytest -s tests/long/soak
 
 test-clients: $(STAMP) ## Call a model of the stand-in with the clients of docs/clients.md, installed beside this project: ten minutes
 	$(BIN)/python -m pytest -s -v tests/long/clients -o timeout=900

@@ -1,0 +1,103 @@
+"""An Airflow that runs for an hour and more, and what is measured of it meanwhile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from include.demo.environment import DemoEnvironment, Environment, aws_client
+from include.run.workspace import PROJECT_ROOT
+
+COMPONENTS = ("local-aws", "api-server", "scheduler", "dag-processor", "triggerer")
+QUESTIONS = 24
+
+
+class Sample(NamedTuple):
+    """Measurements at one moment. Memory is in MB and of a component with its children, sizes are in MB."""
+
+    seconds: float
+    runs: int
+    memory: dict[str, float]
+    database: float
+    logs: float
+    workspace_files: int
+    objects: int
+    open_uploads: int
+    imported_models: int
+    triggers: int
+
+
+class Installation:
+    """The demo's environment, with questions and adapters of the soak's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        settings = {
+            "AIRFLOW_VAR_MODEL_IMPORT_LOCAL_FOLDERS": str(folder),
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
+        }
+        self.demo = DemoEnvironment(folder / "demo", settings)
+        self.environment: Environment
+        self.questions = folder / "questions.jsonl"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes runs."""
+        self.environment, _ = self.demo.start()
+        self.environment.airflow.wait_until_ready("import_model", self.demo.group)
+        lines = (PROJECT_ROOT / "include/demo/capitals_eval.jsonl").read_text().splitlines()[:QUESTIONS]
+        self.questions.write_text("\n".join(lines) + "\n")
+
+    def adapter(self, name: str, number: int) -> str:
+        """Return a copy of one of the demo's adapters that is a content of its own."""
+        folder = self.folder / "adapters" / f"{name}-{number}"
+        shutil.copytree(PROJECT_ROOT / "include/demo/adapters" / name, folder)
+        path = folder / "adapter_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"revision": str(number)}))
+        return str(folder)
+
+    def client(self, service: str) -> Any:
+        """Return a client of the stand-in's root user."""
+        return aws_client(self.environment.aws_endpoint, service)
+
+    def sample(self, began: float, runs: int) -> Sample:
+        """Measure what may grow."""
+        home, s3, bucket = self.folder / "demo" / "airflow", self.client("s3"), self.environment.bucket
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        with closing(sqlite3.connect(f"file:{home / 'airflow.db'}?mode=ro", uri=True, timeout=60)) as database:
+            [(triggers,)] = database.execute("select count(*) from trigger").fetchall()
+        return Sample(
+            seconds=time.monotonic() - began,
+            runs=runs,
+            memory={entry.name: _memory(entry.pid) for entry in self.demo.group.alive()},
+            database=sum(path.stat().st_size for path in home.glob("airflow.db*")) / 1e6,
+            logs=sum(path.stat().st_size for path in (home / "logs").rglob("*") if path.is_file()) / 1e6,
+            workspace_files=sum(path.is_file() for path in self._run_folders()),
+            objects=sum(page["KeyCount"] for page in pages),
+            open_uploads=len(s3.list_multipart_uploads(Bucket=bucket).get("Uploads", ())),
+            imported_models=len(self.client("bedrock").list_imported_models()["modelSummaries"]),
+            triggers=triggers,
+        )
+
+    def _run_folders(self) -> list[Path]:
+        """Return what lies in the workspace, but for the cache, which is to outlive runs."""
+        workspace = self.folder / "demo" / "workspace"
+        return [path for path in workspace.rglob("*") if "cache" not in path.relative_to(workspace).parts]
+
+
+def _memory(pid: int) -> float:
+    """Return the memory of a process and its children that no other process shares, in MB."""
+    root = psutil.Process(pid)
+    total = 0
+    for process in (root, *root.children(recursive=True)):
+        try:
+            total += process.memory_full_info().uss
+        except psutil.Error:  # a task's process that has ended meanwhile
+            continue
+    return total / 1e6
