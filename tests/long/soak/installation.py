@@ -6,17 +6,22 @@ import json
 import shutil
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
+import pytest
 
-from include.demo.environment import DemoEnvironment, Environment, aws_client
+from include.demo.environment import DemoEnvironment, Environment, aws_client, start_stand_in
+from include.demo.processes import ProcessGroup
 from include.run.workspace import PROJECT_ROOT
 
 COMPONENTS = ("local-aws", "api-server", "scheduler", "dag-processor", "triggerer")
 QUESTIONS = 24
+MOST_IMPORTED = 6
 
 
 class Sample(NamedTuple):
@@ -48,8 +53,10 @@ class Installation:
         self.questions = folder / "questions.jsonl"
 
     def start(self) -> None:
-        """Start it, and wait until it takes runs."""
-        self.environment, _ = self.demo.start()
+        """Start it, with room for each model's champion, a rejected version and a new one; wait until it takes runs."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("include.demo.environment.start_stand_in", partial(_start_stand_in, start_stand_in))
+            self.environment, _ = self.demo.start()
         self.environment.airflow.wait_until_ready("import_model", self.demo.group)
         lines = (PROJECT_ROOT / "include/demo/capitals_eval.jsonl").read_text().splitlines()[:QUESTIONS]
         self.questions.write_text("\n".join(lines) + "\n")
@@ -89,6 +96,10 @@ class Installation:
         """Return what lies in the workspace, but for the cache, which is to outlive runs."""
         workspace = self.folder / "demo" / "workspace"
         return [path for path in workspace.rglob("*") if "cache" not in path.relative_to(workspace).parts]
+
+
+def _start_stand_in(start: Callable[..., str], group: ProcessGroup, port: int, *options: str) -> str:
+    return start(group, port, *options, "--max-imported-models", str(MOST_IMPORTED))
 
 
 def _memory(pid: int) -> float:

@@ -10,10 +10,10 @@ from tests.long.soak.installation import COMPONENTS, Sample
 
 HEAD = """# Soak: many runs on end
 
-Written by `make test-soak`; do not edit. A real Airflow on the stand-in for AWS imports two models, one run after the other each, so
-that two runs are active at a time: versions that become the champion, unchanged content, weaker adapters, wrong inputs, half precision
-and imports that fail. Of each model one version is kept. Memory is that of a component with its children, without what processes share;
-the scheduler's children are the tasks.
+Written by `make test-soak`; do not edit. A real Airflow on the stand-in for AWS imports two models, one run after
+the other for each, so that two runs are active at a time: versions that become the champion, unchanged content,
+weaker adapters, wrong inputs, half precision and imports that fail. Of each model one version is kept. Memory is
+that of a component with its children, without what processes share; the scheduler's children are the tasks.
 """
 WIDTH, HEIGHT, MARGIN = 760, 260, 44
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#9467bd", "#8c564b")

@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from include.run.workspace import PROJECT_ROOT
-from tests.long.soak.installation import Installation, Sample
+from tests.long.soak.installation import MOST_IMPORTED, Installation, Sample
 from tests.long.soak.report import write_report
 from tests.support.local_aws_process import OWN_HEADERS
 
@@ -153,5 +153,5 @@ def test_runs_of_all_kinds_end_as_they_should_and_nothing_grows(installation: In
     assert wrong == []
     last = samples[-1]
     assert (last.workspace_files, last.open_uploads, last.triggers) == (0, 0, 0)
-    assert last.imported_models <= 3
+    assert last.imported_models <= MOST_IMPORTED
     assert last.objects <= max(sample.objects for sample in samples[: len(samples) // 2]) * 1.5
