@@ -211,6 +211,19 @@ class DifferentRecordsError(ModelImportError):
         )
 
 
+class ScoreMissingError(ModelImportError):
+    """A model's stored records lack a score that is compared."""
+
+    def __init__(self, label: str, model: str) -> None:
+        super().__init__(
+            "A score that is compared is missing from a stored evaluation",
+            f"{label}, of the {model}",
+            "both models' answers scored by it",
+            "answers that were stored before the metric was named",
+            "Clear the run from its evaluation on: the stored answers are scored again.",
+        )
+
+
 class MetricNotAllowedError(ModelImportError):
     """A metric is a function of a package that this account does not allow."""
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from include.evaluation.metrics import Observation, is_score
+from include.evaluation.metrics import Observation, is_score, scores_named
 
 Status = Literal["answered", "timeout", "error", "throttled"]
 STATUSES: tuple[Status, ...] = ("answered", "timeout", "error", "throttled")
@@ -135,6 +135,10 @@ class EvaluationReport(_Block):
     def scores(self) -> dict[str, float]:
         """The value of each metric between 0 and 1."""
         return {name: one.value for name, one in self.metrics.items() if is_score(name)}
+
+    def missing_scores(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Return those of ``labels`` that no score has: the evaluation was stored before they were measured."""
+        return tuple(label for label in labels if not scores_named([label], self.metrics))
 
     def summary(self) -> dict[str, Any]:
         """Return the report as small JSON, with the 50 largest categories; the rest is in the stored report."""

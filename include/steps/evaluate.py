@@ -18,7 +18,7 @@ from include.evaluation.storage import EvaluationPlace, read_records, read_repor
 from include.evaluation.suite_metrics import SuiteMetrics, load_metrics, scored_with
 from include.run.evaluation_set import prompt_settings, read_evaluation_set
 from include.run.plan import ImportPlan
-from include.steps.answers import Questions, ask, cost_of, kept_report, outlook, places_beside
+from include.steps.answers import Questions, cost_of, get_answers, kept_report, outlook, places_beside
 from include.steps.results import EvaluationResult
 
 log = logging.getLogger(__name__)
@@ -72,11 +72,11 @@ def measure(
     prepared = _prepare(plan, model_arn, clients, suite or plan.config.suites[0])
     for place in (prepared.place, *places_beside(prepared.place, beside)):
         report = read_report(clients.s3, place.report_uri)
-        if report is not None and report.is_complete:
+        if report is not None and report.is_complete and not report.missing_scores(prepared.suite.needed_metrics):
             log.info("This model was measured on this data set before: nothing is asked again")
             return _logged(report, place.report_uri, prepared.suite)
     (answers, uri), *changed = [
-        kept_report(questions, clients, beside) or (ask(plan, questions, clients), questions.place.report_uri)
+        get_answers(plan, questions, clients, beside)
         for questions in (prepared.questions, *prepared.changed)
     ]
     if prepared.metrics.digest:

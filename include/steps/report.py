@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
+from include.config.suites import DEFAULT_METRIC
 from include.evaluation.metrics import scores_named
 from include.evaluation.profile import profile
 from include.evaluation.results import EvaluationReport, PromptSettings
@@ -100,7 +101,7 @@ def report_content(
         "version": registered.version,
         "status": (answered or registered).status,
         "answer": answered.reason if answered else "",
-        "compared": scores_named(compared_metrics(plan.config), candidate.report.scores)[0],
+        "compared": next(iter(scores_named(compared_metrics(plan.config), candidate.report.scores)), DEFAULT_METRIC),
         "costs": tuple(_costs(plan, registered, candidate.report, decision, s3)),
         "suites": tuple(_suites(plan, decision, s3)),
         "judged": tuple(map(judge_content, stored_judge_reports(decision.judged, s3))),
