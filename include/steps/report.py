@@ -175,5 +175,6 @@ def _provenance(
         "Results of all records": report.records_uri,
         "Prompt": f"{prompt.prompt_template}, at most {prompt.max_tokens} tokens, temperature {prompt.temperature:g}",
         "Body format": prompt.body_format,
+        "Every answer is one of": ", ".join(prompt.choices),
     }
     return tuple((name, value) for name, value in facts.items() if value)
