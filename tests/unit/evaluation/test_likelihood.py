@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from include.config.errors import ModelFileInvalidError
 from include.config.model import parse_model_config
+from include.evaluation.answer_log import AnswerLog, LoggedAnswer
 from include.evaluation.dataset import Record
 from include.evaluation.errors import (
     AnswerNotAChoiceError,
@@ -139,6 +141,14 @@ def test_the_token_itself_is_read_from_each_entry_and_not_the_likeliest_in_its_p
     body = {"choices": [{"text": "x", "prompt_logprobs": entries}]}
     assert prompt_logprobs(body, 9) == (-0.1, -5.0, -1.5)
     assert prompt_logprobs(body, 2) == (-5.0, -1.5)
+
+
+def test_log_probabilities_of_a_killed_run_are_found_again(tmp_path: Path) -> None:
+    answer = Answer("x", "length", 12, 1, (-0.1, -5.0))
+    with AnswerLog(tmp_path / "answers.jsonl") as log:
+        log.append(LoggedAnswer("key", "p?", 0.5, "2026-01-01T00:00:00+00:00", answer))
+    with AnswerLog(tmp_path / "answers.jsonl") as log:
+        assert log.answers["key"].answer == answer
 
 
 @pytest.mark.parametrize("found", [None, [], "x", [None, {"7": -0.5}], [None, {}], [None, None]])
