@@ -16,8 +16,9 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from include.evaluation.classification import MOST_LABELS, normal_label
 from include.evaluation.dataset import Record
-from include.evaluation.errors import LabelsUnusableError, TokenCountError
+from include.evaluation.errors import LabelsUnusableError
 from include.evaluation.further_questions import FurtherQuestions
+from include.evaluation.likelihood_errors import TokenCountError
 from include.evaluation.results import PromptSettings, RecordResult
 
 LIKELIHOOD, INVERSE_PERPLEXITY = "likelihood", "inverse_perplexity"

@@ -8,7 +8,8 @@ from string import Formatter
 from typing import Literal
 
 from include.evaluation.dataset import Dataset, Record
-from include.evaluation.errors import FewShotExamplesError, PromptEndError, PromptTemplateError
+from include.evaluation.errors import FewShotExamplesError, PromptTemplateError
+from include.evaluation.likelihood_errors import PromptEndError
 from include.evaluation.results import PromptSettings
 
 Role = Literal["user", "assistant"]

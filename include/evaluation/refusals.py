@@ -8,7 +8,8 @@ from typing import Literal
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from include.aws.transient import NO_ANSWER, TransientFault, error_code, transient_fault
-from include.evaluation.errors import AnswerNotAChoiceError, LogprobsMissingError, ResponseSchemaError
+from include.evaluation.errors import ResponseSchemaError
+from include.evaluation.likelihood_errors import AnswerNotAChoiceError, LogprobsMissingError
 
 #: throttled, cold, unreachable: wait and ask again until the deadline. timeout, error: ask again a few times.
 #: refused: the record has an error. fatal: this client would get no question answered, so the evaluation ends.

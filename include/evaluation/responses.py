@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from include.evaluation.errors import AnswerNotAChoiceError, LogprobsMissingError, ResponseSchemaError
+from include.evaluation.errors import ResponseSchemaError
+from include.evaluation.likelihood_errors import AnswerNotAChoiceError, LogprobsMissingError
 
 GUARDRAIL_INTERVENED = "guardrail_intervened"
 """Converse's stop reason when a guardrail answered in the model's place; used for InvokeModel too, and a metric."""

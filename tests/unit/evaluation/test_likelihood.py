@@ -14,14 +14,14 @@ from include.config.errors import ModelFileInvalidError
 from include.config.model import parse_model_config
 from include.evaluation.answer_log import AnswerLog, LoggedAnswer
 from include.evaluation.dataset import Record
-from include.evaluation.errors import (
+from include.evaluation.errors import LabelsUnusableError
+from include.evaluation.likelihood import InversePerplexity, Likelihood
+from include.evaluation.likelihood_errors import (
     AnswerNotAChoiceError,
-    LabelsUnusableError,
     LogprobsMissingError,
     PromptEndError,
     TokenCountError,
 )
-from include.evaluation.likelihood import InversePerplexity, Likelihood
 from include.evaluation.prompts import with_answer
 from include.evaluation.requests import request
 from include.evaluation.responses import Answer, prompt_logprobs, require_choice
