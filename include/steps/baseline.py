@@ -17,7 +17,7 @@ from include.errors import ModelImportError
 from include.reporting.content import Measured
 from include.run.names import baseline_folder
 from include.run.plan import ImportPlan
-from include.steps.evaluate import measure, stored_evaluation
+from include.steps.evaluate import measure, stored_main_report
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def stored_baseline(plan: ImportPlan, clients: AwsClients) -> Measured | None:
     if not name:
         return None
     try:
-        found = stored_evaluation(_kept_by_baseline(plan), _arn_of(name, clients), clients)
+        found = stored_main_report(_kept_by_baseline(plan), _arn_of(name, clients), clients)
     except _FAILURES as error:
         log.warning("What the baseline %s answered cannot be read: %s", name, error)
         return None

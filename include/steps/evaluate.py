@@ -85,7 +85,7 @@ def measure(
     return _logged(answers, uri, prepared.suite)
 
 
-def stored_evaluation(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationReport | None:
+def stored_main_report(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationReport | None:
     """Return the main suite's stored evaluation of a model that has answered every question; None without one."""
     report = read_report(clients.s3, _prepare(plan, model_arn, clients, plan.config.suites[0]).place.report_uri)
     return report if report is not None and report.is_complete else None
