@@ -45,12 +45,15 @@ def _evaluation(ti: Any) -> EvaluationResult:
 
 @task(execution_timeout=LONG)
 def evaluate_champion(**context: Any) -> dict[str, Any]:
-    """Find the champion's answers to the same questions; ask its imported model when it has not answered them."""
+    """Find the answers of the champion, and of the baseline, to the same questions; ask what they have not answered."""
+    from include.steps.baseline import measure_baseline
     from include.steps.decide import measure_champion
 
     plan = plan_of(context)
-    found = measure_champion(plan, _evaluation(context["ti"]), clients_of(plan))
+    clients = clients_of(plan)
+    found = measure_champion(plan, _evaluation(context["ti"]), clients)
     log.info("%s", found.summary)
+    measure_baseline(plan, clients)
     return found.model_dump(mode="json")
 
 

@@ -8,10 +8,20 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
 
 from include.config.part import Part, Score, Text
+from include.evaluation.classification import MOST_LABELS
+from include.evaluation.likelihood import (
+    INVERSE_PERPLEXITY,
+    LIKELIHOOD,
+    LIKELIHOOD_FORMAT,
+    Choice,
+    OfAnswers,
+    require_different,
+)
 from include.evaluation.metric_choice import MetricChoice, is_accuracy
 from include.evaluation.metrics import MACRO_F1, SCORES
-from include.evaluation.requests import CHAT_FORMATS, RequestFormat
+from include.evaluation.requests import CHAT_FORMATS, CHOICE_FORMATS, RequestFormat
 from include.evaluation.responses import GUARDRAIL_INTERVENED
+from include.evaluation.robustness import Robustness
 
 #: The name of a score: one of ``SCORES``, as the form of a model without a file has them, or the label of a metric that
 #: the evaluation names.
@@ -79,6 +89,12 @@ class EvaluationConfig(Part):
     stop: tuple[StopSequence, ...] | None = Field(
         default=None, max_length=4, description="Texts at which an answer ends; the answer is cut there."
     )
+    choices: tuple[Choice, ...] = Field(
+        default=(),
+        max_length=MOST_LABELS,
+        description="Texts of which every answer is one, such as the labels of a classification; empty: any text. Only "
+        "for `OpenAICompletion` and `OpenAIChatCompletion`.",
+    )
     max_tokens: int = Field(default=64, ge=1, le=4096, description="Longest answer, in tokens.")
     temperature: float = Field(
         default=0.0, ge=0, le=1, description="0: the same answers every time; above: answers are drawn without a seed."
@@ -119,6 +135,15 @@ class EvaluationConfig(Part):
             raise ValueError(f"needs body_format {' or '.join(CHAT_FORMATS)}; else put it into prompt_template")
         return system_prompt
 
+    @field_validator("choices")
+    @classmethod
+    def _can_be_chosen_from(cls, choices: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if choices and info.data.get("body_format") not in CHOICE_FORMATS:
+            raise ValueError(f"needs body_format {' or '.join(CHOICE_FORMATS)}: Bedrock documents it for no other")
+        if len(choices) == 1:
+            raise ValueError("must be two or more: every answer would be the same")
+        return require_different(choices)
+
     @field_validator("metrics")
     @classmethod
     def _labels_differ(cls, metrics: tuple[MetricChoice, ...], info: ValidationInfo) -> tuple[MetricChoice, ...]:
@@ -128,10 +153,14 @@ class EvaluationConfig(Part):
             raise ValueError(f"{repeated!r} names more than one of them: give another name with `as`")
         if sum(map(is_accuracy, metrics)) > 1:
             raise ValueError("accuracy can be named once: a record has one label")
-        scores = [*SCORES, *(one.label for one in metrics if not one.is_own and one.robustness is None)]
-        for score in (one.robustness.score for one in metrics if one.robustness):
+        further = [one.further for one in metrics if one.further]
+        scores = [*SCORES, *(one.label for one in metrics if not one.is_own and one.further is None)]
+        for score in (one.score for one in further if isinstance(one, Robustness)):
             if score not in scores:
                 raise ValueError(f"robustness of {score!r}: its score is one of {', '.join(dict.fromkeys(scores))}")
+        if any(isinstance(one, OfAnswers) for one in further) and info.data.get("body_format") != LIKELIHOOD_FORMAT:
+            names = f"{LIKELIHOOD} and {INVERSE_PERPLEXITY}"
+            raise ValueError(f"{names} need body_format {LIKELIHOOD_FORMAT}, whose prompts have log probabilities")
         return metrics
 
     @field_validator("thresholds", "category_thresholds")
@@ -144,7 +173,7 @@ class EvaluationConfig(Part):
         chosen: tuple[MetricChoice, ...] | None = info.data.get("metrics")
         if chosen is None:  # they are refused themselves
             return thresholds
-        known = [*SCORES, *(choice.label for choice in chosen if choice.label not in SCORES)]
+        known = [*SCORES, *(name for choice in chosen for name in choice.score_names if name not in SCORES)]
         known += [MACRO_F1] if any(map(is_accuracy, chosen)) else []
         own = [choice.label for choice in chosen if choice.is_own]
         for name in names:

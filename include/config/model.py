@@ -27,6 +27,11 @@ class ComparisonConfig(Part):
     category_margin: Score = Field(
         default=0.1, description="The same within one category; 1 lets no category stand in a promotion's way."
     )
+    baseline: Text | None = Field(
+        default=None,
+        description="Imported model, by its name or ARN in Bedrock, that is asked the questions of the main evaluation "
+        "once and shown beside every version, such as the base model; empty: none.",
+    )
 
 
 class ApprovalConfig(Part):

@@ -41,6 +41,12 @@ class Suite(EvaluationConfig):
         """The metrics that are compared with the champion's: never empty."""
         return tuple(choice.label for choice in self.metrics) or tuple(self.thresholds) or (DEFAULT_METRIC,)
 
+    @property
+    def needed_metrics(self) -> tuple[Metric, ...]:
+        """The metrics that a decision looks up: those that are compared, and those with a threshold."""
+        thresholds = (self.thresholds, *self.category_thresholds.values())
+        return tuple(dict.fromkeys([*self.compared_metrics, *(name for scores in thresholds for name in scores)]))
+
 
 def suites_in_order(suites: Sequence[Suite]) -> tuple[Suite, ...]:
     """Return the suites with the main one first: the first that decides."""

@@ -97,7 +97,8 @@ def _scores(outcome: Outcome) -> Table:
     table = Table("metric", "base model", "imported model", title="Mean scores on questions in unseen wordings")
     measured = _unchanged(outcome.results) or outcome.results["evaluate_model"]
     for metric, score in measured["scores"].items():
-        table.add_row(metric, f"{outcome.base_scores[metric]:.3f}", f"{score:.3f}")
+        base = outcome.base_scores.get(metric)
+        table.add_row(metric, "" if base is None else f"{base:.3f}", f"{score:.3f}")
     return table
 
 

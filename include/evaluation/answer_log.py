@@ -73,6 +73,8 @@ class AnswerLog:
         for number, line in enumerate(whole_lines.splitlines(), start=1):
             try:
                 row = json.loads(line)
-                yield LoggedAnswer(**row | {"answer": Answer(**row["answer"])})
+                logprobs = row["answer"].get("logprobs")
+                answer = Answer(**row["answer"] | {"logprobs": None if logprobs is None else tuple(logprobs)})
+                yield LoggedAnswer(**row | {"answer": answer})
             except (ValueError, TypeError, KeyError) as error:
                 raise AnswerLogLineError(str(self._path), number, f"{type(error).__name__}: {error}") from error

@@ -25,7 +25,7 @@ from include.evaluation.errors import (
 from include.evaluation.pacing import ConcurrencyLimit, pause
 from include.evaluation.progress import AnswerProgress
 from include.evaluation.refusals import NOT_ANSWERED, Refusal, refusal_of
-from include.evaluation.responses import Answer, cut_at_stop, read_answer
+from include.evaluation.responses import Answer, cut_at_stop, prompt_logprobs, read_answer, require_choice
 from include.evaluation.results import Status
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,9 @@ DEFAULT_PATIENCE = Patience()
 class Question:
     """One call: its ``parameters`` without the model id, and the ``key`` under which its answer is logged.
 
-    ``index`` is the number of the record that it is about, and ``text`` its question, both for logs and errors.
+    ``index`` is the number of the record that it is about, and ``text`` its question, both for logs and errors. The
+    answer is one of ``choices``, if there are some. ``answer_end`` is the answer with which the prompt ends, if the log
+    probabilities of its tokens are asked for.
     """
 
     key: str
@@ -74,6 +76,8 @@ class Question:
     text: str
     parameters: Mapping[str, Any]
     stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    answer_end: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,10 @@ class _Asking:
         answer = read_answer(body)
         self._limit.answered(latency)
         cut = replace(answer, text=cut_at_stop(answer.text, question.stop))
+        require_choice(cut, question.choices)
+        if question.answer_end:
+            # A token is at least a byte; a tokenizer may put a blank before the first, and one of its own.
+            cut = replace(cut, logprobs=prompt_logprobs(body, len(question.answer_end.encode()) + 2))
         return LoggedAnswer(question.key, question.text, latency, datetime.now(UTC).isoformat(), cut)
 
     def _call(self, parameters: Mapping[str, Any]) -> Any:

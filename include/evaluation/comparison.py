@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from include.evaluation.bounded_mean import Limits, draw_means, records_for_margin
-from include.evaluation.errors import DifferentRecordsError, NoScoresError
+from include.evaluation.errors import DifferentRecordsError, NoScoresError, ScoreMissingError
 from include.evaluation.metrics import scores_named
 from include.evaluation.results import RecordResult
 
@@ -114,9 +114,10 @@ def compare(
     Raises:
         DifferentRecordsError: they did not answer the same records.
         NoScoresError: there is no record.
+        ScoreMissingError: the records of one of them, stored earlier, lack a score that is compared.
     """
     pairs = _pairs(candidate, champion)
-    metrics = scores_named(metrics, candidate[0].scores if candidate else metrics)
+    metrics = _scores_of_both(pairs, metrics)
     groups: dict[str, list[_Pair]] = {}
     for pair in pairs:
         if pair[0].category is not None:
@@ -138,6 +139,18 @@ def _pairs(candidate: Sequence[RecordResult], champion: Sequence[RecordResult]) 
     if missing or len(candidate) != len(champion):
         raise DifferentRecordsError("the same records", f"{len(missing)} that only one of the models was asked")
     return [(result, by_id[result.record_id]) for result in candidate]
+
+
+def _scores_of_both(pairs: Sequence[_Pair], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the scores that ``labels`` stand for."""
+    if not pairs:
+        raise NoScoresError
+    new, old = (result.scores.keys() for result in pairs[0])
+    named = [(label, scores_named([label], new)) for label in labels]
+    for label, names in named:
+        if not names or not set(names) <= old:
+            raise ScoreMissingError(label, "champion" if names else "candidate")
+    return tuple(name for _, names in named for name in names)
 
 
 def _differences(

@@ -211,6 +211,19 @@ class DifferentRecordsError(ModelImportError):
         )
 
 
+class ScoreMissingError(ModelImportError):
+    """A model's stored records lack a score that is compared."""
+
+    def __init__(self, label: str, model: str) -> None:
+        super().__init__(
+            "A score that is compared is missing from a stored evaluation",
+            f"{label}, of the {model}",
+            "both models' answers scored by it",
+            "answers that were stored before the metric was named",
+            "Clear the run from its evaluation on: the stored answers are scored again.",
+        )
+
+
 class MetricNotAllowedError(ModelImportError):
     """A metric is a function of a package that this account does not allow."""
 
@@ -256,8 +269,8 @@ class LabelsUnusableError(ModelImportError):
     def __init__(self, expected: str, found: str) -> None:
         super().__init__(
             "The answers of the data set cannot be labels",
-            "the metric accuracy",
-            expected,
-            found,
-            "Name the labels as its parameter `labels`, have the model answer with one word, or choose another metric.",
+            expected=expected,
+            found=found,
+            remedy="Name all labels as the metric's parameter `labels` (of accuracy, one word each), or choose another "
+            "metric.",
         )

@@ -60,7 +60,7 @@ def ask_all(
     model to the same request, is not asked again.
 
     Raises:
-        PromptTemplateError: the template cannot be filled; nothing was asked.
+        PromptTemplateError, PromptEndError: the template cannot be used; nothing was asked.
         AnswerLogLineError, ModelUnavailableError, ModelInvocationError, NothingAnsweredError: see ``ask_questions``.
     """
     questions = [_question(model_arn, record, prompt) for record in records]
@@ -80,9 +80,10 @@ def ask_all(
 
 
 def _question(model_arn: str, record: Record, prompt: PromptSettings) -> Question:
-    parameters = request(prompt, record.question)
+    answer_end = record.accepted_answers[0] if prompt.likelihood else ""
+    parameters = request(prompt, record.question, answer_end)
     key = question_key(model_arn, record.digest, parameters)
-    return Question(key, record.index, record.question, parameters, prompt.stop)
+    return Question(key, record.index, record.question, parameters, prompt.stop, prompt.choices, answer_end)
 
 
 def _reply(one: Outcome) -> Reply:

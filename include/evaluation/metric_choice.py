@@ -10,11 +10,19 @@ from typing import Any, Self, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_serializer, model_validator
 
+from include.evaluation.further_questions import FurtherQuestions
+from include.evaluation.likelihood import INVERSE_PERPLEXITY, LIKELIHOOD, InversePerplexity, Likelihood
 from include.evaluation.metrics import MACRO_F1, METRICS, SCORES
 from include.evaluation.record_metrics import RECORD_METRICS, accuracy
 from include.evaluation.robustness import ROBUSTNESS, Robustness
 from include.team_functions import FUNCTION
 
+#: The metrics that ask more than the questions of the data set.
+FURTHER: Mapping[str, type[FurtherQuestions]] = {
+    ROBUSTNESS: Robustness,
+    LIKELIHOOD: Likelihood,
+    INVERSE_PERPLEXITY: InversePerplexity,
+}
 #: The key among the parameters that gives the score another name than the metric's.
 AS = "as"
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -23,7 +31,7 @@ _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 class MetricChoice(BaseModel):
     """A metric of a suite: an entry of ``metrics``, which is a name, or a name with a section of parameters.
 
-    ``metric`` is one of ``SCORES`` or ``RECORD_METRICS``, ``robustness``, or a function of the team's own as
+    ``metric`` is one of ``SCORES``, ``RECORD_METRICS`` or ``FURTHER``, or a function of the team's own as
     ``module:function``. ``label`` names its score in reports and thresholds. It is read from, and written as, the form
     of a model's file.
     """
@@ -35,9 +43,15 @@ class MetricChoice(BaseModel):
     label: str
 
     @property
-    def robustness(self) -> Robustness | None:
-        """The parameters of ``robustness``; None for other metrics."""
-        return Robustness.model_validate(dict(self.parameters)) if self.metric == ROBUSTNESS else None
+    def further(self) -> FurtherQuestions | None:
+        """The parameters of a metric that asks further questions; None for other metrics."""
+        kind = FURTHER.get(self.metric)
+        return kind.model_validate(dict(self.parameters)) if kind else None
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names of the scores; those of a function of the team's own are known once it has scored a record."""
+        return self.further.score_names(self.label) if self.further else (self.label,)
 
     @property
     def is_own(self) -> bool:
@@ -70,13 +84,13 @@ class MetricChoice(BaseModel):
         if self.metric in SCORES:
             if self.parameters or self.label != self.metric:
                 raise ValueError(f"{self.metric} has no parameters")
-        elif self.metric == ROBUSTNESS:
-            Robustness.model_validate(dict(self.parameters))
+        elif kind := FURTHER.get(self.metric):
+            kind.model_validate(dict(self.parameters))
         elif self.metric in RECORD_METRICS:
             _parameter_model(RECORD_METRICS[self.metric]).model_validate(dict(self.parameters))
         elif not self.is_own:
             raise ValueError(
-                f"one of {', '.join((*SCORES, *RECORD_METRICS, ROBUSTNESS))}, or a function of yours as module:function"
+                f"one of {', '.join((*SCORES, *RECORD_METRICS, *FURTHER))}, or a function of yours as module:function"
             )
         if self.label != self.metric and self.label in (*METRICS, MACRO_F1):
             raise ValueError(f"{self.label!r} names another metric: give another name with `{AS}`")

@@ -103,6 +103,11 @@ MACRO_F1 = "macro_f1"
 SCORES = tuple(name for name, metric in METRICS.items() if metric.is_score)
 
 
+def scores_of_every_evaluation(*, guarded: bool) -> tuple[str, ...]:
+    """Return the names of the scores that every evaluation has, with or without a guardrail."""
+    return tuple(name for name in SCORES if guarded or name != GUARDRAIL_INTERVENED)
+
+
 def is_score(name: str) -> bool:
     """Return whether a metric is a score between 0 and 1: only some of ``METRICS`` are not."""
     return name not in METRICS or METRICS[name].is_score

@@ -9,12 +9,14 @@ from typing import Literal
 
 from include.evaluation.dataset import Dataset, Record
 from include.evaluation.errors import FewShotExamplesError, PromptTemplateError
+from include.evaluation.likelihood_errors import PromptEndError
 from include.evaluation.results import PromptSettings
 
 Role = Literal["user", "assistant"]
 
 _FIELD = "question"
 _BETWEEN_EXAMPLES = "\n\n"
+_LINE_BREAKS = ("\n", "\r")
 
 
 def check_template(prompt_template: str) -> str:
@@ -48,6 +50,17 @@ def completion_prompt(settings: PromptSettings, question: str) -> str:
     """Return the text of a completion request: each example with its answer, then the question."""
     examples = (f"{render(settings.prompt_template, asked)} {answer}" for asked, answer in settings.examples)
     return _BETWEEN_EXAMPLES.join([*examples, render(settings.prompt_template, question)])
+
+
+def with_answer(prompt: str, answer: str) -> str:
+    """Return the prompt followed by an answer, with a blank between them unless it ends with a line break.
+
+    Raises:
+        PromptEndError: the prompt ends with a blank.
+    """
+    if prompt.endswith((" ", "\t")):
+        raise PromptEndError(prompt[-20:])
+    return f"{prompt}{'' if prompt.endswith(_LINE_BREAKS) else ' '}{answer.strip()}"
 
 
 def conversation(settings: PromptSettings, question: str) -> list[tuple[Role, str]]:

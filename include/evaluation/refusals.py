@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from include.aws.transient import NO_ANSWER, TransientFault, error_code, transient_fault
 from include.evaluation.errors import ResponseSchemaError
+from include.evaluation.likelihood_errors import AnswerNotAChoiceError, LogprobsMissingError
 
 #: throttled, cold, unreachable: wait and ask again until the deadline. timeout, error: ask again a few times.
 #: refused: the record has an error. fatal: this client would get no question answered, so the evaluation ends.
@@ -26,9 +27,12 @@ _BY_CODE: Mapping[str, Refusal] = {
     "ValidationException": "refused",
 }
 
+#: Responses that hold no usable answer, however often the question is asked.
+UNUSABLE = (ResponseSchemaError, LogprobsMissingError, AnswerNotAChoiceError)
+
 _BY_TYPE: tuple[tuple[type[Exception], Refusal], ...] = (
     (ReadTimeoutError, "timeout"),
-    (ResponseSchemaError, "refused"),
+    *((kind, "refused") for kind in UNUSABLE),
 )
 
 _BY_FAULT: Mapping[TransientFault, Refusal] = {
@@ -38,7 +42,7 @@ _BY_FAULT: Mapping[TransientFault, Refusal] = {
     "expired": "fatal",
 }
 
-NOT_ANSWERED = (ClientError, *NO_ANSWER, ResponseSchemaError)
+NOT_ANSWERED = (ClientError, *NO_ANSWER, *UNUSABLE)
 
 
 def refusal_of(error: Exception) -> Refusal:

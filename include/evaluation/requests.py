@@ -10,25 +10,36 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from include.evaluation.prompts import completion_prompt, conversation
+from include.evaluation.prompts import completion_prompt, conversation, with_answer
 from include.evaluation.results import PromptSettings
 
 RequestFormat = Literal["OpenAICompletion", "BedrockCompletion", "OpenAIChatCompletion", "Converse"]
+#: https://docs.aws.amazon.com/bedrock/latest/userguide/custom-model-import-advanced-features.html
+CHOICE_FORMATS: tuple[RequestFormat, ...] = ("OpenAICompletion", "OpenAIChatCompletion")
 CHAT_FORMATS: tuple[RequestFormat, ...] = ("OpenAIChatCompletion", "Converse")
 
 
-def request(settings: PromptSettings, question: str) -> dict[str, Any]:
+def request(settings: PromptSettings, question: str, answer: str = "") -> dict[str, Any]:
     """Return the parameters of the Converse or InvokeModel call that asks ``question``, without the model id.
+
+    Args:
+        settings: how it is asked.
+        question: what is asked.
+        answer: whose log probabilities are asked for, if the settings say so.
 
     Raises:
         PromptTemplateError: the template cannot be filled.
+        PromptEndError: no answer can follow the prompt.
     """
     if settings.body_format == "Converse":
         return _converse(settings, question)
     body = _BODIES[settings.body_format](settings, question) | {"temperature": settings.temperature}
-    stop = {"stop": list(settings.stop)} if settings.stop else {}
+    body |= {"stop": list(settings.stop)} if settings.stop else {}
+    body |= {"structured_outputs": {"choice": list(settings.choices)}} if settings.choices else {}
+    if settings.likelihood:
+        body |= {"prompt": with_answer(body["prompt"], answer), "prompt_logprobs": 1}
     return {
-        "body": json.dumps(body | stop).encode(),
+        "body": json.dumps(body).encode(),
         "contentType": "application/json",
         "accept": "application/json",
     } | _guardrail(settings)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.evaluation.errors import ResponseSchemaError
+from include.evaluation.likelihood_errors import AnswerNotAChoiceError, LogprobsMissingError
 
 GUARDRAIL_INTERVENED = "guardrail_intervened"
 """Converse's stop reason when a guardrail answered in the model's place; used for InvokeModel too, and a metric."""
@@ -17,12 +18,16 @@ GUARDRAIL_INTERVENED = "guardrail_intervened"
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's answer; values that the body format does not report are None."""
+    """A model's answer; values that the body format does not report are None.
+
+    ``logprobs`` are those of the last tokens of the prompt, oldest first, where they were asked for.
+    """
 
     text: str
     stop_reason: str | None
     input_tokens: int | None
     output_tokens: int | None
+    logprobs: tuple[float, ...] | None = None
 
 
 _Path = tuple[str | int, ...]
@@ -97,6 +102,31 @@ def read_answer(body: Mapping[str, Any]) -> Answer:
             )
     found = f"the fields {', '.join(sorted(body)) or '(none)'}" if isinstance(body, Mapping) else type(body).__name__
     raise ResponseSchemaError(found)
+
+
+def prompt_logprobs(body: Any, most: int) -> tuple[float, ...]:
+    """Return the log probabilities of at most ``most`` last tokens of the prompt.
+
+    An entry holds the token itself and the likeliest in its place, by their ids: vLLM's form, in which the token itself
+    has the higher rank of the two, or is the only one.
+
+    Raises:
+        LogprobsMissingError: the response has none, or in another form.
+    """
+    entries = _at(("choices", 0, "prompt_logprobs"), body)
+    if not isinstance(entries, list) or not entries:
+        raise LogprobsMissingError(type(entries).__name__)
+    try:
+        ranked = (max(entry.values(), key=lambda one: one["rank"]) for entry in entries[1:][-most:])
+        return tuple(float(one["logprob"]) for one in ranked)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise LogprobsMissingError(f"another form ({type(error).__name__})") from error
+
+
+def require_choice(answer: Answer, choices: Sequence[str]) -> None:
+    """Raise AnswerNotAChoiceError for an answer that is none of the choices; a guardrail's own words are excepted."""
+    if choices and answer.text.strip() not in choices and answer.stop_reason != GUARDRAIL_INTERVENED:
+        raise AnswerNotAChoiceError(answer.text)
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> str:

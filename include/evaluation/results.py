@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from include.evaluation.metrics import Observation, is_score
+from include.evaluation.metrics import Observation, is_score, scores_named
 
 Status = Literal["answered", "timeout", "error", "throttled"]
 STATUSES: tuple[Status, ...] = ("answered", "timeout", "error", "throttled")
@@ -26,8 +26,9 @@ class RecordResult(_Block):
 
     ``record_id`` is the same for the same question, accepted answers and category, wherever they stand in a data set:
     it joins the results of two models. ``scores`` are between 0 and 1, by metric; a record that was not answered scores
-    0. ``expected_label`` and ``given_label`` are there if the suite names the metric ``accuracy``. Latency is that of
-    the call that succeeded, in seconds. ``error`` says why there is no answer.
+    0. ``expected_label`` and ``given_label`` are there if the suite names the metric ``accuracy``. ``logprobs`` are
+    those of the last tokens of a prompt that ends with the accepted answer. Latency is that of the call that succeeded,
+    in seconds. ``error`` says why there is no answer.
     """
 
     record_id: str
@@ -40,6 +41,7 @@ class RecordResult(_Block):
     scores: Mapping[str, float]
     expected_label: str | None = None
     given_label: str | None = None
+    logprobs: tuple[float, ...] | None = None
     stop_reason: str | None = None
     error: str = ""
     latency_seconds: float | None = None
@@ -74,7 +76,11 @@ class ConfusionCell(_Block):
 
 
 class PromptSettings(_Block):
-    """The prompt settings of an evaluation. ``examples`` are the few-shot questions with their answers, in order."""
+    """The prompt settings of an evaluation. ``examples`` are the few-shot questions with their answers, in order.
+
+    ``choices`` are the texts of which the answer is one; any text if there are none. With ``likelihood`` the prompt
+    ends with the accepted answer, whose log probabilities are asked for.
+    """
 
     body_format: str
     prompt_template: str
@@ -85,6 +91,14 @@ class PromptSettings(_Block):
     temperature: float = 0.0
     guardrail_id: str | None = None
     guardrail_version: str | None = None
+    choices: tuple[str, ...] = ()
+    likelihood: bool = False
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What conditions are compared by; later settings count where they are used, so that older reports stay."""
+        unused = {name for name in ("choices", "likelihood") if not getattr(self, name)}
+        return self.model_dump(exclude=unused)
 
 
 class EvaluationReport(_Block):
@@ -96,7 +110,8 @@ class EvaluationReport(_Block):
     asked: all, or a sample drawn with ``seed``, which also seeds the intervals. ``conditions_digest`` stands for the
     records asked and the prompt settings: reports that have it in common can be compared record by record, through the
     files at ``records_uri``. ``seconds`` is how long the questions that this run asked took; ``statuses`` counts
-    records. ``changed_questions`` were asked in addition for metrics of robustness, some of them without an answer.
+    records. ``changed_questions`` were asked in addition, for metrics that ask further questions, and
+    ``changed_unanswered`` of them have no answer.
     """
 
     schema_version: Literal[1] = 1
@@ -135,6 +150,10 @@ class EvaluationReport(_Block):
     def scores(self) -> dict[str, float]:
         """The value of each metric between 0 and 1."""
         return {name: one.value for name, one in self.metrics.items() if is_score(name)}
+
+    def missing_scores(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """Return those of ``labels`` that no score has: the evaluation was stored before they were measured."""
+        return tuple(label for label in labels if not scores_named([label], self.metrics))
 
     def summary(self) -> dict[str, Any]:
         """Return the report as small JSON, with the 50 largest categories; the rest is in the stored report."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from include.evaluation.dataset import Dataset, Record
+from include.evaluation.dataset import Record
+from include.evaluation.further_questions import FurtherQuestions
 from include.evaluation.results import RecordResult
 
 if TYPE_CHECKING:
@@ -37,14 +38,33 @@ NEARBY_KEYS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-class Robustness(BaseModel):
+class Robustness(FurtherQuestions):
     """The parameters of the metric: every question is asked ``times`` more, each time with another change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    RESCORED: ClassVar[bool] = True
 
     change: Change
     score: str = "f1"
     times: Annotated[int, Field(ge=1, le=10)] = 5
+
+    def questions(self, records: Sequence[Record], seed: int) -> list[Record]:
+        """Return ``times`` changed questions in the place of each record, with its answers."""
+        return [changed for record in records for changed in _changed(record, self, seed)]
+
+    def with_scores(
+        self, label: str, results: Sequence[RecordResult], further: Sequence[RecordResult]
+    ) -> tuple[RecordResult, ...]:
+        """Return the results with the score ``label`` added; see ``FurtherQuestions``."""
+        scores = [result.scores[self.score] for result in further]
+        parts = [scores[start : start + self.times] for start in range(0, len(scores), self.times)]
+        values = (
+            robustness(result.scores[self.score], part) if result.status == "answered" else 0.0
+            for result, part in zip(results, parts, strict=True)
+        )
+        return tuple(
+            result.model_copy(update={"scores": {**result.scores, label: value}})
+            for result, value in zip(results, values, strict=True)
+        )
 
 
 def with_typos(text: str, generator: np.random.Generator) -> str:
@@ -84,13 +104,6 @@ CHANGES: Mapping[Change, Callable[[str, np.random.Generator], str]] = {
 }
 
 
-def changed_dataset(dataset: Dataset, metric: Robustness, seed: int) -> Dataset:
-    """Return the data set with ``metric.times`` changed questions in the place of each record, with its answers."""
-    records = tuple(changed for record in dataset.records for changed in _changed(record, metric, seed))
-    numbered = tuple(replace(record, index=index) for index, record in enumerate(records))
-    return replace(dataset, records=numbered, file_records=len(numbered))
-
-
 def _changed(record: Record, metric: Robustness, seed: int) -> list[Record]:
     import numpy as np
 
@@ -104,22 +117,3 @@ def _changed(record: Record, metric: Robustness, seed: int) -> list[Record]:
 def robustness(score: float, changed_scores: Sequence[float]) -> float:
     """Return 1 minus the mean absolute difference between a score and those of the changed questions."""
     return 1.0 - fmean(abs(score - changed) for changed in changed_scores)
-
-
-def with_robustness(
-    label: str, metric: Robustness, results: Sequence[RecordResult], changed: Sequence[RecordResult]
-) -> tuple[RecordResult, ...]:
-    """Return the results with the score ``label`` added; a record without an answer scores 0.
-
-    ``changed`` are the results of ``changed_dataset``, in its order.
-    """
-    scores = [result.scores[metric.score] for result in changed]
-    parts = [scores[start : start + metric.times] for start in range(0, len(scores), metric.times)]
-    values = (
-        robustness(result.scores[metric.score], part) if result.status == "answered" else 0.0
-        for result, part in zip(results, parts, strict=True)
-    )
-    return tuple(
-        result.model_copy(update={"scores": {**result.scores, label: value}})
-        for result, value in zip(results, values, strict=True)
-    )

@@ -30,6 +30,7 @@ def score_outcomes(outcomes: Sequence[Outcome], *, guarded: bool = False) -> Ite
                     intervened=_intervened(answer) if guarded else None,
                 )
             ),
+            logprobs=answer.logprobs if answer else None,
             stop_reason=answer.stop_reason if answer else None,
             error=outcome.error,
             latency_seconds=outcome.latency_seconds,
@@ -51,7 +52,7 @@ def outcomes_of(results: Iterable[RecordResult], records: Sequence[Record]) -> I
             yield Outcome(
                 by_id[result.record_id],
                 "answered",
-                Answer(result.answer, result.stop_reason, result.input_tokens, result.output_tokens),
+                Answer(result.answer, result.stop_reason, result.input_tokens, result.output_tokens, result.logprobs),
                 result.latency_seconds,
                 result.answered_at,
             )

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from include.evaluation.classification import labelled, labels_of
 from include.evaluation.dataset import Record
 from include.evaluation.errors import MetricFailedError, MetricNotAllowedError, MetricValueError
+from include.evaluation.further_questions import FurtherQuestions
 from include.evaluation.metric_choice import MetricChoice, is_accuracy
 from include.evaluation.metrics import SCORES, Observation
 from include.evaluation.record_metrics import RECORD_METRICS, MetricFunction
 from include.evaluation.results import RecordResult, observation_of
-from include.evaluation.robustness import Robustness
 from include.team_functions import load_function
 
 #: So that reports stay readable: a function may return several scores.
@@ -61,16 +61,15 @@ class RecordMetric(NamedTuple):
 class SuiteMetrics(NamedTuple):
     """The metrics of a suite that are not among ``SCORES``.
 
-    ``labels`` are there if ``accuracy`` is one of them. ``robustness`` has the metrics that ask further questions, by
-    their labels.
-    ``digest`` stands for what they are, with their parameters, the code of the team's own modules and the further
-    columns of the records; it is empty
-    without any. Answers that were scored under another digest have to be scored again.
+    ``labels`` are there if ``accuracy`` is one of them. ``further`` has the metrics that ask further questions, by
+    their labels. ``digest`` stands for what they are, with their parameters, the code of the team's own modules and the
+    further columns of the records; it is empty without any. Answers that were scored under another digest have to be
+    scored again.
     """
 
     metrics: tuple[RecordMetric, ...] = ()
     labels: tuple[str, ...] = ()
-    robustness: tuple[tuple[str, Robustness], ...] = ()
+    further: tuple[tuple[str, FurtherQuestions], ...] = ()
     digest: str = ""
 
 
@@ -89,8 +88,8 @@ def load_metrics(
         MetricNotAllowedError: a function is in another package.
         TeamFunctionError: a function cannot be loaded.
     """
-    robust = [choice for choice in choices if choice.robustness]
-    chosen = [choice for choice in choices if choice.metric not in SCORES and choice not in robust]
+    further = [choice for choice in choices if choice.further]
+    chosen = [choice for choice in choices if choice.metric not in SCORES and choice not in further]
     functions = [_function(choice, packages) for choice in chosen]
     labels = next((tuple(one.parameters.get("labels") or labels_of(records)) for one in chosen if is_accuracy(one)), ())
     metrics = tuple(
@@ -103,12 +102,12 @@ def load_metrics(
     contents = [
         [choice.metric, choice.label, choice.parameters, _code(function) if choice.is_own else ""]
         for choice, function in zip(chosen, functions, strict=True)
-    ] + [[choice.metric, choice.label, choice.parameters, ""] for choice in robust]
+    ] + [[choice.metric, choice.label, choice.parameters, ""] for choice in further]
     if contents:
         contents += [[dict(record.columns)] for record in records if record.columns]
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True, default=str).encode()).hexdigest() if contents else ""
-    changes = tuple((choice.label, choice.robustness) for choice in robust if choice.robustness)
-    return SuiteMetrics(metrics, labels, changes, digest)
+    asking = tuple((choice.label, choice.further) for choice in further if choice.further)
+    return SuiteMetrics(metrics, labels, asking, digest)
 
 
 def _function(choice: MetricChoice, packages: Sequence[str]) -> MetricFunction:

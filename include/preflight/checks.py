@@ -13,7 +13,7 @@ from include.preflight.asking import collected, guarded
 from include.preflight.findings import Finding, Severity, raise_on_errors
 from include.preflight.input_checks import check_inputs
 from include.preflight.name_checks import check_names, check_ownership
-from include.preflight.promotion_checks import check_promotion
+from include.preflight.promotion_checks import check_baseline, check_promotion
 from include.preflight.quota_checks import check_quotas
 from include.preflight.workspace_checks import check_workspace
 from include.run.inputs import RunInputs
@@ -39,7 +39,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     """
     findings, inputs = collected(check_inputs(config, clients))
     findings += [*check_names(config, tags), *check_promotion(config), *check_account(clients, config)]
-    findings += check_ownership(clients, config, tags)
+    findings += [*check_baseline(config, clients), *check_ownership(clients, config, tags)]
     if any(finding.severity == "error" for finding in findings):
         # Checks that depend on the content run later otherwise; a failure reports everything at once.
         findings += _of_content(config, clients, workspace, None, inputs, delivered=False)

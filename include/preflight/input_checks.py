@@ -69,7 +69,7 @@ def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | No
     """
     from include.evaluation.dataset import sample
     from include.evaluation.prompts import check_template
-    from include.preflight.metric_checks import check_metrics
+    from include.preflight.metric_checks import check_choices, check_metrics
     from include.run.evaluation_set import prompt_settings, read_evaluation_set
 
     evaluation, account = suite or config.suites[0], config.account
@@ -85,6 +85,7 @@ def check_evaluation(config: ModelConfig, clients: AwsClients, suite: Suite | No
         yield Finding("error", _subject(evaluation), evaluation.dataset, error.finding, remedy)
         return
     yield from _describe(evaluation, asked, settings)
+    yield from check_choices(_subject(evaluation), evaluation, asked.records)
     yield from check_metrics(_subject(evaluation), evaluation, account, asked.records)
     yield from check_margin(config, evaluation, len(asked.records))
 
@@ -108,6 +109,8 @@ def _describe(evaluation: Suite, asked: Dataset, settings: PromptSettings) -> It
     if evaluation.log_first_record:
         first = asked.records[0]
         text += f"\nThe first is asked as:\n{indent(rendered(settings, first.question)[:MOST_SHOWN], '  ')}"
+        if settings.choices:
+            text += f"\nEvery answer is one of: {', '.join(settings.choices)}"
         text += f"\nAccepted is: {' or '.join(first.accepted_answers)[:MOST_SHOWN]}"
     yield Finding("info", _subject(evaluation), evaluation.dataset, text)
 

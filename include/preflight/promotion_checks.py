@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from include.aws.calls import find_imported_model
+from include.aws.clients import AwsClients
 from include.config.model import ModelConfig
 from include.config.suites import MAIN, Suite
+from include.preflight.asking import Check, guarded
 from include.preflight.findings import Finding
 from include.promotion.sample_size import margin_note
 
@@ -21,6 +24,18 @@ def check_promotion(config: ModelConfig) -> Iterator[Finding]:
             "the model has no thresholds, so a person is asked while it has no champion",
             "Set evaluation.thresholds if a first version is to be promoted without a person.",
         )
+
+
+def check_baseline(config: ModelConfig, clients: AwsClients) -> Check[None]:
+    """Yield a warning if the baseline is no imported model: versions would be shown without it."""
+    if name := config.comparison.baseline:
+        yield from guarded("baseline", name, "bedrock:GetImportedModel", _find_baseline(name, clients))
+
+
+def _find_baseline(name: str, clients: AwsClients) -> Check[None]:
+    if find_imported_model(clients.bedrock, name) is None:
+        found = f"there is no imported model of this name or ARN in {clients.region_name}"
+        yield Finding("warning", "baseline", name, found, "Correct comparison.baseline, or import the model.")
 
 
 def check_margin(config: ModelConfig, suite: Suite, records: int) -> Iterator[Finding]:

@@ -47,13 +47,13 @@ def threshold_findings(measured: SuiteMeasured) -> Findings:
     suite, report = measured.suite, measured.report
     categories = {part.category: part for part in report.categories}
     for metric, least in suite.thresholds.items():
-        yield _reached(suite, metric, report.metrics[metric], least)
+        yield _reached(suite, metric, report.metrics.get(metric), least)
     for name in sorted(suite.category_thresholds.keys() - categories.keys() - {EVERY_CATEGORY}):
         yield _finding(suite, "blocks", f"category {name!r} has a threshold but no record")
     for name, part in categories.items():
         every, own = suite.category_thresholds.get(EVERY_CATEGORY, {}), suite.category_thresholds.get(name, {})
         for metric, least in {**every, **own}.items():
-            yield _reached(suite, f"{metric} in category {name!r}", part.metrics[metric], least)
+            yield _reached(suite, f"{metric} in category {name!r}", part.metrics.get(metric), least)
 
 
 def champion_findings(measured: SuiteMeasured, standards: Standards) -> Findings:
@@ -80,7 +80,11 @@ def _finding(suite: Suite, effect: Effect, reason: str) -> Finding:
     return Finding(effect="informs" if suite.effect == "informs" else effect, reason=named)
 
 
-def _reached(suite: Suite, what: str, found: Estimate, least: float) -> Finding:
+def _reached(suite: Suite, what: str, found: Estimate | None, least: float) -> Finding:
+    """A stored evaluation may be older than the metric."""
+    if found is None:
+        why = "has a threshold, but the stored evaluation is older than this metric"
+        return _finding(suite, "asks", f"{what} {why}: clear the run from its evaluation on")
     if found.value < least - ROUNDING:
         return _finding(suite, "blocks", f"{what} {found.value:.3f} is below the threshold {least:.3f}")
     return _finding(suite, "passes", f"{what} {found.value:.3f} reaches {least:.3f}")

@@ -141,7 +141,7 @@ def _category_rows(
     report: EvaluationReport, champion: Measured | None, comparison: Comparison | None, metric: str
 ) -> Iterator[MetricRow]:
     rivals = {part.category: part.metrics for part in champion.report.categories} if champion else {}
-    for part in report.categories:
+    for part in (part for part in report.categories if metric in part.metrics):
         yield MetricRow(
             label=part.category,
             unit="",

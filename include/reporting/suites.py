@@ -93,7 +93,7 @@ def records_text(report: EvaluationReport) -> str:
     sample = f", a sample of {report.dataset_records} drawn with seed {report.seed}" if report.sampled else ""
     changed = ""
     if report.changed_questions:
-        changed = f"; {report.changed_questions} changed questions, {report.changed_unanswered} of them unanswered"
+        changed = f"; {report.changed_questions} further questions, {report.changed_unanswered} of them unanswered"
     return f"{report.records} records{sample}: {counts}{changed}"
 
 

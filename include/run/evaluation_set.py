@@ -53,6 +53,7 @@ def plain_prompt(settings: EvaluationConfig) -> PromptSettings:
         prompt_template=settings.prompt_template,
         system_prompt=settings.system_prompt,
         stop=settings.stop or (),
+        choices=settings.choices,
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
         guardrail_id=settings.guardrail_id,

@@ -20,6 +20,7 @@ CLIENT_REQUEST_TOKEN = re.compile(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,254}[a-zA-Z0-9])?
 S3_URI = re.compile(r"s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](?:/[-!_*'().a-z0-9A-Z]+(?:/[-!_*'().a-z0-9A-Z]+)*)?/?")
 MAX_NAME_LENGTH = 63
 EVALUATIONS = "evaluations"
+BASELINE = "baseline"
 MAX_S3_URI_LENGTH = 1024
 #: Model, content, the run that was forced (cut short in the longest names), and the attempt.
 _OWN_IMPORTED_MODEL = re.compile(
@@ -61,6 +62,11 @@ def check_s3_uri(s3_uri: str) -> str:
 def import_folder(model_name: str, fingerprint: str) -> str:
     """Return the folder of an import in S3, below the account's prefix."""
     return f"{model_name}/{fingerprint[:SHORT_FINGERPRINT_LENGTH]}"
+
+
+def baseline_folder(model_name: str, prefix: str) -> str:
+    """Return the folder in S3 of the answers that a model's baseline gave; ``prefix`` is the account's."""
+    return "/".join(part for part in (prefix.strip("/"), model_name, BASELINE) if part)
 
 
 def import_names(model_name: str, identity: ImportIdentity, bucket: str, prefix: str) -> ImportNames:

@@ -14,6 +14,7 @@ from include.config.suites import MAIN
 from include.evaluation.build_report import MeasuredOn, build_report
 from include.evaluation.dataset import Dataset
 from include.evaluation.invocation import ask_all
+from include.evaluation.metrics import scores_of_every_evaluation
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.evaluation.scoring import outcomes_of, score_outcomes
 from include.evaluation.storage import EvaluationPlace, read_records, read_report, store
@@ -63,6 +64,28 @@ def kept_report(questions: Questions, clients: AwsClients, beside: str = "") -> 
         if report is not None and same and report.is_complete:
             return report, uri
     return None
+
+
+def get_answers(
+    plan: ImportPlan, questions: Questions, clients: AwsClients, beside: str = ""
+) -> tuple[EvaluationReport, str]:
+    """Return the report of the answers to all of the questions, with its URI; only what was not answered is asked.
+
+    Answers that were stored before every evaluation had today's scores are scored again.
+    """
+    kept = kept_report(questions, clients, beside)
+    if kept is None:
+        return ask(plan, questions, clients), questions.place.report_uri
+    report, _ = kept
+    guarded = questions.measured_on.prompt.guardrail_id is not None
+    if not (missing := report.missing_scores(scores_of_every_evaluation(guarded=guarded))):
+        return kept
+    log.info("Suite %s: the stored answers are scored again: %s is new", questions.suite, ", ".join(missing))
+    answered = tuple(outcomes_of(read_records(clients.s3, report.records_uri), questions.dataset.records))
+    results = tuple(score_outcomes(answered, guarded=guarded))
+    again = build_report(questions.measured_on, results, report.seconds, report.cost_summary)
+    store(clients.s3, questions.place, again, results)
+    return again, questions.place.report_uri
 
 
 def outlook(cost: ModelCost, questions: Questions) -> str:

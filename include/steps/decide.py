@@ -65,7 +65,8 @@ def measure_champion(plan: ImportPlan, candidate: EvaluationResult, clients: Aws
     others = _others_of_champion(plan, champion, clients, is_there=is_there)
     earlier = read_report(clients.s3, champion.report_uri) if champion.report_uri else None
     same = earlier and earlier.conditions_digest == candidate.conditions_digest and not unanswered(earlier)
-    if earlier and same and earlier.metrics_digest == candidate.metrics_digest:
+    scored = earlier and not earlier.missing_scores(plan.config.suites[0].needed_metrics)
+    if earlier and same and scored and earlier.metrics_digest == candidate.metrics_digest:
         return found(f"version {champion.number} has answered the same questions before", champion.report_uri, others)
     known = _has_answered(plan, champion, clients, plan.config.suites[0])
     if not (is_there or known):

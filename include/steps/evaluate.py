@@ -6,33 +6,34 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from include.aws.clients import AwsClients
 from include.config.suites import Suite
 from include.evaluation.build_report import MeasuredOn, as_markdown, build_report
 from include.evaluation.dataset import Dataset, sample
 from include.evaluation.results import EvaluationReport, PromptSettings, RecordResult
-from include.evaluation.robustness import changed_dataset, with_robustness
 from include.evaluation.storage import EvaluationPlace, read_records, read_report, store
 from include.evaluation.suite_metrics import SuiteMetrics, load_metrics, scored_with
 from include.run.evaluation_set import prompt_settings, read_evaluation_set
 from include.run.plan import ImportPlan
-from include.steps.answers import Questions, ask, cost_of, kept_report, outlook, places_beside
+from include.steps.answers import Questions, cost_of, get_answers, kept_report, outlook, places_beside
 from include.steps.results import EvaluationResult
 
 log = logging.getLogger(__name__)
+
+NO_METRICS = SuiteMetrics()
 
 
 class _Prepared(NamedTuple):
     """The questions of a suite, its metrics, and where their scores are kept: with the answers without any metric.
 
-    ``changed`` are the same questions with changes, for each metric of robustness.
+    ``further`` are the further questions of each metric that asks some.
     """
 
     suite: Suite
     questions: Questions
-    changed: tuple[Questions, ...]
+    further: tuple[Questions, ...]
     metrics: SuiteMetrics
     place: EvaluationPlace
 
@@ -72,34 +73,45 @@ def measure(
     prepared = _prepare(plan, model_arn, clients, suite or plan.config.suites[0])
     for place in (prepared.place, *places_beside(prepared.place, beside)):
         report = read_report(clients.s3, place.report_uri)
-        if report is not None and report.is_complete:
+        if _is_whole(report, prepared.suite):
             log.info("This model was measured on this data set before: nothing is asked again")
             return _logged(report, place.report_uri, prepared.suite)
-    (answers, uri), *changed = [
-        kept_report(questions, clients, beside) or (ask(plan, questions, clients), questions.place.report_uri)
-        for questions in (prepared.questions, *prepared.changed)
+    (answers, uri), *further = [
+        get_answers(plan, questions, clients, beside) for questions in (prepared.questions, *prepared.further)
     ]
     if prepared.metrics.digest:
-        answers = _score(prepared, answers, [report for report, _ in changed], clients)
+        answers = _score(prepared, answers, [report for report, _ in further], clients)
         uri = prepared.place.report_uri
     return _logged(answers, uri, prepared.suite)
 
 
+def _is_whole(report: EvaluationReport | None, suite: Suite) -> TypeGuard[EvaluationReport]:
+    """Return whether a stored report has an answer to every question, and every score that the suite needs."""
+    return report is not None and report.is_complete and not report.missing_scores(suite.needed_metrics)
+
+
+def stored_main_report(plan: ImportPlan, model_arn: str, clients: AwsClients) -> EvaluationReport | None:
+    """Return the main suite's stored evaluation of a model that has answered every question; None without one."""
+    report = read_report(clients.s3, _prepare(plan, model_arn, clients, plan.config.suites[0]).place.report_uri)
+    return report if report is not None and report.is_complete else None
+
+
 def _score(
-    prepared: _Prepared, answers: EvaluationReport, changed: Sequence[EvaluationReport], clients: AwsClients
+    prepared: _Prepared, answers: EvaluationReport, further: Sequence[EvaluationReport], clients: AwsClients
 ) -> EvaluationReport:
     """Score stored answers with the suite's metrics, store the report and return it."""
     metrics, place = prepared.metrics, prepared.place
     results = _scored(prepared.questions, answers, metrics, clients)
-    for (label, metric), questions, report in zip(metrics.robustness, prepared.changed, changed, strict=True):
-        results = with_robustness(label, metric, results, _scored(questions, report, metrics, clients))
+    for (label, metric), questions, report in zip(metrics.further, prepared.further, further, strict=True):
+        used = metrics if metric.RESCORED else NO_METRICS
+        results = metric.with_scores(label, results, _scored(questions, report, used, clients))
     measured_on = prepared.questions.measured_on._replace(records_uri=place.records_uri, metrics_digest=metrics.digest)
-    costs = "; ".join(filter(None, (report.cost_summary for report in (answers, *changed))))
-    seconds = sum(report.seconds for report in (answers, *changed))
+    costs = "; ".join(filter(None, (report.cost_summary for report in (answers, *further))))
+    seconds = sum(report.seconds for report in (answers, *further))
     report = build_report(measured_on, results, seconds, costs).model_copy(
         update={
-            "changed_questions": sum(one.records for one in changed),
-            "changed_unanswered": sum(one.records - one.statuses["answered"] for one in changed),
+            "changed_questions": sum(one.records for one in further),
+            "changed_unanswered": sum(one.records - one.statuses["answered"] for one in further),
         }
     )
     store(clients.s3, place, report, results)
@@ -129,7 +141,7 @@ def stored_evaluation(plan: ImportPlan, model_arn: str, clients: AwsClients) -> 
     for suite in plan.config.suites:
         place = _prepare(plan, model_arn, clients, suite).place
         report = read_report(clients.s3, place.report_uri)
-        if report is None or not report.is_complete:
+        if not _is_whole(report, suite):
             return None
         found.append(EvaluationResult.of(report, place.report_uri, suite.name))
     main, *others = found
@@ -147,7 +159,7 @@ def _unanswered(plan: ImportPlan, model_arn: str, clients: AwsClients) -> Iterat
 
 
 def _not_kept(prepared: _Prepared, clients: AwsClients, beside: str = "") -> Iterator[Questions]:
-    for questions in (prepared.questions, *prepared.changed):
+    for questions in (prepared.questions, *prepared.further):
         if kept_report(questions, clients, beside) is None:
             yield questions
 
@@ -160,14 +172,14 @@ def _prepare(plan: ImportPlan, model_arn: str, clients: AwsClients, suite: Suite
     metrics = load_metrics(suite.metrics, account.allowed_metric_packages, dataset.records)
     prompt = prompt_settings(suite, dataset, account, clients.s3)
     questions = _questions(plan, model_arn, suite, dataset, prompt)
-    changed = tuple(
-        _questions(plan, model_arn, suite, changed_dataset(dataset, metric, suite.seed), prompt)
-        for _, metric in metrics.robustness
+    further = tuple(
+        _questions(plan, model_arn, suite, metric.dataset(dataset, suite.seed), metric.prompt(prompt))
+        for _, metric in metrics.further
     )
     place = questions.place
     if metrics.digest:
         place = place._replace(key=f"{place.key}-{metrics.digest[:12]}")
-    return _Prepared(suite, questions, changed, metrics, place)
+    return _Prepared(suite, questions, further, metrics, place)
 
 
 def _digest(value: object) -> str:
@@ -175,7 +187,7 @@ def _digest(value: object) -> str:
 
 
 def _questions(plan: ImportPlan, model_arn: str, suite: Suite, dataset: Dataset, prompt: PromptSettings) -> Questions:
-    conditions = _digest([[record.digest for record in dataset.records], prompt.model_dump()])
+    conditions = _digest([[record.digest for record in dataset.records], prompt.identity])
     key = f"{plan.evaluation_prefix}/{_digest([model_arn, dataset.digest, conditions, suite.seed])[:12]}"
     place = EvaluationPlace(plan.bucket, key)
     measured_on = MeasuredOn(

@@ -14,7 +14,7 @@ from include.aws.errors import S3RequestError
 from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
-from include.config.suites import MAIN
+from include.config.suites import DEFAULT_METRIC, MAIN
 from include.evaluation.metrics import scores_named
 from include.evaluation.profile import profile
 from include.evaluation.results import EvaluationReport, PromptSettings
@@ -30,6 +30,7 @@ from include.reporting.page import render
 from include.reporting.suites import SuiteContent, suite_content
 from include.run.plan import ImportPlan
 from include.run.report_place import model_path, report_html_uri
+from include.steps.baseline import stored_baseline
 from include.steps.decide import compare_with_champion, stored_comparison
 from include.steps.judge import stored_judge_reports
 from include.steps.register import merge_proof
@@ -101,20 +102,24 @@ def _digest(plan: ImportPlan, measured: Mapping[str, str]) -> str:
 
 
 def _base_model(plan: ImportPlan, registered: RegistrationResult, clients: AwsClients) -> Measured | None:
-    """Return the base model without an adapter, if a version of it was measured on the same data.
+    """Return the model's baseline, or else the base model if a version of it was measured on the same data.
 
     For the report only, so a registry that cannot be asked is no failure.
     """
     from botocore.exceptions import ClientError
 
+    if plan.config.comparison.baseline:
+        return stored_baseline(plan, clients)
     if plan.config.adapter is None:
         return None
-    digest, base = stored_report(clients.s3, registered.report_uri).dataset_digest, metadata_value(plan.config.base)
+    report, base = stored_report(clients.s3, registered.report_uri), metadata_value(plan.config.base)
+    digest = report.dataset_digest
     try:
         for version in newest_versions(clients.sagemaker, plan.config.model_name, MOST_VERSIONS):
             same = version.is_base and (version.metadata["base"], version.dataset_digest) == (base, digest)
             if same and (found := read_report(clients.s3, version.report_uri)):
-                return Measured(f"base model, version {version.number}", found, ())
+                other = "" if found.conditions_digest == report.conditions_digest else ", asked in another way"
+                return Measured(f"base model, version {version.number}{other}", found, ())
     except (ClientError, *NO_ANSWER) as error:
         log.info("Whether the base model was measured is not known: %s", error)
     return None
@@ -136,7 +141,7 @@ def report_content(
         "version": registered.version,
         "status": (answered or registered).status,
         "answer": answered.reason if answered else "",
-        "compared": scores_named(compared_metrics(plan.config), candidate.report.scores)[0],
+        "compared": next(iter(scores_named(compared_metrics(plan.config), candidate.report.scores)), DEFAULT_METRIC),
         "costs": tuple(_costs(plan, registered, candidate.report, decision, s3)),
         "suites": tuple(_suites(plan, decision, s3)),
         "judged": tuple(map(judge_content, stored_judge_reports(decision.judged, s3))),
@@ -210,5 +215,6 @@ def _provenance(
         "Results of all records": report.records_uri,
         "Prompt": f"{prompt.prompt_template}, at most {prompt.max_tokens} tokens, temperature {prompt.temperature:g}",
         "Body format": prompt.body_format,
+        "Every answer is one of": ", ".join(prompt.choices),
     }
     return tuple((name, value) for name, value in facts.items() if value)

@@ -7,6 +7,7 @@ from include.registry.champions import find_champion
 from include.registry.versions import ModelVersion
 from include.run.plan import ImportPlan
 from include.run.report_place import report_html_uri
+from include.steps.baseline import stored_baseline
 from include.steps.evaluate import stored_evaluation
 from include.steps.publish import PublishedModel, is_published
 from include.steps.report import is_reported
@@ -32,7 +33,9 @@ def find_unchanged(plan: ImportPlan, clients: AwsClients) -> UnchangedResult | N
     if champion is None or champion.fingerprint != plan.fingerprint:
         return None
     evaluation = stored_evaluation(plan, champion.imported_model_arn, clients)
-    if evaluation is None or not is_reported(plan, evaluation, clients.s3) or not _published(plan, champion, clients):
+    if evaluation is None or not is_reported(plan, evaluation, clients.s3):
+        return None
+    if not (_published(plan, champion, clients) and _baseline_asked(plan, clients)):
         return None
     return UnchangedResult(
         version=champion.number,
@@ -50,6 +53,10 @@ def _published(plan: ImportPlan, champion: ModelVersion, clients: AwsClients) ->
     if config.publish is None:
         return True
     return is_published(PublishedModel(config.model_name, config.publish, config.evaluation, None), champion, clients)
+
+
+def _baseline_asked(plan: ImportPlan, clients: AwsClients) -> bool:
+    return plan.config.comparison.baseline is None or stored_baseline(plan, clients) is not None
 
 
 def unnecessary_tasks(plan: ImportPlan) -> tuple[str, ...]:

@@ -26,9 +26,14 @@ def aws() -> Iterator[Aws]:
 
 
 @pytest.fixture(scope="session")
-def model(aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> str:
+def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of the imported model."""
+    return train.merge(DEMO, train.EARLY, tmp_path_factory.mktemp("merged"))
+
+
+@pytest.fixture(scope="session")
+def model(aws: Aws, merged: Path) -> str:
     """The ARN of the imported model."""
-    merged = train.merge(DEMO, train.EARLY, tmp_path_factory.mktemp("merged"))
     arn = aws.import_model(aws.upload(merged, "early"), "early")
     when_ready(lambda: aws.invoke(arn, prompt="x", max_gen_len=1))
     return arn

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean
+from typing import TypeVar
 
 import pyarrow
 import pytest
@@ -17,7 +18,7 @@ from include.config.model import ModelConfig
 from include.evaluation.dataset import read_dataset
 from include.evaluation.errors import DatasetNotFoundError, DatasetUnreadableError, NothingAnsweredError
 from include.evaluation.results import EvaluationReport, RecordResult
-from include.evaluation.storage import read_records, read_report
+from include.evaluation.storage import read_records, read_report, write_lines, write_model
 from include.promotion.suite_findings import SuiteMeasured, threshold_findings
 from include.run.plan import ImportPlan
 from include.steps.evaluate import is_measured, measure, measure_suites
@@ -26,6 +27,7 @@ from tests.support.bedrock_stand_in import BUCKET, Aws
 from tests.support.evaluations import CAPITALS, DEMO, plan_in
 
 Plans = Callable[..., ImportPlan]
+T = TypeVar("T")
 
 
 def stored(clients: AwsClients, summary: EvaluationResult) -> tuple[EvaluationReport, list[RecordResult]]:
@@ -276,6 +278,29 @@ def test_a_suite_can_require_that_a_guardrail_stops_its_questions(
     report, _ = stored(clients, measure(plan, model, clients))
     [finding] = threshold_findings(SuiteMeasured(suite=plan.config.suites[0], report=report))
     assert finding.effect == effect
+
+
+def test_answers_stored_before_a_score_was_measured_are_scored_again_and_not_asked_again(
+    aws: Aws, model: str, clients: AwsClients, plan_for: Plans, tmp_path: Path
+) -> None:
+    aws.script("guardrail", identifier="harm", version="1", blocked=["capital"], message="No.")
+    guarded = {"sample": 4, "guardrail_id": "harm", "guardrail_version": "1"}
+    first = measure(plan_for(**guarded), model, clients)
+    report, results = stored(clients, first)
+    older = [it.model_copy(update={"scores": _without_interventions(it.scores)}) for it in results]
+    write_lines(clients.s3, report.records_uri, older)
+    write_model(
+        clients.s3, first.report_uri, report.model_copy(update={"metrics": _without_interventions(report.metrics)})
+    )
+    (tmp_path / "answers.jsonl").unlink()
+    aws.script("fixed-answer", text="Nowhere")
+    again = measure(plan_for(**guarded, thresholds={"guardrail_intervened": 1.0}), model, clients)
+    assert again == first
+    assert stored(clients, again) == (report, results)
+
+
+def _without_interventions(scores: Mapping[str, T]) -> dict[str, T]:
+    return {name: value for name, value in scores.items() if name != "guardrail_intervened"}
 
 
 @pytest.mark.parametrize(

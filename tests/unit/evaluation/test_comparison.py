@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from include.evaluation.bootstrap import estimate, estimate_score
 from include.evaluation.comparison import compare, paired_difference
-from include.evaluation.errors import DifferentRecordsError, NoScoresError
+from include.evaluation.errors import DifferentRecordsError, NoScoresError, ScoreMissingError
 from include.evaluation.results import RecordResult
 from tests.support.record_results import record_result
 
@@ -124,3 +124,11 @@ def test_models_that_answered_different_records_are_not_compared() -> None:
         paired_difference([1.0], [1.0, 0.0], margin=0, seed=0)
     with pytest.raises(NoScoresError):
         compare([], [], ["f1"], margin=0, category_margin=0, seed=0)
+
+
+@pytest.mark.parametrize(("which", "older"), [("candidate", 0), ("champion", 1)])
+def test_a_score_that_a_models_stored_records_lack_is_named_and_not_passed_over(which: str, older: int) -> None:
+    records = [model({1}), model({1})]
+    records[older] = [it.model_copy(update={"scores": {"quasi_exact_match": 1.0}}) for it in records[older]]
+    with pytest.raises(ScoreMissingError, match=f"f1, of the {which}"):
+        compare(records[0], records[1], ["quasi_exact_match", "f1"], margin=0, category_margin=0, seed=0)

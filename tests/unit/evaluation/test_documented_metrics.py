@@ -13,9 +13,8 @@ import yaml
 from include.config.model import parse_model_config
 from include.config.suites import Suite
 from include.evaluation.dataset import Record
-from include.evaluation.metric_choice import MetricChoice
+from include.evaluation.metric_choice import FURTHER, MetricChoice
 from include.evaluation.record_metrics import RECORD_METRICS
-from include.evaluation.robustness import ROBUSTNESS
 from include.evaluation.suite_metrics import load_metrics, scored_with
 from include.run.workspace import PROJECT_ROOT
 from tests.support.record_results import record_result
@@ -30,13 +29,18 @@ def _blocks(language: str) -> list[str]:
 
 def test_the_table_names_every_metric_and_no_other() -> None:
     named = re.findall(r"^\| (`.*?) \|", SECTION, re.MULTILINE)
-    assert {name for cell in named for name in re.findall(r"`(\w+)`", cell)} >= {*RECORD_METRICS, ROBUSTNESS}
+    assert {name for cell in named for name in re.findall(r"`(\w+)`", cell)} >= {*RECORD_METRICS, *FURTHER}
 
 
 def test_the_documented_metrics_are_those_of_a_models_file() -> None:
-    [example, _] = _blocks("yaml")
+    [example, probabilities, _] = _blocks("yaml")
+    assert _compared(example) == ("f1", "json_schema", "brief")
+    assert _compared(probabilities) == ("likelihood", "inverse_perplexity")
+
+
+def _compared(example: str) -> tuple[str, ...]:
     config = parse_model_config({"model_name": "m", "base": "b", **yaml.safe_load(example)}, "the documentation")
-    assert Suite.of(config.evaluation).compared_metrics == ("f1", "json_schema", "brief")
+    return Suite.of(config.evaluation).compared_metrics
 
 
 def test_the_documented_metric_of_a_team_has_ten_lines_and_scores_answers(
@@ -48,7 +52,7 @@ def test_the_documented_metric_of_a_team_has_ten_lines_and_scores_answers(
     path.parent.mkdir()
     path.write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
-    [_, settings] = _blocks("yaml")
+    [_, _, settings] = _blocks("yaml")
     entries: list[Any] = yaml.safe_load(settings)["evaluation"]["metrics"]
     try:
         loaded = load_metrics([MetricChoice.model_validate(entry) for entry in entries], ("team_metrics",))

@@ -11,7 +11,7 @@ from include.config.suites import Suite
 from include.evaluation.dataset import Record
 from include.preflight.asking import collected
 from include.preflight.input_checks import check_evaluation
-from include.preflight.metric_checks import check_metrics
+from include.preflight.metric_checks import check_choices, check_metrics
 
 HERE = "tests.unit.preflight.test_metric_checks"
 RECORD = Record(0, "question", "Lima<OR>Quito", columns={"source": "x", "sorce": None})
@@ -28,7 +28,7 @@ def several(record: Record, observation: Any, *, offset: float = 0.0) -> dict[st
 
 def found(account: AccountConfig = ACCOUNT, **settings: Any) -> list[tuple[str, str]]:
     suite = Suite.model_validate({"name": "s", "dataset": "d"} | settings)
-    findings = list(check_metrics("suite s", suite, account, [RECORD]))
+    findings = [*check_choices("suite s", suite, [RECORD]), *check_metrics("suite s", suite, account, [RECORD])]
     return [(finding.which, finding.text()) for finding in findings]
 
 
@@ -70,6 +70,30 @@ def test_the_further_questions_of_robustness_are_told() -> None:
     assert which == "robustness"
     assert text.startswith("INFO")
     assert "asks 3 further questions" in text
+
+
+def test_the_further_questions_of_likelihood_and_perplexity_are_told() -> None:
+    metrics = [{"likelihood": {"labels": ["Lima", "Rome", "Bonn"]}}, "inverse_perplexity"]
+    told = found(metrics=metrics, thresholds={"likelihood.accuracy": 0.5, "inverse_perplexity": 0.1})
+    assert [which for which, _ in told] == ["likelihood", "inverse_perplexity"]
+    assert "asks 3 further questions" in told[0][1]
+    assert "asks 2 further questions" in told[1][1]
+
+
+def test_a_prompt_that_no_answer_can_follow_is_an_error() -> None:
+    suite = Suite.model_validate({"name": "s", "dataset": "d", "metrics": ["inverse_perplexity"]})
+    [finding] = check_metrics("suite s", suite, ACCOUNT, [Record(0, "question ", "Lima")])
+    assert finding.severity == "error"
+    assert "a prompt that does not end with a blank" in finding.text()
+
+
+def test_labels_of_which_a_record_accepts_none_are_an_error() -> None:
+    for settings in ({"choices": ["Rome", "Bonn"]}, {"metrics": [{"likelihood": {"labels": ["Rome", "Bonn"]}}]}):
+        [(which, text)] = found(**settings)
+        assert which in ("choices", "likelihood")
+        assert text.startswith("ERROR")
+        assert "record 0 accepts 'Lima or Quito'" in text
+    assert found(choices=["QUITO", "Rome"]) == []
 
 
 def test_a_column_that_no_record_has_is_named() -> None:

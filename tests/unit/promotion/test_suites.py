@@ -15,7 +15,7 @@ from include.evaluation.results import PromptSettings, RecordResult
 from include.promotion.decision import ChampionMeasured, PromotionDecision, decide_promotion
 from include.promotion.findings import gravest_first
 from include.promotion.many_looks import Look, shown_worse
-from include.promotion.suite_findings import SuiteMeasured
+from include.promotion.suite_findings import SuiteMeasured, threshold_findings
 from tests.support.record_results import record_result
 
 PROMPT = PromptSettings(body_format="OpenAICompletion", prompt_template="{question}", max_tokens=8)
@@ -77,6 +77,20 @@ def test_a_suite_that_looks_worse_on_too_few_records_asks_a_person(effect: Suite
     decision = _decide(_config(effect), ("x" * 28 + "..", "x" * 30))
     assert decision.status == "PendingManualApproval"
     assert decision.reasons[0].startswith("suite 'general': f1 differs from champion version 3 by -0.067")
+
+
+def test_a_threshold_of_a_score_that_a_stored_evaluation_is_too_old_for_asks_a_person() -> None:
+    config = _config("blocks", thresholds={"f1": 0.1}, category_thresholds={"South": {"f1": 0.1}})
+    results = [record_result(index, "Lima", category="South") for index in range(4)]
+    older = [it.model_copy(update={"scores": {"recall": it.scores["recall"]}}) for it in results]
+    report = build_report(MeasuredOn("arn", "d", "digest", 4, 0, "c", PROMPT, 1, "s3://b/r"), older, 1.0)
+    found = list(threshold_findings(SuiteMeasured(suite=config.suites[1], report=report)))
+    assert [finding.effect for finding in found] == ["asks", "asks"]
+    assert found[0].reason == (
+        "suite 'general': f1 has a threshold, but the stored evaluation is older than this metric: clear the run from "
+        "its evaluation on"
+    )
+    assert found[1].reason.startswith("suite 'general': f1 in category 'South' has a threshold, but")
 
 
 @pytest.mark.parametrize(
