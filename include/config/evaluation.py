@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationInfo, WithJsonSchema, field_validator
 
-from include.config.part import Part, Score, Text
+from include.config.part import Part, Prompt, Score, Text
 from include.evaluation.classification import MOST_LABELS
 from include.evaluation.likelihood import (
     INVERSE_PERPLEXITY,
@@ -68,12 +68,12 @@ class EvaluationConfig(Part):
         description="How the model is asked. `OpenAICompletion` and `BedrockCompletion` send the filled template as it "
         "is; `OpenAIChatCompletion` and `Converse` send messages, for the model's own chat template.",
     )
-    prompt_template: Text = Field(
+    prompt_template: Prompt = Field(
         default="{question}",
         description="What is sent to the model; `{question}` stands for the record's question.",
         json_schema_extra=_MULTILINE,
     )
-    system_prompt: Text | None = Field(
+    system_prompt: Prompt | None = Field(
         default=None,
         description="System message; only for `OpenAIChatCompletion` and `Converse`.",
         json_schema_extra=_MULTILINE,

@@ -26,6 +26,18 @@ def test_what_is_not_given_has_a_default() -> None:
     assert config.account.aws_conn_id == "aws_default"
 
 
+def test_a_prompt_keeps_the_line_breaks_at_its_end() -> None:
+    template = "<|start_header_id|>assistant<|end_header_id|>\n\n{question}\n\n"
+    evaluation = {
+        "dataset": "x",
+        "prompt_template": template,
+        "body_format": "Converse",
+        "system_prompt": " Be brief.\n",
+    }
+    config = parse_model_config({**MODEL, "evaluation": evaluation}, "a test").evaluation
+    assert (config.prompt_template, config.system_prompt) == (template, " Be brief.\n")
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -197,6 +209,7 @@ def test_the_error_survives_pickling() -> None:
         ({"promotion": "manul"}, "must be one of 'auto', 'manual' or 'never'; did you mean manual?"),
         ({"evaluation": "eval.jsonl"}, "evaluation: must be a section of"),
         ({"evaluation": {}}, "evaluation.dataset: is missing"),
+        ({"evaluation": {"dataset": "x", "prompt_template": " \n"}}, "must hold more than white space"),
         ({"evaluation": {"dataset": "x", "max_tokens": "many"}}, "must be a whole number (found 'many')"),
         ({"evaluation": {"dataset": "x", "max_tokens": 0}}, "must be at least 1 (found 0)"),
         ({"evaluation": {"dataset": "x", "thresholds": {"f1": 1.5}}}, "must be at most 1"),
