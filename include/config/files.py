@@ -97,14 +97,18 @@ def _stated_names(path: Path) -> set[str]:
         return set()
 
 
-class _UniqueKeysLoader(yaml.SafeLoader):
-    """Refuses a key that is twice in a mapping; YAML's own loader takes the last."""
+class _UniqueKeysLoader(yaml.CSafeLoader):
+    """Refuses a key that is twice in a mapping, of which YAML's own loader takes the last.
 
-    def compose_mapping_node(self, anchor: Any) -> Any:
-        node = super().compose_mapping_node(anchor)
+    It is written in C: every task reads all files.
+    """
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in keys:
-                raise yaml.composer.ComposerError(None, None, f"the key {key.value!r} is there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
             keys.add(str(key.value))
-        return node
+        return super().construct_mapping(node, deep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -193,11 +194,12 @@ class ModelConfig(Part):
         return paths
 
 
+@cache
 def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample`` or ``training.lora.r``."""
     fixed = (
         *RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "evaluations",
-        "judge", "evaluation.metrics", "evaluation.columns", "training.schedule",
+        "judge", "evaluation.metrics", "evaluation.columns", "training.schedule", "urgent",
     )  # fmt: skip
     paths = tuple(field_paths(ModelConfig))
     sections = {path.rpartition(".")[0] for path in paths}

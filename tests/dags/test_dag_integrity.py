@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.configuration import conf
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
 from include.config.errors import BrokenModelFilesError
+from include.config.names import import_dag_id
 from include.config.training import TrainingJobSettings
 from include.steps.stages import STAGES
 from model_import_dag.loader import load_dags, load_fine_tune_dags, raise_on_broken_model_files
@@ -324,3 +327,20 @@ def test_importing_the_dag_files_loads_nothing_heavy() -> None:
 def test_parsing_costs_a_small_part_of_what_airflow_itself_costs_each_time() -> None:
     # 0.4 s to 3.5 s usually; three times that where the modules are compiled each time and others use the core, too.
     assert any(parsed_afresh(attempt)["share"] < 0.6 for attempt in (1, 2))
+
+
+@pytest.mark.slow
+def test_two_hundred_models_are_read_within_a_fifth_of_airflows_time_and_by_a_task_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (MODELS_FOLDER / "capitals.yaml").read_text("utf-8")
+    for number in range(200):
+        path = tmp_path / f"model-{number}.yaml"
+        path.write_text(text.replace("model_name: capitals", f"model_name: model-{number}"), "utf-8")
+    began = time.process_time()
+    assert len(load_dags(tmp_path)) + len(load_fine_tune_dags(tmp_path)) == 401
+    assert time.process_time() - began < conf.getint("dag_processor", "dag_file_processor_timeout") / 5
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", import_dag_id("model-7"))
+    began = time.process_time()
+    assert list(load_dags(tmp_path)) == [import_dag_id("model-7")]
+    assert time.process_time() - began < 0.3
