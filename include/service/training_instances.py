@@ -64,7 +64,7 @@ def cost_words(usd: float | None, on_demand_usd: float | None) -> str:
 @cache
 def load_training_instances() -> TrainingInstances:
     """Return the table of ``training_instances.yaml``."""
-    raw = yaml.safe_load(INSTANCES_FILE.read_text(encoding="utf-8"))
+    raw = yaml.load(INSTANCES_FILE.read_text(encoding="utf-8"), yaml.CSafeLoader)
     return TrainingInstances.model_validate({**raw, "as_of": str(raw["as_of"])})
 
 
