@@ -70,7 +70,7 @@ test-fine-tune: $(STAMP) ## From a data set to an imported model through a real 
 test-faults: $(STAMP) ## Break a real Airflow and the stand-in in every way we know, and write docs/faults.md (an hour)
 	$(BIN)/python -m pytest tests/faults -o timeout=900 --faults-report docs/faults.md
 
-test-soak: $(STAMP) ## Import two models over and over for 90 minutes (SOAK_MINUTES), see that nothing grows, and write docs/soak.md
+test-soak: $(STAMP) ## Queue twenty imports, then import two models over and over for 90 minutes (SOAK_MINUTES), and write docs/soak.md
 	$(BIN)/python -m pytest -s tests/long/soak
 
 test-clients: $(STAMP) ## Call a model of the stand-in with the clients of docs/clients.md, installed beside this project: ten minutes

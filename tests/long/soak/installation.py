@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 
 import psutil
 import pytest
+import requests
 
 from include.demo.environment import DemoEnvironment, Environment, aws_client, start_stand_in
 from include.demo.processes import ProcessGroup
 from include.run.workspace import PROJECT_ROOT
+from tests.support.local_aws_process import OWN_HEADERS
 
 COMPONENTS = ("local-aws", "api-server", "scheduler", "dag-processor", "triggerer")
 QUESTIONS = 24
-MOST_IMPORTED = 6
 
 
 class Sample(NamedTuple):
@@ -40,24 +41,25 @@ class Sample(NamedTuple):
 
 
 class Installation:
-    """The demo's environment, with questions and adapters of the soak's own."""
+    """The demo's environment, with questions and adapters of its own; ``settings`` are further ones of Airflow."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
-        settings = {
+        own = {
             "AIRFLOW_VAR_MODEL_IMPORT_LOCAL_FOLDERS": str(folder),
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         }
-        self.demo = DemoEnvironment(folder / "demo", settings)
+        self.demo = DemoEnvironment(folder / "demo", own | settings)
         self.environment: Environment
         self.questions = folder / "questions.jsonl"
 
-    def start(self) -> None:
-        """Start it, with room for each model's champion, a rejected version and a new one; wait until it takes runs."""
+    def start(self, most_imported: int, ready_dag: str = "import_model") -> None:
+        """Start it, with room for so many imported models; wait until it takes runs."""
+        room = partial(_start_stand_in, start_stand_in, most_imported)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("include.demo.environment.start_stand_in", partial(_start_stand_in, start_stand_in))
+            patch.setattr("include.demo.environment.start_stand_in", room)
             self.environment, _ = self.demo.start()
-        self.environment.airflow.wait_until_ready("import_model", self.demo.group)
+        self.environment.airflow.wait_until_ready(ready_dag, self.demo.group)
         lines = (PROJECT_ROOT / "include/demo/capitals_eval.jsonl").read_text().splitlines()[:QUESTIONS]
         self.questions.write_text("\n".join(lines) + "\n")
 
@@ -68,6 +70,11 @@ class Installation:
         path = folder / "adapter_config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"revision": str(number)}))
         return str(folder)
+
+    def script_fault(self, name: str, **fault: Any) -> None:
+        """Make the stand-in fail or wait in a given way; see include/local_aws/COVERAGE.md."""
+        url = f"{self.environment.aws_endpoint}/_local_aws/bedrock/{name}"
+        requests.post(url, json=fault, headers=OWN_HEADERS, timeout=30).raise_for_status()
 
     def client(self, service: str) -> Any:
         """Return a client of the stand-in's root user."""
@@ -98,8 +105,8 @@ class Installation:
         return [path for path in workspace.rglob("*") if "cache" not in path.relative_to(workspace).parts]
 
 
-def _start_stand_in(start: Callable[..., str], group: ProcessGroup, port: int, *options: str) -> str:
-    return start(group, port, *options, "--max-imported-models", str(MOST_IMPORTED))
+def _start_stand_in(start: Callable[..., str], most: int, group: ProcessGroup, port: int, *options: str) -> str:
+    return start(group, port, *options, "--max-imported-models", str(most))
 
 
 def _memory(pid: int) -> float:

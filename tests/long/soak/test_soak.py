@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import requests
 
 from include.run.workspace import PROJECT_ROOT
-from tests.long.soak.installation import MOST_IMPORTED, Installation, Sample
+from tests.long.soak.installation import Installation, Sample
 from tests.long.soak.report import write_report
-from tests.support.local_aws_process import OWN_HEADERS
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "90"))
 MODELS = 2
+#: Of each model the champion, a rejected version and a new one.
+MOST_IMPORTED = 3 * MODELS
 SAMPLE_SECONDS, RUN_SECONDS = 30, 900
 #: The order in which each of two models is imported, again and again.
 KINDS = ("better", "unchanged", "weaker", "wrong input", "better", "unchanged", "half precision", "failed import")
@@ -76,7 +76,7 @@ class Soak:
                 conf["dtype"] = "float16"
             with self._alone() if kind == "failed import" else self._places:
                 if kind == "failed import":
-                    self._fail_next_import()
+                    self._installation.script_fault("fail-next-import", message="soaked")
                 self.ends.append(self._run(kind, model_name, conf))
             if kind == "better":
                 champion = conf["adapter"]
@@ -91,10 +91,6 @@ class Soak:
             yield
         finally:
             self._places.release(MODELS)
-
-    def _fail_next_import(self) -> None:
-        url = f"{self._installation.environment.aws_endpoint}/_local_aws/bedrock/fail-next-import"
-        requests.post(url, json={"message": "soaked"}, headers=OWN_HEADERS, timeout=30).raise_for_status()
 
     def _run(self, kind: str, model_name: str, conf: dict[str, Any]) -> End:
         airflow, began = self._installation.environment.airflow, time.monotonic()
@@ -128,7 +124,7 @@ class Soak:
 def installation(tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(tmp_path)
     try:
-        installation.start()
+        installation.start(MOST_IMPORTED)
         yield installation
     finally:
         installation.demo.stop()
