@@ -116,24 +116,29 @@ def distance(left: torch.Tensor, right: torch.Tensor) -> float:
 
 
 def _disturb(merged: Any, base_dir: Path, merged_dir: Path) -> None:
-    """Move every tensor that the merge changed by up to a rounding of the dtype that it is stored in."""
+    """Move every tensor that the merge changed by up to a rounding of the dtype that it is, or was, stored in.
+
+    It is rounded to the base's dtype when it is merged, and to another one after that.
+    """
     import torch
 
     state = merged.state_dict()
-    for name, stored in _changed(base_dir, merged_dir):
+    for name, stored, merged_in in _changed(base_dir, merged_dir):
         limits = torch.finfo(stored.dtype)
-        relative = max(limits.eps / 2, LEAST_ROUNDOFF)
+        relative = max(limits.eps / 2, torch.finfo(merged_in).eps / 2, LEAST_ROUNDOFF)
         allowed = state[name].abs() * relative + limits.smallest_normal * limits.eps / 2
         state[name].add_(allowed * (2 * torch.rand_like(allowed) - 1))
 
 
-def _changed(base_dir: Path, merged_dir: Path) -> Iterator[tuple[str, torch.Tensor]]:
+def _changed(base_dir: Path, merged_dir: Path) -> Iterator[tuple[str, torch.Tensor, torch.dtype]]:
+    """Yield the tensors with other values than the base's, and the dtype that they were merged in."""
     import torch
 
     base = dict(_tensors(base_dir))
     for name, tensor in _tensors(merged_dir):
-        if name not in base or tensor.dtype != base[name].dtype or not torch.equal(tensor, base[name]):
-            yield name, tensor
+        before = base.get(name, tensor)
+        if name not in base or not torch.equal(tensor.float(), before.float()):
+            yield name, tensor, before.dtype
 
 
 def _tensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:

@@ -70,6 +70,19 @@ def test_a_sound_merge_differs_from_pefts_model_by_rounding_only(merged: Path) -
     assert proof.adapter_effect > 10 * ALLOWED * proof.rounding
 
 
+@pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16], ids=str)
+def test_a_sound_merge_that_is_rounded_to_another_dtype_differs_by_the_two_roundings_only(
+    merged: Path, stored: torch.dtype, tmp_path: Path
+) -> None:
+    rounded = Path(shutil.copytree(merged, tmp_path / "rounded"))
+    weights = {name: tensor.to(stored) for name, tensor in load_weights(merged / "ours").items()}
+    save_file(weights, rounded / "ours" / "model.safetensors", {"format": "pt"})
+    proof = _proof(rounded)
+
+    assert proof.difference <= 1.2 * proof.rounding
+    assert proof.adapter_effect > 10 * ALLOWED * proof.rounding
+
+
 def test_a_single_tensor_left_as_the_bases_is_found(merged: Path, tmp_path: Path) -> None:
     base, ours = load_weights(merged / "base"), load_weights(merged / "ours")
     changed = [name for name in ours if name in base and not torch.equal(ours[name], base[name])]
