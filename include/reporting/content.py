@@ -60,7 +60,8 @@ class ReportContent:
 
     ``examples`` are answers that are right, to be shown where there are no others to show. ``model_url`` is the page
     of all versions in Airflow. ``sample_size`` says what so many records can show. ``suites`` are those
-    after the main one, about which the rest of the page is. ``judged`` is what a judge says, by suite.
+    after the main one, about which the rest of the page is. ``judged`` is what a judge says, by suite, and the scores
+    of a Bedrock evaluation job.
     """
 
     model_name: str

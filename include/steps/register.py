@@ -204,7 +204,7 @@ def _register_as_decided(
                 return registry.register(candidate, check), decision
         except ChampionChangedError as error:
             log.warning("%s, expected %s; found %s: decide again", error.what, error.expected, error.found)
-        decision = decide_again(plan, model.evaluation, clients)
+        decision = decide_again(plan, model.evaluation, clients, decision.evaluation_job)
 
 
 def _changing(plan: ImportPlan, clients: AwsClients, task: str) -> AbstractContextManager[SageMakerRegistry]:

@@ -12,6 +12,7 @@ from include.config.suites import MAIN, SuiteEffect
 from include.evaluation.results import EvaluationReport
 from include.promotion.decision import PassedOver, PromotionDecision
 from include.registry.versions import ApprovalStatus
+from include.steps.evaluation_job_results import EvaluationJobResult
 
 #: The XCom in which a task that failed for good leaves its FailureResult.
 FAILURE = "failure"
@@ -133,10 +134,14 @@ class JudgedSuite(_Result):
 
 
 class JudgeResult(_Result):
-    """The judge's reports, one per suite; none when there was nothing to judge, and ``summary`` says why."""
+    """The judge's reports, one per suite; none when there was nothing to judge, and ``summary`` says why.
+
+    ``problem`` says why a judge that only informs did not judge all of them.
+    """
 
     summary: str
     suites: tuple[JudgedSuite, ...] = ()
+    problem: str = ""
 
 
 class SuiteReports(_Result):
@@ -153,7 +158,7 @@ class DecisionResult(PromotionDecision):
 
     ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers and ``comparison_uri``
     the stored comparison with them; both are empty when there was no comparison. ``suites`` are those after the main
-    one; ``judged`` are those whose answers a judge compared.
+    one; ``judged`` are those whose answers a judge compared. ``evaluation_job`` is what Bedrock's evaluation job gave.
     """
 
     champion: int | None
@@ -161,6 +166,7 @@ class DecisionResult(PromotionDecision):
     comparison_uri: str = ""
     suites: tuple[SuiteReports, ...] = ()
     judged: tuple[JudgedSuite, ...] = ()
+    evaluation_job: EvaluationJobResult = EvaluationJobResult()
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -200,8 +200,9 @@ def test_the_runners_policies_fit_into_what_iam_takes_and_are_given_to_whom_the_
     aws.client("iam").create_user(UserName="runs-airflow")
     buckets = ",".join(f"a-bucket-of-somebody-{number}" for number in range(10))
     parameters = {"KmsKeyArn": KEY_ARN, "SourceBuckets": buckets, "FineTuning": "true", "JudgeModelArns": JUDGE_ARN}
+    parameters["EvaluatorModelArns"] = JUDGE_ARN
     outputs = aws.deploy(TEMPLATE, RunnerUserName="runs-airflow", **parameters)
-    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training", "Judge")}
+    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training", "Judge", "Evaluation")}
     for arn in arns:
         text = re.sub(r"\s", "", str(aws.policy_statements(arn)))
         assert len(text) < MOST_CHARACTERS
@@ -216,6 +217,27 @@ def test_the_runner_may_ask_the_judges_that_the_stack_names_and_no_other_foundat
     assert statement["Resource"] == [profile, JUDGE_ARN]
     assert "bedrock:InvokeModel" in statement["Action"]
     assert "JudgePolicyArn" not in aws.deploy(TEMPLATE)
+
+
+def test_evaluation_jobs_get_a_role_for_the_named_evaluators_and_the_answers_below_the_prefix(aws: Aws) -> None:
+    assert not {name for name in aws.deploy(TEMPLATE) if "Evaluat" in name}
+    outputs = aws.deploy(TEMPLATE, EvaluatorModelArns=JUDGE_ARN, BucketName="evaluated", KmsKeyArn=KEY_ARN)
+    role = aws.client("iam").get_role(RoleName=outputs["EvaluationRoleArn"].rpartition("/")[2])["Role"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:evaluation-job/*"},
+    }
+    statements = by_sid(aws.role_statements(outputs["EvaluationRoleArn"]))
+    assert statements["AskTheEvaluator"]["Resource"] == [JUDGE_ARN]
+    assert statements["UseTheKey"]["Resource"] == KEY_ARN
+    place = statements["ReadTheAnswersAndWriteTheScores"]
+    assert place["Resource"] == "arn:aws:s3:::evaluated/models/*/evaluations/*"
+    runner = by_sid(aws.policy_statements(outputs["EvaluationPolicyArn"]))
+    assert runner["PassTheEvaluationRole"]["Resource"] == outputs["EvaluationRoleArn"]
+    assert runner["StartEvaluationJobs"]["Condition"] == {
+        "Null": {"aws:RequestTag/model_name": "false", "aws:RequestTag/fingerprint": "false"}
+    }
 
 
 def test_bedrock_would_take_the_guardrail_and_its_version() -> None:
