@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from include.aws.clients import AwsClients
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
+from include.evaluation.answer_marks import read_marks
 from include.evaluation.metrics import scores_named
 from include.evaluation.profile import profile
 from include.evaluation.results import EvaluationReport, PromptSettings
@@ -29,7 +30,7 @@ from include.run.report_place import model_path, report_html_uri
 from include.steps.bedrock_evaluation import stored_scores
 from include.steps.decide import compare_with_champion, stored_comparison
 from include.steps.judge import stored_judge_reports
-from include.steps.register import merge_proof
+from include.steps.merge_proof import merge_proof
 from include.steps.report_training import training_section
 from include.steps.results import AnswerResult, DecisionResult, RegistrationResult, ReportResult
 from include.steps.stored_evaluations import records_of, stored_report
@@ -113,7 +114,8 @@ def report_content(
         "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),
         "model_url": run_url.partition("/dags/")[0] + model_path(plan.config.model_name),
     }
-    return build_content(candidate, champion, comparison, decision, facts, base)
+    marks = read_marks(s3, candidate.report).marks
+    return build_content(candidate, champion, comparison, decision, facts, base, marks)
 
 
 def _judged(decision: DecisionResult, s3: Any) -> Iterator[JudgeContent]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, computed_field
 
 from include.config.suites import MAIN, SuiteEffect
+from include.evaluation.answer_marks import AnswerMark, count_marks
 from include.evaluation.results import EvaluationReport
 from include.promotion.decision import PassedOver, PromotionDecision
 from include.registry.versions import ApprovalStatus
@@ -201,12 +202,13 @@ class RegistrationResult(VersionResult):
 
 
 class Answer(_Result):
-    """The answer to an approval request; ``by`` is empty if the deadline passed."""
+    """The answer to an approval request; ``by`` is empty if the deadline passed. ``marks`` are of single answers."""
 
     approved: bool
     by: str
     at: AwareDatetime
     comment: str = ""
+    marks: tuple[AnswerMark, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -215,7 +217,8 @@ class Answer(_Result):
         when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
         if not self.by:
             return f"there was no answer before the deadline, {when}: {done}"
-        return f"{done} by {self.by}, {when}" + (f": {self.comment}" if self.comment else "")
+        parts = (f"{done} by {self.by}", when, count_marks(self.marks))
+        return ", ".join(filter(None, parts)) + (f": {self.comment}" if self.comment else "")
 
 
 class AnswerResult(VersionResult):
@@ -286,29 +289,3 @@ class MetricsResult(_Result):
 
     metrics: Mapping[str, float]
     slots: Slots
-
-
-class TrainingDataResult(_Result):
-    """The prepared data of a fine-tune, and the request for its job."""
-
-    data_report_uri: str
-    data_digest: str
-    examples: int
-    tokens: int
-    request: dict[str, Any]
-
-
-class StartedTrainingResult(_Result):
-    """What SageMakerCreateTrainingJobOperator returns; ``adopted`` is a job that an earlier run started."""
-
-    job_arn: str
-    job_name: str
-    attempt: int
-    adopted: bool
-
-
-class HandOverResult(_Result):
-    """The artifact that was handed to the import, and the asset whose event names it."""
-
-    artifact: str
-    asset: str
