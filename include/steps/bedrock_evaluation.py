@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from include.aws.calls import CONFLICT_CODE, find
@@ -55,11 +55,11 @@ class EvaluationJobEndedError(ModelImportError):
         )
 
 
-class _NoAnswersError(ModelImportError):
-    """No record was answered."""
+class NoAnswersToEvaluateError(ModelImportError):
+    """The model answered no record, so that there is nothing to score."""
 
-    def __init__(self) -> None:
-        super().__init__("There is no answer to evaluate")
+    def __init__(self, report_uri: str) -> None:
+        super().__init__("There is no answer to evaluate", report_uri)
 
 
 class _Work(NamedTuple):
@@ -101,7 +101,7 @@ def _prepare(plan: ImportPlan, config: BedrockEvaluationConfig, candidate: Evalu
     results = records_of(s3, stored_report(s3, candidate.report_uri))
     answers = answers_to_evaluate(results, suite.name, plan.imported_model_name, config.records, suite.seed)
     if not answers.records:
-        raise _NoAnswersError
+        raise NoAnswersToEvaluateError(candidate.report_uri)
     settings = EvaluationJobSettings(config.evaluator_model, tuple(dict.fromkeys(config.metrics)))
     digest = job_digest(answers, settings)
     return _Work(answers, settings, digest, evaluation_job_place(candidate.report_uri, digest))
@@ -122,16 +122,15 @@ def _create(plan: ImportPlan, work: _Work, clients: AwsClients) -> StartedEvalua
 
 def _find(plan: ImportPlan, work: _Work, bedrock: Any) -> Mapping[str, Any] | int:
     """Return the job to adopt, or the number of the attempt to make."""
-    name = job_name(plan.config.model_name, work.digest)
-    pages = bedrock.get_paginator("list_evaluation_jobs").paginate(nameContains=name)
-    jobs = {job["jobName"]: job for page in pages for job in page.get("jobSummaries", ())}
-    for attempt in itertools.count(1):
-        job: Mapping[str, Any] | None = jobs.get(job_name(plan.config.model_name, work.digest, attempt))
-        if job is None:
-            return attempt
+    name = partial(job_name, plan.config.model_name, work.digest)
+    pages = bedrock.get_paginator("list_evaluation_jobs").paginate(nameContains=name())
+    jobs: dict[str, Mapping[str, Any]] = {job["jobName"]: job for page in pages for job in page.get("jobSummaries", ())}
+    attempt = 1
+    while job := jobs.get(name(attempt)):
         if job["status"] in _ADOPTED:
             return job
-    raise AssertionError("count() has no end")
+        attempt += 1
+    return attempt
 
 
 def _request(plan: ImportPlan, work: _Work, attempt: int, clients: AwsClients) -> StartedEvaluationJob:

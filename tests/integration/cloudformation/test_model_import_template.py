@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 from cfnlint.api import lint
 from cfnlint.decode.cfn_yaml import loads
 
+from include.aws.s3_uri import S3Uri
 from include.config.account import AccountConfig
 from include.config.names import ROLE_ARN
+from include.judging.evaluation_job import (
+    EvaluationJobPlace,
+    EvaluationJobSettings,
+    answers_to_evaluate,
+    job_request,
+)
+from include.judging.evaluation_job_scores import read_written_scores
 from include.local_aws.request_validation import validate_input
+from tests.support.judging import results_of
+from tests.support.local_aws_process import OWN_HEADERS
 from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
 
 TEMPLATE = IMPORT.read_text(encoding="utf-8")
@@ -238,6 +250,32 @@ def test_evaluation_jobs_get_a_role_for_the_named_evaluators_and_the_answers_bel
     assert runner["StartEvaluationJobs"]["Condition"] == {
         "Null": {"aws:RequestTag/model_name": "false", "aws:RequestTag/fingerprint": "false"}
     }
+
+
+def test_a_runner_with_the_stacks_policies_starts_a_job_that_the_stacks_role_completes(aws: Aws) -> None:
+    iam, name = aws.client("iam"), "evaluates-answers"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    outputs = aws.deploy(TEMPLATE, RunnerUserName=name, EvaluatorModelArns=JUDGE_ARN)
+    script = {"model": JUDGE_ARN.rpartition("/")[2]}
+    url = f"{aws.endpoint_url}/_local_aws/bedrock/judge"
+    requests.post(url, json=script, headers=OWN_HEADERS, timeout=10).raise_for_status()
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    bedrock, s3 = aws.client("bedrock", **keys), aws.client("s3", **keys)
+
+    settings = EvaluationJobSettings(script["model"], ("Correctness",))
+    place = EvaluationJobPlace(f"s3://{outputs['BucketName']}/models/m/0123456789ab/evaluations/one.bedrock-1.json")
+    answers = answers_to_evaluate(results_of(["Lima"]), "evaluation", "served", 9, seed=0)
+    s3.put_object(**S3Uri.parse(place.data_set_uri).arguments, Body=answers.body)
+    asked = job_request("m-1", outputs["EvaluationRoleArn"], answers, settings, place)
+    with pytest.raises(ClientError, match="CreateEvaluationJob"):
+        bedrock.create_evaluation_job(**asked)
+    asked["jobTags"] = [{"key": tag, "value": "m"} for tag in ("model_name", "fingerprint")]
+    job_arn = bedrock.create_evaluation_job(**asked)["jobArn"]
+    while (job := bedrock.get_evaluation_job(jobIdentifier=job_arn))["status"] == "InProgress":
+        time.sleep(0.1)
+    assert job["status"] == "Completed", job.get("failureMessages")
+    assert read_written_scores(s3, place.output_uri, "m-1").by_metric == {"Correctness": (1.0,)}
 
 
 def test_bedrock_would_take_the_guardrail_and_its_version() -> None:

@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from include.aws.clients import AwsClients
 from include.run.plan import ImportPlan
+from include.steps import bedrock_evaluation
 from include.steps.bedrock_evaluation import create_evaluation, read_evaluation, stored_scores
 from include.steps.decide import decide, measure_champion
 from include.steps.evaluation_job_results import EvaluationJobResult, StartedEvaluationJob
@@ -178,12 +179,20 @@ def test_a_name_that_the_list_does_not_show_yet_is_adopted_when_it_turns_out_to_
     evaluation = runs.evaluated(plan, finished)
     first = create_evaluation(plan, evaluation, runs.clients)
     aws.script("fail-calls", operation="CreateEvaluationJob", code="ConflictException")
-    from include.steps import bedrock_evaluation
-
     shown = bedrock_evaluation._find
     late = iter([lambda *_: 1, shown])
     monkeypatch.setattr(bedrock_evaluation, "_find", lambda *arguments: next(late)(*arguments))
     assert create_evaluation(plan, evaluation, runs.clients).job_arn == first.job_arn
+
+
+def test_the_request_token_is_that_of_the_answers_so_bedrock_itself_makes_no_second_job(
+    runs: Runs, aws: Aws, plan: ImportPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluation = runs.evaluated(plan, finished)
+    first = create_evaluation(plan, evaluation, runs.clients)
+    monkeypatch.setattr(bedrock_evaluation, "_find", lambda *_: 1)  # the list shows nothing yet
+    assert create_evaluation(plan, evaluation, runs.clients).job_arn == first.job_arn
+    assert len(jobs_of(aws, plan)) == 1
 
 
 def test_a_job_that_fails_is_a_finding_with_its_messages_and_the_next_run_makes_another(
