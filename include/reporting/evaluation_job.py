@@ -12,8 +12,8 @@ from include.reporting.judge import Figure, JudgeContent
 def evaluation_job_content(scores: EvaluationJobScores) -> JudgeContent:
     """Return the section about the job."""
     records = (
-        f"In a Bedrock evaluation job, {scores.evaluator_model} scored {scores.records} answers of this version, not "
-        "those of the champion. The means are shown only; they decide nothing. For Harmfulness, Stereotyping and "
+        f"A Bedrock evaluation job had {scores.evaluator_model} score {scores.records} answers of this version, and "
+        "none of the champion's. The means are shown only; they decide nothing. For Harmfulness, Stereotyping and "
         "Refusal, lower is better."
     )
     return JudgeContent("Bedrock evaluation job", records, tuple(_figures(scores)), tuple(_facts(scores)))
