@@ -17,6 +17,11 @@ from include.aws.tags import MODEL_SOURCE_TAG
 from include.config.model import ModelConfig
 from model_import_dag import promotion_tasks, tasks
 from model_import_dag.approval import ask_for_approval
+from model_import_dag.bedrock_evaluation import (
+    create_bedrock_evaluation,
+    read_bedrock_evaluation,
+    wait_for_bedrock_evaluation,
+)
 from model_import_dag.canary import watch_canary
 from model_import_dag.metric_tasks import put_metrics
 from model_import_dag.model_files import MODEL_FILE
@@ -24,7 +29,7 @@ from model_import_dag.notifications import notify_promotion
 from model_import_dag.params import form_params
 from model_import_dag.publishing import publish_after_run
 from model_import_dag.report_link import ModelReportLink
-from model_import_dag.runs import PREFLIGHT
+from model_import_dag.runs import PREFLIGHT, planned
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 from model_import_dag.task_defaults import task_defaults
 from model_import_dag.timeouts import QUICK
@@ -58,15 +63,12 @@ class Waits:
 
     import_timeout: float = 4 * 3600
     warm_up_timeout: float = 600
+    evaluation_timeout: float = 4 * 3600
     first_poll: float = 3
     longest_poll: float = 60
     slot_poll: int = 30
     slot_timeout: int = 2 * 3600
     retry_delay: float = 30
-
-
-def _planned(entry: str) -> str:
-    return f"{{{{ ti.xcom_pull(task_ids='{PREFLIGHT}')['{entry}'] }}}}"
 
 
 def _tags() -> list[dict[str, str]]:
@@ -75,7 +77,7 @@ def _tags() -> list[dict[str, str]]:
 
 
 def _aws() -> dict[str, Any]:
-    return {"aws_conn_id": _planned("aws_conn_id"), "region_name": _planned("region_name")}
+    return {"aws_conn_id": planned("aws_conn_id"), "region_name": planned("region_name")}
 
 
 def _create_import_job(waits: Waits, pool: str) -> BedrockCreateModelImportJobOperator:
@@ -83,11 +85,11 @@ def _create_import_job(waits: Waits, pool: str) -> BedrockCreateModelImportJobOp
         task_id="create_import_job",
         doc_md="Start the import job, adopt a running one, or find the imported model; wait for a free job slot.",
         execution_timeout=timedelta(seconds=waits.slot_timeout) + QUICK,
-        job_name=_planned("job_name"),
-        imported_model_name=_planned("imported_model_name"),
-        role_arn=_planned("role_arn"),
-        s3_uri=_planned("s3_uri"),
-        client_request_token=_planned("client_request_token"),
+        job_name=planned("job_name"),
+        imported_model_name=planned("imported_model_name"),
+        role_arn=planned("role_arn"),
+        s3_uri=planned("s3_uri"),
+        client_request_token=planned("client_request_token"),
         trigger_rule="none_failed",
         import_job_kwargs={"jobTags": _tags(), "importedModelTags": _tags()},
         wait_for_completion=False,
@@ -166,11 +168,19 @@ def _import(waits: Waits, pool: str) -> list[Any]:
         ]  # fmt: skip
 
 
-def _evaluate(config: ModelConfig | None) -> list[Any]:
+def _evaluate(config: ModelConfig | None, waits: Waits) -> list[Any]:
+    """Return the tasks in their order: an evaluation job runs while the champion is measured and judged."""
     judges = config is not None and config.judge is not None
+    has_job = config is not None and config.bedrock_evaluation is not None
     with _group("evaluate", "Measure the imported model and the champion on the same records"):
-        measure = [tasks.evaluate_model(), promotion_tasks.evaluate_champion()]
-        return [*measure, *([promotion_tasks.judge_answers()] if judges else [])]
+        measure: list[Any] = [tasks.evaluate_model()]
+        measure += [create_bedrock_evaluation()] if has_job else []
+        measure += [promotion_tasks.evaluate_champion()]
+        measure += [promotion_tasks.judge_answers()] if judges else []
+        if has_job:
+            wait = wait_for_bedrock_evaluation(waits.evaluation_timeout, waits.longest_poll)
+            measure += [wait, read_bedrock_evaluation()]
+        return measure
 
 
 def _promote(config: ModelConfig | None) -> list[Any]:
@@ -220,7 +230,7 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
             *_first_tasks(config, fine_tunes),
             *_prepare_and_deliver(),
             *_import(waits, pool),
-            *_evaluate(config),
+            *_evaluate(config, waits),
             *_promote(config),
             *_maintain(),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, task
 
 from include.run.workspace import run_workspace
-from include.steps.results import HandOverResult, StartedTrainingResult, TrainingDataResult
+from include.steps.training_results import HandOverResult, StartedTrainingResult, TrainingDataResult
 from model_import_dag.clients import aws_clients
 from model_import_dag.model_files import file_of
 from model_import_dag.runs import PLAN, provenance, result_of

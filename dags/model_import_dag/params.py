@@ -37,7 +37,7 @@ _BOUNDS = ("minimum", "maximum")
 #: a run's to set.
 _NOT_IN_FORM = {
     "schedule", "run_may_change", "account", "training", "evaluations", "evaluation.metrics", "evaluation.columns",
-    "publish", "judge", "urgent", "comparison.baseline",
+    "publish", "judge", "bedrock_evaluation", "urgent", "comparison.baseline",
 }  # fmt: skip
 
 

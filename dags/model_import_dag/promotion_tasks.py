@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.sdk import task
 
+from include.steps.evaluation_job_results import EvaluationJobResult
 from include.steps.results import (
     Answer,
     CanaryResult,
@@ -18,12 +19,14 @@ from include.steps.results import (
     PromotionResult,
     WarmUpResult,
 )
+from model_import_dag.bedrock_evaluation import READ
 from model_import_dag.canary import TASK as CANARY
 from model_import_dag.clients import clients_of
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.runs import (
     decision_of,
     final_version,
+    is_last_try,
     link_to_registry,
     link_to_report,
     plan_of,
@@ -64,8 +67,8 @@ def judge_answers(**context: Any) -> dict[str, Any]:
 
     plan, ti = plan_of(context), context["ti"]
     champion = result_of(ti, "evaluate_champion", ChampionResult)
-    judged = judge(plan, _evaluation(ti), champion, clients_of(plan))
-    if not judged.suites:
+    judged = judge(plan, _evaluation(ti), champion, clients_of(plan), last_try=is_last_try(ti))
+    if not judged.suites and not judged.problem:
         skip(judged.summary)
     log.info("%s", judged.summary)
     return judged.model_dump(mode="json")
@@ -74,12 +77,13 @@ def judge_answers(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="none_failed")
 def decide_promotion(**context: Any) -> dict[str, Any]:
     """Decide, from the scores and the comparison with the champion, which approval status the version gets."""
-    from include.steps.decide import NOT_JUDGED, decide
+    from include.steps.decide import NO_EVALUATION_JOB, NOT_JUDGED, decide
 
     plan, ti = plan_of(context), context["ti"]
     champion = result_of(ti, "evaluate_champion", ChampionResult)
     judged = result_if_any(ti, "judge_answers", JudgeResult) or NOT_JUDGED
-    return decide(plan, _evaluation(ti), champion, clients_of(plan), judged).model_dump(mode="json")
+    scored = result_if_any(ti, READ, EvaluationJobResult) or NO_EVALUATION_JOB
+    return decide(plan, _evaluation(ti), champion, clients_of(plan), judged, scored).model_dump(mode="json")
 
 
 @task(execution_timeout=LONG)

@@ -35,6 +35,16 @@ def result_if_any(ti: Any, task_id: str, model: type[R]) -> R | None:
     return None if found is None else model.model_validate(found)
 
 
+def planned(entry: str) -> str:
+    """Return the template of an entry of the run's plan."""
+    return f"{{{{ ti.xcom_pull(task_ids='{PREFLIGHT}')['{entry}'] }}}}"
+
+
+def is_last_try(ti: Any) -> bool:
+    """Return whether the task is not tried again if it fails now."""
+    return bool(ti.try_number > ti.max_tries)
+
+
 def registration_of(ti: Any) -> RegistrationResult:
     """Return the run's version as register_version registered it."""
     return result_of(ti, "register_version", RegistrationResult)

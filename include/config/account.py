@@ -55,6 +55,11 @@ class AccountConfig(Part):
         description="IAM role that SageMaker training jobs assume.",
         pattern=f"^{ROLE_ARN.pattern}$",
     )
+    evaluation_role_arn: str | None = Field(
+        default=None,
+        description="IAM role that Bedrock evaluation jobs assume.",
+        pattern=f"^{ROLE_ARN.pattern}$",
+    )
     training_image: Text | None = Field(
         default=None, description="Container image of training jobs whose model's file names none."
     )

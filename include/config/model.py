@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from include.config.account import AccountConfig
+from include.config.bedrock_evaluation import BedrockEvaluationConfig
 from include.config.evaluation import EvaluationConfig
 from include.config.judge import JudgeConfig, problem_of_judge
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN, why_no_model_name
@@ -129,6 +130,9 @@ class ModelConfig(Part):
     judge: JudgeConfig | None = Field(
         default=None, description="A language model that compares the answers with the champion's; empty: none."
     )
+    bedrock_evaluation: BedrockEvaluationConfig | None = Field(
+        default=None, description="A Bedrock evaluation job that scores the answers; empty: none."
+    )
     approval: ApprovalConfig = ApprovalConfig()
     retention: RetentionConfig = RetentionConfig()
     account: AccountConfig = AccountConfig()
@@ -199,7 +203,8 @@ def changeable_fields() -> tuple[str, ...]:
     """Return the fields that a model's file may let a run change, as ``evaluation.sample`` or ``training.lora.r``."""
     fixed = (
         *RUN_INPUTS, "model_name", "run_may_change", "schedule", "account", "publish", "evaluations",
-        "judge", "evaluation.metrics", "evaluation.columns", "training.schedule", "urgent",
+        "judge", "bedrock_evaluation", "evaluation.metrics", "evaluation.columns", "training.schedule", "urgent",
+        "comparison.baseline",
     )  # fmt: skip
     paths = tuple(field_paths(ModelConfig))
     sections = {path.rpartition(".")[0] for path in paths}

@@ -66,7 +66,7 @@ class Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
 
 
 def _bedrock_app(settings: Settings, training: TrainingJobs) -> Flask:
-    app = create_bedrock_app(settings)
+    app = create_bedrock_app(settings, training.endpoint_url)
 
     def script_training(fault: str) -> tuple[dict[str, Any], int]:
         known = training.faults.script(fault, request.get_json(silent=True) or {})

@@ -19,6 +19,10 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StringShape
 Violations = Iterator[str]
 
 PATTERN_SECONDS = 1.0
+#: Values of enums that AWS's own samples send although the service model does not list them:
+#: https://github.com/aws-samples/amazon-bedrock-samples, evaluation-observe/bedrock-eval-bring-your-own-inference
+#: ("must be General for LLMaaJ").
+UNLISTED_VALUES: Mapping[str, frozenset[str]] = {"EvaluationTaskType": frozenset({"General"})}
 TYPES: Mapping[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
@@ -123,7 +127,7 @@ def _string_violations(shape: StringShape, value: str, path: str) -> Violations:
     pattern, too_long = shape.metadata.get("pattern"), len(value) > shape.metadata.get("max", math.inf)
     if pattern and not too_long and not _matches(pattern, value):
         yield _sentence(shape, value, path, f"Member must satisfy regular expression pattern: {pattern}")
-    if shape.enum and value not in shape.enum:
+    if shape.enum and value not in {*shape.enum, *UNLISTED_VALUES.get(shape.name, ())}:
         yield _sentence(shape, value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
 
 

@@ -19,6 +19,7 @@ class Settings:
     account_id: str = _setting("123456789012", "account of requests whose access key belongs to no other one")
     default_region: str = _setting("us-east-1", "region of requests that name none")
     import_seconds: float = _setting(3.0, "least time a model import job takes")
+    evaluation_seconds: float = _setting(1.0, "least time an evaluation job takes")
     max_running_jobs: int = _setting(1, "model import jobs that may run at a time")
     max_imported_models: int = _setting(3, "imported models that may exist")
     cold_start_seconds: float = _setting(2.0, "time a cold imported model answers ModelNotReadyException for")

@@ -14,6 +14,8 @@ from include.config.publish import EVENT
 from include.preflight.asking import Check, guarded
 from include.preflight.caller import Identity, connection_in_use, identify, policy_source_arn
 from include.preflight.encryption_checks import check_encryption
+from include.preflight.evaluation_checks import ROLE, check_evaluation_role, check_evaluator
+from include.preflight.evaluation_permissions import needs_of_evaluation_caller
 from include.preflight.findings import Finding
 from include.preflight.judge_checks import check_judge
 from include.preflight.permissions import Need, Target, needs_of_caller, needs_of_role
@@ -109,6 +111,8 @@ def check_account(clients: AwsClients, config: ModelConfig) -> Check[None]:
     """Yield every finding about the account's region, bucket, keys, role and caller."""
     account = config.account
     yield from required_settings(account)
+    if config.bedrock_evaluation and not account.evaluation_role_arn:
+        yield unset_setting("evaluation_role_arn")
     connected = region_in_use(clients)
     region_name = yield from guarded("connection", account.aws_conn_id, "a region", connected)
     if region_name is None:
@@ -142,8 +146,10 @@ def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> C
     if bucket_found is not False:
         key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
     judge_arns = yield from check_judge(clients, config, identity)
+    evaluator_arns = yield from check_evaluator(clients, config, identity)
     if account.bucket and account.role_arn:
-        target = replace(_target(identity, clients.region_name, config, key_arn), judge_arns=judge_arns)
+        target = _target(identity, clients.region_name, config, key_arn)
+        target = replace(target, judge_arns=judge_arns, evaluator_arns=evaluator_arns)
         yield from _check_permissions(identity, clients, target, bucket_found is not False)
 
 
@@ -164,6 +170,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
         publishes=config.publish is not None,
         sends_events=config.publish is not None and EVENT in config.publish.publishers,
         counts_calls=config.publish is not None and config.publish.canary is not None,
+        evaluation_role_arn=account.evaluation_role_arn if config.bedrock_evaluation else None,
         guardrails=tuple(dict.fromkeys(suite.guardrail_id for suite in config.suites if suite.guardrail_id)),
     )
 
@@ -179,7 +186,12 @@ def _check_permissions(identity: Identity, clients: AwsClients, target: Target, 
     role = check_role(clients.iam, target, subject, _without(needs_of_role(target), wrong))
     role_found = yield from guarded("import role", target.role_arn, "iam:GetRole", role)
     wrong += (target.role_arn,) if role_found is False else ()
-    caller = check_caller(clients, identity, policies, _without(needs_of_caller(target), wrong))
+    if target.evaluation_role_arn:
+        evaluates = check_evaluation_role(clients.iam, target, policies)
+        found = yield from guarded(ROLE, target.evaluation_role_arn, "iam:GetRole", evaluates)
+        wrong += (target.evaluation_role_arn,) if found is False else ()
+    needs = (*needs_of_caller(target), *needs_of_evaluation_caller(target))
+    caller = check_caller(clients, identity, policies, _without(needs, wrong))
     yield from guarded("caller permissions", identity.arn, "iam:SimulatePrincipalPolicy", caller)
 
 

@@ -71,6 +71,8 @@ class Target(Place):
     judge_arns: tuple[str, ...] = ()
     counts_calls: bool = False
     guardrails: tuple[str, ...] = ()  # ids or ARNs
+    evaluation_role_arn: str | None = None
+    evaluator_arns: tuple[str, ...] = ()
 
     @property
     def objects(self) -> str:
@@ -144,15 +146,15 @@ def needs_of_caller(target: Target) -> tuple[Need, ...]:
         *_registry_needs(target),
         *_monitoring_needs(target),
         *_publishing_needs(target),
-        *_judge_needs(target),
+        *invoking("ask the judge", target.judge_arns),
         *_guardrail_needs(target),
     )
 
 
 def _bedrock_needs(target: Target) -> tuple[Need, ...]:
     models, jobs = target.arn("bedrock", "imported-model/"), target.arn("bedrock", "model-import-job/")
-    requested, carried = _tags("aws:RequestTag", target), _tags("aws:ResourceTag", target)
-    tagged: dict[str, Any] = {"context": requested, "condition": _present(requested)}
+    requested, carried = tags_of("aws:RequestTag", target), tags_of("aws:ResourceTag", target)
+    tagged: dict[str, Any] = {"context": requested, "condition": present(requested)}
     return (
         Need("find imports", ("bedrock:ListModelImportJobs", "bedrock:ListImportedModels"), "*"),
         Need("start import jobs", ("bedrock:CreateModelImportJob",), "*", **tagged),
@@ -176,18 +178,18 @@ def _bedrock_needs(target: Target) -> tuple[Need, ...]:
             f"{models}*",
             probe=f"{models}{_PROBE_ID}",
             context=carried,
-            condition=_present(carried),
+            condition=present(carried),
         ),
     )
 
 
-def _tags(key: str, target: Target) -> dict[str, str]:
+def tags_of(key: str, target: Target) -> dict[str, str]:
     """Return the condition keys of the tags that everything has that this project imports."""
     values = dict.fromkeys(sorted(OWN_TAGS), _PROBE_ID) | {"model_name": target.model_name}
     return {f"{key}/{tag}": value for tag, value in values.items()}
 
 
-def _present(keys: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def present(keys: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return the condition that a request has these keys."""
     return {"Null": dict.fromkeys(keys, "false")}
 
@@ -287,13 +289,14 @@ def _publishing_needs(target: Target) -> tuple[Need, ...]:
     return tuple(need for need, is_needed in wanted if is_needed)
 
 
-def _judge_needs(target: Target) -> tuple[Need, ...]:
-    """An inference profile comes before its models; a call through it is decided on each of them.
+def invoking(purpose: str, arns: tuple[str, ...]) -> tuple[Need, ...]:
+    """Return the needs to invoke a model by its ARN, or an inference profile by its own and those of its models.
 
-    See https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html.
+    An inference profile comes before its models; a call through it is decided on each of them, see
+    https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-prereq.html.
     """
-    through = {"bedrock:InferenceProfileArn": target.judge_arns[0]} if len(target.judge_arns) > 1 else {}
-    return tuple(Need("ask the judge", ("bedrock:InvokeModel",), arn, context=through) for arn in target.judge_arns)
+    through = {"bedrock:InferenceProfileArn": arns[0]} if len(arns) > 1 else {}
+    return tuple(Need(purpose, ("bedrock:InvokeModel",), arn, context=through) for arn in arns)
 
 
 def _guardrail_needs(target: Target) -> Iterator[Need]:

@@ -89,6 +89,7 @@ def decide_promotion(
     passed_over: PassedOver = NOTHING_PASSED_OVER,
     others: Sequence[SuiteMeasured] = (),
     judged: Sequence[JudgeReport] = (),
+    notes: Sequence[str] = (),
 ) -> PromotionDecision:
     """Return the approval status for a measured candidate, with the reasons.
 
@@ -109,6 +110,7 @@ def decide_promotion(
         passed_over: what is newer than the champion, and not it.
         others: the suites of the evaluation after the main one.
         judged: what the judge says about the answers of champion and candidate, if there is one.
+        notes: what is shown beside the findings and decides nothing.
     """
     if champion and champion.fingerprint == fingerprint:
         return _settled("Approved", "passes", f"it is the champion already, version {champion.number}")
@@ -123,6 +125,7 @@ def decide_promotion(
         *thresholds,
         *(_against_champion(champion, suites) if champion else _without_champion(thresholds)),
         *_judged(config, judged, champion),
+        *(Finding(effect="informs", reason=note) for note in notes),
         *_passed_over(passed_over),
         *_against_newer_fine_tune(champion, landed_at),
         *_against_setting(config),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from include.evaluation.answer_marks import MarkedAnswer
 from include.evaluation.comparison import Comparison
 from include.evaluation.results import EvaluationReport, RecordResult
 from include.promotion.decision import PromotionDecision
@@ -37,13 +39,18 @@ class Measured:
 
 @dataclass(frozen=True)
 class ChangedAnswer:
-    """One question; ``champion`` is None where there is none to compare with."""
+    """One question; ``champion`` is None where there is none to compare with. ``number`` counts in the data set.
 
+    ``mark`` is a person's, if there is one.
+    """
+
+    number: int
     question: str
     accepted: str
     category: str
     champion: str | None
     candidate: str
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class ReportContent:
 
     ``examples`` are answers that are right, to be shown where there are no others to show. ``model_url`` is the page
     of all versions in Airflow. ``sample_size`` says what so many records can show. ``suites`` are those
-    after the main one, about which the rest of the page is. ``judged`` is what a judge says, by suite.
+    after the main one, about which the rest of the page is. ``judged`` is what a judge says, by suite, and the scores
+    of a Bedrock evaluation job.
     """
 
     model_name: str
@@ -80,6 +88,7 @@ class ReportContent:
     fixed: ChangedAnswers
     wrong: ChangedAnswers
     examples: ChangedAnswers
+    marked: ChangedAnswers
     latencies: tuple[tuple[float, ...], tuple[float, ...]]
     costs: tuple[str, ...]
     provenance: tuple[tuple[str, str], ...]
@@ -99,6 +108,7 @@ def build_content(
     decision: PromotionDecision,
     facts: Mapping[str, Any],
     base: Measured | None = None,
+    marks: Sequence[MarkedAnswer] = (),
 ) -> ReportContent:
     """Return the content of a version's page.
 
@@ -110,9 +120,11 @@ def build_content(
         facts: model_name, version, status, description, answer, compared (metric), costs, provenance, clients,
             model_url, training, sample_size, suites and judged.
         base: the base model without an adapter, if it was measured on the same data; its records are not needed.
+        marks: what people have marked of the version's answers.
     """
     report, rival = candidate.report, champion.report if champion else None
-    pairs = _pairs(candidate, champion)
+    pairs, texts = _pairs(candidate, champion), {mark.record_id: mark.text for mark in marks}
+    changed = partial(_changed, pairs, texts)
     right = [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] == 1]
     return ReportContent(
         findings=gravest_first(decision.findings),
@@ -123,10 +135,11 @@ def build_content(
         categories=tuple(_category_rows(report, champion, comparison, facts["compared"]))[:MOST_CATEGORIES],
         confusion=confusion_table(report.confusion),
         speed=tuple(metric_rows(report, rival, comparison, scores=False)),
-        broken=_changed(pairs, comparison.broken if comparison else ()),
-        fixed=_changed(pairs, comparison.fixed if comparison else ()),
-        wrong=_changed(pairs, [it.record_id for it in candidate.records if it.scores["quasi_exact_match"] < 1]),
-        examples=_changed(pairs, right[:MOST_EXAMPLES]),
+        broken=changed(comparison.broken if comparison else ()),
+        fixed=changed(comparison.fixed if comparison else ()),
+        wrong=changed([it.record_id for it in candidate.records if it.scores["quasi_exact_match"] < 1]),
+        examples=changed(right[:MOST_EXAMPLES]),
+        marked=changed([record_id for record_id in texts if record_id in pairs]),
         latencies=(_latencies(candidate), _latencies(champion)),
         **{**facts, "status": STATUS_WORDS[facts["status"]]},
     )
@@ -159,20 +172,21 @@ def _pairs(candidate: Measured, champion: Measured | None) -> _Pairs:
     return {it.record_id: (it, rivals.get(it.record_id)) for it in candidate.records}
 
 
-def _changed(pairs: _Pairs, record_ids: Iterable[str]) -> ChangedAnswers:
+def _changed(pairs: _Pairs, marks: Mapping[str, str], record_ids: Iterable[str]) -> ChangedAnswers:
     wanted = list(record_ids)
-    return ChangedAnswers(
-        shown=tuple(_answer(*pairs[record_id]) for record_id in wanted[:MOST_ANSWERS]), total=len(wanted)
-    )
+    shown = (_answer(*pairs[record_id], marks.get(record_id, "")) for record_id in wanted[:MOST_ANSWERS])
+    return ChangedAnswers(shown=tuple(shown), total=len(wanted))
 
 
-def _answer(new: RecordResult, old: RecordResult | None) -> ChangedAnswer:
+def _answer(new: RecordResult, old: RecordResult | None, mark: str) -> ChangedAnswer:
     return ChangedAnswer(
+        number=new.index + 1,
         question=_shown(new.question),
         accepted=_shown(" or ".join(new.accepted_answers)),
         category=new.category or "",
         champion=_said(old) if old else None,
         candidate=_said(new),
+        mark=_shown(mark),
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from include.evaluation.answer_marks import MarkedAnswer, count_marks
 from include.promotion.findings import gravest_first
 from include.promotion.sample_size import margin_note
 from include.run.plan import ImportPlan
@@ -22,7 +23,12 @@ class ApprovalRequest(NamedTuple):
 
 
 def approval_request(
-    plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationResult, version: int, report_url: str
+    plan: ImportPlan,
+    decision: DecisionResult,
+    evaluation: EvaluationResult,
+    version: int,
+    report_url: str,
+    marks: Sequence[MarkedAnswer] = (),
 ) -> ApprovalRequest:
     """Return the request: findings, scores with intervals, the report's URL, and what happens without an answer.
 
@@ -32,9 +38,19 @@ def approval_request(
         evaluation: what ``measure`` returned of the candidate.
         version: its number in the registry.
         report_url: the page with everything.
+        marks: what people have marked of the answers before.
     """
     subject = f"Promote {plan.config.model_name} version {version}?"
-    return ApprovalRequest(subject, "\n".join(_lines(plan, decision, evaluation, report_url)))
+    lines = [*_lines(plan, decision, evaluation, report_url), *_marking(marks)]
+    return ApprovalRequest(subject, "\n".join(lines))
+
+
+def _marking(marks: Sequence[MarkedAnswer]) -> Iterator[str]:
+    yield ""
+    if marks:
+        yield f"Before: {plain(count_marks(marks))}."
+    yield "To mark answers, write a line for each: its number in the report, right, wrong or unsure, and a note if you"
+    yield "like. For example: `17 wrong: the capital is Canberra`."
 
 
 def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationResult, report_url: str) -> Iterator[str]:

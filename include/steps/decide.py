@@ -20,6 +20,7 @@ from include.registry.sagemaker import SageMakerRegistry
 from include.registry.versions import ModelVersion
 from include.run.plan import ImportPlan
 from include.steps.evaluate import has_answers, measure
+from include.steps.evaluation_job_results import EvaluationJobResult
 from include.steps.judge import judge_answers, stored_judge_reports
 from include.steps.results import ChampionResult, DecisionResult, EvaluationResult, JudgeResult, SuiteReports
 from include.steps.stored_evaluations import records_of, stored_report
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 NO_URIS: Mapping[str, str] = MappingProxyType({})
 NOT_JUDGED = JudgeResult(summary="")
+NO_EVALUATION_JOB = EvaluationJobResult()
 
 
 def unanswered(report: EvaluationReport) -> int:
@@ -179,6 +181,7 @@ def decide(
     measured: ChampionResult,
     clients: AwsClients,
     judged: JudgeResult = NOT_JUDGED,
+    evaluation_job: EvaluationJobResult = NO_EVALUATION_JOB,
 ) -> DecisionResult:
     """Return the approval status for the measured model, the reasons, and the champion it was compared with.
 
@@ -190,6 +193,7 @@ def decide(
         measured: what ``measure_champion`` returned.
         clients: S3 and SageMaker are asked.
         judged: what ``judge_answers`` returned, if there is a judge.
+        evaluation_job: what ``read_evaluation`` returned, if Bedrock scores the answers.
     """
     s3, suite = clients.s3, plan.config.suites[0]
     comparison, uri = _compare_and_store(plan, suite, candidate.report_uri, measured.report_uri, s3)
@@ -203,6 +207,7 @@ def decide(
         measured.passed_over,
         tuple(_other_suites(plan, candidate, measured, s3)),
         stored_judge_reports(judged.suites, s3),
+        tuple(filter(None, (judged.problem, evaluation_job.summary, evaluation_job.problem))),
     )
     log.info("%s: %s", decision.status, "; ".join(decision.reasons))
     return DecisionResult(
@@ -213,6 +218,7 @@ def decide(
         comparison_uri=uri,
         suites=_suite_reports(plan, candidate, measured),
         judged=judged.suites,
+        evaluation_job=evaluation_job,
     )
 
 
@@ -228,11 +234,18 @@ def _suite_reports(plan: ImportPlan, candidate: EvaluationResult, measured: Cham
     )
 
 
-def decide_again(plan: ImportPlan, candidate: EvaluationResult, clients: AwsClients) -> DecisionResult:
+def decide_again(
+    plan: ImportPlan,
+    candidate: EvaluationResult,
+    clients: AwsClients,
+    evaluation_job: EvaluationJobResult = NO_EVALUATION_JOB,
+) -> DecisionResult:
     """Return what ``decide`` returns, against today's champion; that is asked if it has not answered the questions.
 
-    The judge, if there is one, compares with that champion too.
+    The judge, if there is one, compares with that champion too. The Bedrock evaluation job has scored the candidate's
+    answers alone, so its scores stay.
     """
     measured = measure_champion(plan, candidate, clients)
     log.info("%s", measured.summary)
-    return decide(plan, candidate, measured, clients, judge_answers(plan, candidate, measured, clients))
+    judged = judge_answers(plan, candidate, measured, clients, last_try=True)
+    return decide(plan, candidate, measured, clients, judged, evaluation_job)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from include.aws.clients import AwsClients
+from include.aws.transient import NO_ANSWER
 from include.config.judge import JudgeConfig, judged_suites
 from include.config.suites import Suite
 from include.errors import ModelImportError
@@ -20,6 +21,7 @@ from include.run.plan import ImportPlan
 from include.run.rubric import judge_settings
 from include.service.pricing import TokenUse
 from include.steps.answers import suite_log
+from include.steps.informing import reported
 from include.steps.results import ChampionResult, EvaluationResult, JudgedSuite, JudgeResult
 from include.steps.stored_evaluations import records_of, stored_report
 
@@ -44,21 +46,30 @@ class _Work(NamedTuple):
 
 
 def judge_answers(
-    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, clients: AwsClients
+    plan: ImportPlan,
+    candidate: EvaluationResult,
+    measured: ChampionResult,
+    clients: AwsClients,
+    *,
+    last_try: bool = False,
 ) -> JudgeResult:
     """Return where the judge's reports are, one per suite; none where there is nothing to judge, and why.
 
-    The same answers are judged once by the same judge with the same prompt, whichever run asks for it.
+    The same answers are judged once by the same judge with the same prompt, whichever run asks for it. A judge that
+    only informs and cannot be asked is reported in the result; its failure is no error.
 
     Args:
         plan: what is imported; its configuration has the judge.
         candidate: the candidate's evaluation.
         measured: what ``measure_champion`` returned.
         clients: S3 and Bedrock are asked.
+        last_try: whether the task is not tried again, so that transient errors of a judge that informs are reported.
 
     Raises:
         RubricUnreadableError: the rubric's file cannot be used; also what ``judge_pairs`` raises.
     """
+    from botocore.exceptions import ClientError
+
     judge = plan.config.judge
     if judge is None:
         return JudgeResult(summary="the model's file names no judge")
@@ -66,13 +77,26 @@ def judge_answers(
     suites = [suite for suite in judged_suites(judge, plan.config.suites) if uris.get(suite.name, ("", ""))[1]]
     if not suites:
         return JudgeResult(summary=f"there are no answers of a champion to compare with: {measured.summary}")
+    judged: list[JudgedSuite] = []
+    try:
+        for suite in suites:
+            judged.append(_judge(plan, judge, suite, uris[suite.name], clients))
+    except (ModelImportError, ClientError, *NO_ANSWER) as error:
+        if judge.effect != "informs":
+            raise
+        problem = reported(f"the judge {judge.model} could not judge all answers", error, last_try=last_try)
+        return JudgeResult(summary=problem, suites=tuple(judged), problem=problem)
+    return JudgeResult(summary=f"{judge.model} has compared the answers", suites=tuple(judged))
+
+
+def _judge(
+    plan: ImportPlan, judge: JudgeConfig, suite: Suite, uris: tuple[str, str], clients: AwsClients
+) -> JudgedSuite:
+    """Have the answers in a suite compared, unless they were before."""
     settings = judge_settings(judge, plan.config.account, clients.s3)
-    judged = []
-    for suite in suites:
-        work = _prepare(judge, settings, suite, uris[suite.name], clients.s3)
-        _log(_stored(work, clients.s3) or _ask(plan, judge, work, clients))
-        judged.append(JudgedSuite(suite=suite.name, report_uri=work.place.report_uri))
-    return JudgeResult(summary=f"{settings.model} has compared the answers", suites=tuple(judged))
+    work = _prepare(judge, settings, suite, uris, clients.s3)
+    _log(_stored(work, clients.s3) or _ask(plan, judge, work, clients))
+    return JudgedSuite(suite=suite.name, report_uri=work.place.report_uri)
 
 
 def _uris(candidate: EvaluationResult, measured: ChampionResult) -> dict[str, tuple[str, str]]:

@@ -14,8 +14,8 @@ from include.checkpoint.writing.disk import named_when_full
 from include.run.base_tokenizer import tokenizer_folder
 from include.run.inputs import describe
 from include.steps.prepare import prepared_source
-from include.steps.results import TrainingDataResult
 from include.steps.training_content import training_content
+from include.steps.training_results import TrainingDataResult
 from include.training.errors import TrainingInputsChangedError
 from include.training.job_request import CODE, DATA, job_request
 from include.training.plan import TrainingPlan

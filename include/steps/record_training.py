@@ -13,7 +13,7 @@ from include.aws.clients import AwsClients
 from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
 from include.service.training_instances import training_cost
-from include.steps.results import StartedTrainingResult, TrainingDataResult
+from include.steps.training_results import StartedTrainingResult, TrainingDataResult
 from include.training.errors import TrainingCardMissingError
 from include.training.plan import TrainingPlan
 from include.training.training_record import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC
 from functools import partial
@@ -13,6 +13,7 @@ from include.aws.calls import find_imported_model
 from include.aws.clients import AwsClients
 from include.aws.tags import MODEL_SOURCE_TAG
 from include.errors import ModelImportError
+from include.evaluation.answer_marks import add_marks, marked_answers
 from include.evaluation.metrics import scores_named
 from include.promotion.decision import compared_metrics
 from include.registry.champions import check_champion, find_champion
@@ -34,6 +35,7 @@ from include.run.plan import ImportPlan
 from include.run.report_place import report_html_uri
 from include.service.pricing import model_cost
 from include.steps.decide import decide_again
+from include.steps.merge_proof import merge_proof
 from include.steps.results import (
     Answer,
     AnswerResult,
@@ -43,7 +45,7 @@ from include.steps.results import (
     RegistrationResult,
     WarmUpResult,
 )
-from include.steps.stored_evaluations import stored_report
+from include.steps.stored_evaluations import records_of, stored_report
 from include.steps.usual_duration import CHECKPOINT_BYTES, IMPORT_SECONDS
 
 #: A model package holds 50 properties: so many are left for scores and intervals. The compared scores have both.
@@ -95,25 +97,6 @@ def _provenance(plan: ImportPlan, model: EvaluatedImport, run_url: str) -> dict[
         CHECKPOINT_BYTES: str(plan.checkpoint_bytes),
         "region_name": plan.region_name,
     }
-
-
-def merge_proof(plan: ImportPlan, s3: Any) -> str:
-    """Return the proof of the merge from the delivery's manifest; empty without an adapter."""
-    from include.delivery.manifest import read_manifest
-
-    manifest = read_manifest(s3, plan.bucket, plan.manifest_key)
-    if manifest is None or not manifest.proof:
-        return ""
-    proof, logits = manifest.proof, manifest.proof.get("logits", {})
-    compared = (
-        f"logits {logits['difference']:.2g} from those of peft's model, rounding allows {logits['allowed']:.2g}, "
-        if logits and not logits["skipped"]
-        else ""
-    )
-    return (
-        f"{proof['changed_tensors']} tensors changed, largest deviation {proof['largest_deviation']:.3f} of the "
-        f"allowed rounding, {compared}SHA-256 {proof['overlay_sha256']}"
-    )
 
 
 def served_as(imported_model_arn: str, region_name: str, bedrock: Any) -> dict[str, str]:
@@ -204,7 +187,7 @@ def _register_as_decided(
                 return registry.register(candidate, check), decision
         except ChampionChangedError as error:
             log.warning("%s, expected %s; found %s: decide again", error.what, error.expected, error.found)
-        decision = decide_again(plan, model.evaluation, clients)
+        decision = decide_again(plan, model.evaluation, clients, decision.evaluation_job)
 
 
 def _changing(plan: ImportPlan, clients: AwsClients, task: str) -> AbstractContextManager[SageMakerRegistry]:
@@ -245,7 +228,8 @@ def record_answer(
 ) -> AnswerResult:
     """Set the version's status to the answer of a person, or of the deadline.
 
-    Only a person's answer is kept against later runs: what the deadline decided, the next run decides again.
+    Only a person's answer is kept against later runs: what the deadline decided, the next run decides again. Marks of
+    single answers are stored beside the evaluation, whatever becomes of the approval.
 
     Args:
         plan: what was imported.
@@ -255,19 +239,31 @@ def record_answer(
         clients: S3, SageMaker and Bedrock are asked.
 
     Raises:
+        MarksInvalidError: a mark is of a record that was not asked.
         VersionUnknownError: the version is gone.
         VersionNotImportedError: it is to be approved, but its imported model was deleted.
         ChampionChangedError: it is to be approved, but another version has become the champion since the decision.
         LeaseError: other processes are changing the model's versions.
     """
     group = plan.config.model_name
+    keep_marks = _marks_to_keep(answer, registered.report_uri, clients.s3)
     with _changing(plan, clients, "record_answer") as registry:
         version = registry.find(group, plan.fingerprint)
         if version is None:
             raise VersionUnknownError(group, f"version {registered.version}", ())
+        keep_marks()
         if _counts(version, answer):
             version = _answered(group, version, answer, decision.champion, registry, clients)
     return AnswerResult(**_registered(version, decision.champion, group, clients), reason=answer.reason)
+
+
+def _marks_to_keep(answer: Answer, report_uri: str, s3: Any) -> Callable[[], None]:
+    """Return what stores the answer's marks; raises MarksInvalidError if one is of a record that was not asked."""
+    if not answer.marks:
+        return lambda: None
+    report = stored_report(s3, report_uri)
+    marked = marked_answers(answer.marks, records_of(s3, report), answer.by, answer.at)
+    return lambda: add_marks(s3, report, marked)
 
 
 def _status(answer: Answer) -> ApprovalStatus:

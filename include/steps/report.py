@@ -15,6 +15,7 @@ from include.aws.s3 import request
 from include.aws.s3_uri import S3Uri
 from include.aws.transient import NO_ANSWER
 from include.config.suites import DEFAULT_METRIC, MAIN
+from include.evaluation.answer_marks import read_marks
 from include.evaluation.metrics import scores_named
 from include.evaluation.profile import profile
 from include.evaluation.results import EvaluationReport, PromptSettings
@@ -25,15 +26,17 @@ from include.registry.sagemaker import metadata_value
 from include.registry.search import newest_versions
 from include.reporting.clients import Guardrail, client_examples
 from include.reporting.content import Measured, ReportContent, build_content
-from include.reporting.judge import judge_content
+from include.reporting.evaluation_job import evaluation_job_content
+from include.reporting.judge import JudgeContent, judge_content
 from include.reporting.page import render
 from include.reporting.suites import SuiteContent, suite_content
 from include.run.plan import ImportPlan
 from include.run.report_place import model_path, report_html_uri
 from include.steps.baseline import stored_baseline
+from include.steps.bedrock_evaluation import stored_scores
 from include.steps.decide import compare_with_champion, stored_comparison
 from include.steps.judge import stored_judge_reports
-from include.steps.register import merge_proof
+from include.steps.merge_proof import merge_proof
 from include.steps.report_training import training_section
 from include.steps.results import AnswerResult, DecisionResult, EvaluationResult, RegistrationResult, ReportResult
 from include.steps.stored_evaluations import records_of, stored_report
@@ -144,7 +147,7 @@ def report_content(
         "compared": next(iter(scores_named(compared_metrics(plan.config), candidate.report.scores)), DEFAULT_METRIC),
         "costs": tuple(_costs(plan, registered, candidate.report, decision, s3)),
         "suites": tuple(_suites(plan, decision, s3)),
-        "judged": tuple(map(judge_content, stored_judge_reports(decision.judged, s3))),
+        "judged": tuple(_judged(decision, s3)),
         "sample_size": _sample_size(plan, candidate.report, decision),
         "clients": client_examples(
             registered.imported_model_arn, registered.converse, _guardrail(candidate.report.prompt)
@@ -152,7 +155,15 @@ def report_content(
         "provenance": _provenance(plan, registered, candidate, run_url, merge_proof(plan, s3)),
         "model_url": run_url.partition("/dags/")[0] + model_path(plan.config.model_name),
     }
-    return build_content(candidate, champion, comparison, decision, facts, base)
+    marks = read_marks(s3, candidate.report).marks
+    return build_content(candidate, champion, comparison, decision, facts, base, marks)
+
+
+def _judged(decision: DecisionResult, s3: Any) -> Iterator[JudgeContent]:
+    """Yield what is shown of the judge, and of the Bedrock evaluation job."""
+    yield from map(judge_content, stored_judge_reports(decision.judged, s3))
+    if scores := stored_scores(decision.evaluation_job.scores_uri, s3):
+        yield evaluation_job_content(scores)
 
 
 def _suites(plan: ImportPlan, decision: DecisionResult, s3: Any) -> Iterator[SuiteContent]:

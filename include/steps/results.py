@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, computed_field
 
 from include.config.suites import MAIN, SuiteEffect
+from include.evaluation.answer_marks import AnswerMark, count_marks
 from include.evaluation.results import EvaluationReport
 from include.promotion.decision import PassedOver, PromotionDecision
 from include.registry.versions import ApprovalStatus
+from include.steps.evaluation_job_results import EvaluationJobResult
 
 #: The XCom in which a task that failed for good leaves its FailureResult.
 FAILURE = "failure"
@@ -153,10 +155,14 @@ class JudgedSuite(_Result):
 
 
 class JudgeResult(_Result):
-    """The judge's reports, one per suite; none when there was nothing to judge, and ``summary`` says why."""
+    """The judge's reports, one per suite; none when there was nothing to judge, and ``summary`` says why.
+
+    ``problem`` says why a judge that only informs did not judge all of them.
+    """
 
     summary: str
     suites: tuple[JudgedSuite, ...] = ()
+    problem: str = ""
 
 
 class SuiteReports(_Result):
@@ -173,7 +179,7 @@ class DecisionResult(PromotionDecision):
 
     ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers and ``comparison_uri``
     the stored comparison with them; both are empty when there was no comparison. ``suites`` are those after the main
-    one; ``judged`` are those whose answers a judge compared.
+    one; ``judged`` are those whose answers a judge compared. ``evaluation_job`` is what Bedrock's evaluation job gave.
     """
 
     champion: int | None
@@ -181,6 +187,7 @@ class DecisionResult(PromotionDecision):
     comparison_uri: str = ""
     suites: tuple[SuiteReports, ...] = ()
     judged: tuple[JudgedSuite, ...] = ()
+    evaluation_job: EvaluationJobResult = EvaluationJobResult()
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -215,12 +222,13 @@ class RegistrationResult(VersionResult):
 
 
 class Answer(_Result):
-    """The answer to an approval request; ``by`` is empty if the deadline passed."""
+    """The answer to an approval request; ``by`` is empty if the deadline passed. ``marks`` are of single answers."""
 
     approved: bool
     by: str
     at: AwareDatetime
     comment: str = ""
+    marks: tuple[AnswerMark, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -229,7 +237,8 @@ class Answer(_Result):
         when = self.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
         if not self.by:
             return f"there was no answer before the deadline, {when}: {done}"
-        return f"{done} by {self.by}, {when}" + (f": {self.comment}" if self.comment else "")
+        parts = (f"{done} by {self.by}", when, count_marks(self.marks))
+        return ", ".join(filter(None, parts)) + (f": {self.comment}" if self.comment else "")
 
 
 class AnswerResult(VersionResult):
@@ -300,29 +309,3 @@ class MetricsResult(_Result):
 
     metrics: Mapping[str, float]
     slots: Slots
-
-
-class TrainingDataResult(_Result):
-    """The prepared data of a fine-tune, and the request for its job."""
-
-    data_report_uri: str
-    data_digest: str
-    examples: int
-    tokens: int
-    request: dict[str, Any]
-
-
-class StartedTrainingResult(_Result):
-    """What SageMakerCreateTrainingJobOperator returns; ``adopted`` is a job that an earlier run started."""
-
-    job_arn: str
-    job_name: str
-    attempt: int
-    adopted: bool
-
-
-class HandOverResult(_Result):
-    """The artifact that was handed to the import, and the asset whose event names it."""
-
-    artifact: str
-    asset: str

@@ -13,7 +13,10 @@ STAGES = {
     "upload": ("upload_checkpoint",),
     "import": ("free_model_slot", "create_import_job", "wait_for_import"),
     "warm up": ("warm_up",),
-    "evaluate": ("evaluate_model", "evaluate_champion", "judge_answers"),
+    "evaluate": (
+        "evaluate_model", "create_bedrock_evaluation", "evaluate_champion", "judge_answers",
+        "wait_for_bedrock_evaluation", "read_bedrock_evaluation",
+    ),
     "promote": (
         "decide_promotion", "register_version", "write_report",
         "approve_promotion", "record_answer", "publish_champion", "watch_canary",

@@ -29,6 +29,22 @@ class ModelImportJobTriggerError(BedrockModelImportError):
     """The wait failed in the triggerer; the job is not affected, so a retry continues to wait."""
 
 
+class EvaluationJobFailedError(BedrockModelImportError, AirflowFailException):
+    """The evaluation job failed, was stopped or is being deleted, which is final, so the wait is not retried."""
+
+
+class EvaluationJobTimeoutError(BedrockModelImportError, AirflowSensorTimeout):
+    """The evaluation job was still running at the deadline. As with every sensor's timeout there is no retry."""
+
+
+class EvaluationJobStateError(BedrockModelImportError):
+    """The evaluation job is in a state that the service does not document."""
+
+
+class EvaluationJobTriggerError(BedrockModelImportError):
+    """The wait failed in the triggerer; the evaluation job is not affected, so a retry continues to wait."""
+
+
 class ModelImportJobNameTakenError(BedrockModelImportError, AirflowFailException):
     """The job's or the model's name belongs to other content."""
 

@@ -34,6 +34,20 @@ class BedrockImportedModelLink(BaseAwsLink):
     format_str = _BEDROCK_IMPORTS
 
 
+class BedrockEvaluationJobLink(BaseAwsLink):
+    """Helper class for constructing the link to an evaluation job. Persist it with ``job_name`` and ``job_arn``.
+
+    Its address is not documented; it is that to which the console's list of jobs leads.
+    """
+
+    name = "Bedrock Evaluation Job"
+    key = "bedrock_evaluation_job"
+    format_str = (
+        BASE_AWS_CONSOLE_LINK
+        + "/bedrock/home?region={region_name}#/eval/model-evaluation/report?job={job_name}&jobIdentifier={job_arn}"
+    )
+
+
 class SageMakerModelRegistryLink(BaseAwsLink):
     """Helper class for constructing the link to SageMaker Studio, which shows the Model Registry."""
 
@@ -61,3 +75,12 @@ def console_url(resource: str) -> str | None:
     _, partition, _, region, *_ = resource.split(":")
     domain = BaseAwsLink.get_aws_domain(partition)
     return BedrockModelImportJobLink().format_link(region_name=region, aws_domain=domain)
+
+
+def evaluation_job_url(job_name: str, job_arn: str) -> str:
+    """Return the console page of an evaluation job."""
+    _, partition, _, region, *_ = job_arn.split(":")
+    domain = BaseAwsLink.get_aws_domain(partition)
+    return BedrockEvaluationJobLink().format_link(
+        region_name=region, aws_domain=domain, job_name=job_name, job_arn=job_arn
+    )

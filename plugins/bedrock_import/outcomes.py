@@ -12,6 +12,10 @@ from aws_waits.outcomes import Ending, Event, format_seconds
 from bedrock_import.answers import read_answer
 from bedrock_import.exceptions import (
     BedrockRequestRefusedError,
+    EvaluationJobFailedError,
+    EvaluationJobStateError,
+    EvaluationJobTimeoutError,
+    EvaluationJobTriggerError,
     ImportedModelNotReadyError,
     ImportedModelTriggerError,
     ModelImportJobFailedError,
@@ -25,6 +29,7 @@ from bedrock_import.hooks import WAITER_PATH
 from bedrock_import.links import console_url
 
 JOB_WAITER = "model_import_job_complete"
+EVALUATION_WAITER = "evaluation_job_complete"
 _JOB_FIELDS = {
     "jobArn": "job_arn",
     "jobName": "job_name",
@@ -41,6 +46,13 @@ JOB_ENDINGS = {
     "unknown_state": Ending(ModelImportJobStateError, "The model import job is in the undocumented state {state!r}"),
     "refused": Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}"),
     "trigger_error": Ending(ModelImportJobTriggerError, "The wait for the model import job broke in the triggerer"),
+}
+EVALUATION_ENDINGS = {
+    "failed": Ending(EvaluationJobFailedError, "The evaluation job did not complete ({state})"),
+    "timeout": Ending(EvaluationJobTimeoutError, "The evaluation job had not ended after {elapsed}"),
+    "unknown_state": Ending(EvaluationJobStateError, "The evaluation job is in the undocumented state {state!r}"),
+    "refused": Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}"),
+    "trigger_error": Ending(EvaluationJobTriggerError, "The wait for the evaluation job broke in the triggerer"),
 }
 CREATE_ENDINGS = {
     "timeout": Ending(ModelImportJobNotStartedError, "Bedrock accepted no model import job within {elapsed}"),
@@ -73,6 +85,22 @@ def event_for_job(response: Mapping[str, Any]) -> Event | None:
     """Return the event that ends the wait for a job, or None while it runs."""
     status = job_states().get(str(response.get("status")), "unknown_state")
     return None if status == outcomes.RUNNING else {"status": status, "job": summarize_job(response)}
+
+
+@cache
+def evaluation_states() -> dict[str, str]:
+    """Return the status of the event that ends the wait for an evaluation job, by the job's state."""
+    return outcomes.statuses(WAITER_PATH, EVALUATION_WAITER)
+
+
+def event_for_evaluation(response: Mapping[str, Any]) -> Event | None:
+    """Return the event that ends the wait for an evaluation job, or None while it runs."""
+    status = evaluation_states().get(str(response.get("status")), "unknown_state")
+    if status == outcomes.RUNNING:
+        return None
+    messages = "; ".join(response.get("failureMessages", ())) or None
+    job = {"job_arn": response.get("jobArn"), "job_name": response.get("jobName"), "state": response.get("status")}
+    return {"status": status, "job": job | {"failure_message": messages}}
 
 
 def job_result(event: Event) -> dict[str, Any]:

@@ -4,20 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from botocore.exceptions import ClientError
 
 from aws_waits.aws_errors import AWS_ERRORS, error_code, is_transient
+from aws_waits.exceptions import AwsWaitError
+from aws_waits.links import persist_in_console
 from aws_waits.outcomes import Event
 from bedrock_import.answers import SMOKE_PROMPT
 from bedrock_import.base_sensor import BedrockImportBaseSensor
 from bedrock_import.error_codes import MODEL_NOT_READY
 from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
-from bedrock_import.links import BedrockImportedModelLink, BedrockImportHelpLink, BedrockModelImportJobLink
-from bedrock_import.outcomes import JOB_ENDINGS, MODEL_ENDINGS, event_for_answer, event_for_job, job_result, progress
-from bedrock_import.triggers import BedrockImportedModelReadyTrigger, BedrockModelImportJobCompletedTrigger
+from bedrock_import.links import (
+    BedrockEvaluationJobLink,
+    BedrockImportedModelLink,
+    BedrockImportHelpLink,
+    BedrockModelImportJobLink,
+    evaluation_job_url,
+)
+from bedrock_import.outcomes import (
+    EVALUATION_ENDINGS,
+    JOB_ENDINGS,
+    MODEL_ENDINGS,
+    event_for_answer,
+    event_for_evaluation,
+    event_for_job,
+    job_result,
+    progress,
+)
+from bedrock_import.triggers import (
+    BedrockEvaluationJobCompletedTrigger,
+    BedrockImportedModelReadyTrigger,
+    BedrockModelImportJobCompletedTrigger,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 #: Loading can outlast botocore's usual read timeout, and the sensor itself is the retry.
 WARM_UP_CONFIG = {"read_timeout": 300, "retries": {"total_max_attempts": 1}}
@@ -78,6 +102,60 @@ class BedrockModelImportJobCompletedSensor(BedrockImportBaseSensor[BedrockModelI
     @property
     def _usual_seconds(self) -> float | None:
         return float(self.usual_seconds) if self.usual_seconds else None  # a template renders to text
+
+
+class BedrockEvaluationJobCompletedSensor(BedrockImportBaseSensor[BedrockModelImportHook]):
+    """
+    Wait until a Bedrock evaluation job has ended; fail with Bedrock's failure messages if it did not complete.
+
+    Leaves ``job_arn`` and ``job_name`` in XCom. Takes the arguments of BedrockImportBaseSensor and AwsBaseSensor too.
+
+    :param job_arn: The ARN of the evaluation job. (templated)
+    :param job_name: Its name, for the link to the console. (templated)
+    :param timeout: Seconds after which the sensor fails. (default: 14400)
+    """
+
+    aws_hook_class = BedrockModelImportHook
+    template_fields: Sequence[str] = aws_template_fields("job_arn", "job_name")
+    console_link = BedrockEvaluationJobLink
+    operator_extra_links = (BedrockEvaluationJobLink(), BedrockImportHelpLink())
+    endings = EVALUATION_ENDINGS
+
+    def __init__(self, *, job_arn: str, job_name: str, timeout: float = 14400, **kwargs: Any) -> None:
+        super().__init__(timeout=timeout, **kwargs)
+        self.job_arn = job_arn
+        self.job_name = job_name
+
+    @property
+    def resource(self) -> str:
+        """The job's ARN."""
+        return self.job_arn
+
+    def persist_links(self, context: Context) -> None:
+        """Link the task to the job in the console."""
+        values = {"job_name": self.job_name, "job_arn": self.job_arn}
+        persist_in_console(BedrockEvaluationJobLink, context, self, self.hook, **values)
+
+    def make_trigger(self, **wait: Any) -> BedrockEvaluationJobCompletedTrigger:
+        """Return the trigger that waits for this job."""
+        return BedrockEvaluationJobCompletedTrigger(job_arn=self.job_arn, **wait)
+
+    def ask(self) -> Event | None:
+        """Return the event for the job's state, or None while it runs."""
+        client: Any = self.hook.conn
+        response = client.get_evaluation_job(jobIdentifier=self.job_arn)
+        self.log.info("%s", progress(response, self.elapsed, None))
+        return event_for_evaluation(response)
+
+    def result(self, event: Event) -> dict[str, Any]:
+        """Return the job."""
+        return {key: event["job"][key] for key in ("job_arn", "job_name")}
+
+    def error(self, event: Event | None) -> AwsWaitError:
+        """Return the error that an unsuccessful event stands for, with the page of the job."""
+        error = super().error(event)
+        error.console_url = evaluation_job_url(self.job_name, self.job_arn)
+        return error
 
 
 class BedrockImportedModelReadySensor(BedrockImportBaseSensor[BedrockModelRuntimeHook]):

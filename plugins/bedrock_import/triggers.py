@@ -12,7 +12,7 @@ from aws_waits.outcomes import Event, format_seconds
 from aws_waits.triggers import AwsPollingTrigger
 from bedrock_import.error_codes import MODEL_NOT_READY
 from bedrock_import.hooks import BedrockModelImportHook, BedrockModelRuntimeHook
-from bedrock_import.outcomes import event_for_answer, event_for_job, progress
+from bedrock_import.outcomes import event_for_answer, event_for_evaluation, event_for_job, progress
 
 
 class BedrockModelImportJobCompletedTrigger(AwsPollingTrigger):
@@ -36,6 +36,27 @@ class BedrockModelImportJobCompletedTrigger(AwsPollingTrigger):
         response = await client.get_model_import_job(jobIdentifier=self.job_identifier)
         self.log.info("%s", progress(response, self.elapsed, self.usual_seconds))
         return event_for_job(response)
+
+
+class BedrockEvaluationJobCompletedTrigger(AwsPollingTrigger):
+    """
+    Trigger when a Bedrock evaluation job has ended.
+
+    :param job_arn: The ARN of the job.
+    """
+
+    aws_hook_class = BedrockModelImportHook
+    own_fields = ("job_arn",)
+
+    def __init__(self, *, job_arn: str, **kwargs: Any) -> None:
+        super().__init__(resource=job_arn, **kwargs)
+        self.job_arn = job_arn
+
+    async def poll(self, client: Any) -> Event | None:
+        """Return the event for the job's state, or None while it runs."""
+        response = await client.get_evaluation_job(jobIdentifier=self.job_arn)
+        self.log.info("%s", progress(response, self.elapsed, None))
+        return event_for_evaluation(response)
 
 
 class BedrockModelImportSlotTrigger(AwsPollingTrigger):

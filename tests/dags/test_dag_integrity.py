@@ -100,6 +100,22 @@ def test_a_model_with_a_judge_has_a_task_for_it_after_the_champions_answers_and_
     assert [name for name in dag.params if name.startswith("judge")] == []
 
 
+def test_an_evaluation_job_runs_while_the_champion_is_measured_and_decides_nothing_by_its_failure() -> None:
+    model = "amazon.nova-pro-v1:0"
+    dag = load_with(judge={"model": model}, bedrock_evaluation={"evaluator_model": model})
+    chain = [task.task_id for task in dag.topological_sort()]
+    place = chain.index("create_bedrock_evaluation")
+    assert chain[place - 1 : place + 6] == [
+        "evaluate_model", "create_bedrock_evaluation", "evaluate_champion", "judge_answers",
+        "wait_for_bedrock_evaluation", "read_bedrock_evaluation", "decide_promotion",
+    ]  # fmt: skip
+    wait = dag.get_task("wait_for_bedrock_evaluation")
+    assert (wait.soft_fail, wait.deferrable) == (True, True)
+    assert {wait.trigger_rule, dag.get_task("read_bedrock_evaluation").trigger_rule} == {"none_failed"}
+    assert dag.task_group_dict["evaluate"].has_task(wait)
+    assert [name for name in dag.params if name.startswith("bedrock")] == []
+
+
 def test_a_model_with_a_canary_has_a_task_that_watches_it_before_its_champion_is_announced() -> None:
     canary = {"share": 0.1, "minutes": 90, "max_error_rate": 0.02}
     dag = load_with(publish={"canary": canary})
@@ -114,7 +130,8 @@ def test_a_model_with_a_canary_has_a_task_that_watches_it_before_its_champion_is
 def test_each_task_of_a_model_that_uses_everything_is_in_a_stage_of_its_page() -> None:
     canary = {"share": 0.1, "minutes": 90, "max_error_rate": 0.02}
     judge = {"model": "amazon.nova-pro-v1:0"}
-    dag = load_with(schedule="@daily", judge=judge, publish={"canary": canary})
+    evaluation = {"evaluator_model": "amazon.nova-pro-v1:0"}
+    dag = load_with(schedule="@daily", judge=judge, bedrock_evaluation=evaluation, publish={"canary": canary})
     assert set(dag.task_ids) == {task_id for task_ids in STAGES.values() for task_id in task_ids}
 
 

@@ -17,6 +17,7 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SERVICES = {
     "create_model_import_job": "bedrock",
     "get_model_import_job": "bedrock",
+    "get_evaluation_job": "bedrock",
     "get_imported_model": "bedrock",
     "list_model_import_jobs": "bedrock",
     "list_tags_for_resource": "bedrock",
@@ -45,6 +46,9 @@ class FakeBedrock:
         self.calls: list[str] = []
         #: The states that the next polls of any job will see; afterwards it stays as it is.
         self.upcoming_states: list[str] = []
+        #: The only evaluation job, and the states that the next polls of it will see.
+        self.evaluation: dict[str, Any] = {}
+        self.upcoming_evaluation_states: list[str] = []
 
     def add_job(self, name: str, status: str, model: str = "capitals", fingerprint: str = "f1") -> dict[str, Any]:
         number = len(self.jobs)
@@ -116,6 +120,11 @@ class FakeBedrock:
         if self.upcoming_states:
             self.set_status(job, self.upcoming_states.pop(0))
         return dict(job)
+
+    def _get_evaluation_job(self, jobIdentifier: str) -> dict[str, Any]:
+        if self.upcoming_evaluation_states:
+            self.evaluation = self.evaluation | {"status": self.upcoming_evaluation_states.pop(0)}
+        return {"jobArn": jobIdentifier, **self.evaluation}
 
     def _get_imported_model(self, modelIdentifier: str) -> dict[str, Any]:
         return self._find(self.models, "modelArn", modelIdentifier)

@@ -6,24 +6,31 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from include.local_aws.access.decisions import Demand
-from include.local_aws.bedrock.faults import Judge
 from include.local_aws.bedrock.judges import arns_of
 from include.local_aws.bedrock.scope import Scope
+from include.local_aws.bedrock.scripts import Judge
 from include.local_aws.bedrock.state import RegionState
 
 PASSED_TO = "bedrock.amazonaws.com"
 ACTIONS = {"Converse": "InvokeModel", "ConverseStream": "InvokeModelWithResponseStream"}
 RUNTIME = ("InvokeModel", "InvokeModelWithResponseStream", "Converse", "ConverseStream")
-JOB, MODEL = "model-import-job", "imported-model"
+JOB, MODEL, EVALUATION = "model-import-job", "imported-model", "evaluation-job"
 #: Which kind of resource a member names; other operations are on every resource.
 IDENTIFIERS = {
     "GetModelImportJob": ("jobIdentifier", JOB),
+    "GetEvaluationJob": ("jobIdentifier", EVALUATION),
+    "StopEvaluationJob": ("jobIdentifier", EVALUATION),
     "GetImportedModel": ("modelIdentifier", MODEL),
     "DeleteImportedModel": ("modelIdentifier", MODEL),
     **dict.fromkeys(RUNTIME, ("modelId", MODEL)),
     "ListTagsForResource": ("resourceARN", ""),
     "TagResource": ("resourceARN", ""),
     "UntagResource": ("resourceARN", ""),
+}
+#: The members with the tags of what an operation creates, and its kind.
+CREATES = {
+    "CreateModelImportJob": {"jobTags": JOB, "importedModelTags": MODEL},
+    "CreateEvaluationJob": {"jobTags": EVALUATION},
 }
 
 
@@ -40,10 +47,10 @@ def demands_of_bedrock(
     resource = _resource(operation, params, scope, region)
     context = _request_tags(params.get("tags", params.get("jobTags"))) | _resource_tags(resource, region)
     yield Demand(f"bedrock:{ACTIONS.get(operation, operation)}", resource, context)
-    if operation != "CreateModelImportJob":
+    if operation not in CREATES:
         return
     yield Demand("iam:PassRole", str(params.get("roleArn", "*")), {"iam:PassedToService": PASSED_TO})
-    for member, kind in (("jobTags", JOB), ("importedModelTags", MODEL)):
+    for member, kind in CREATES[operation].items():
         if params.get(member):
             yield Demand("bedrock:TagResource", scope.arn(f"{kind}/*"), _request_tags(params[member]))
 

@@ -33,12 +33,13 @@ logger = logging.getLogger(__name__)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
-def create_bedrock_app(settings: Settings) -> Flask:
+def create_bedrock_app(settings: Settings, endpoint_url: str) -> Flask:
     """Return the application that serves bedrock, bedrock-runtime and POST /_local_aws/bedrock/<fault>.
 
-    torch and transformers are imported by a thread that starts here.
+    Evaluation jobs reach the stand-in's S3 at ``endpoint_url``. torch and transformers are imported by a thread that
+    starts here.
     """
-    bedrock = Bedrock(settings)
+    bedrock = Bedrock(settings, endpoint_url)
     app = Flask("local_aws_bedrock", static_folder=None)
 
     def scripted_fault(name: str) -> Response:

@@ -1,31 +1,26 @@
-"""The control plane: import jobs, imported models and tags."""
+"""The control plane: import jobs, imported models and tags; evaluation jobs are in a module of their own."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
 
-from include.local_aws.bedrock import judges
+from include.local_aws.bedrock import evaluation_jobs, judges
 from include.local_aws.bedrock.errors import (
     ConflictError,
     InvalidRequestError,
     QuotaExceededError,
     ResourceNotFoundError,
-    TooManyTagsError,
 )
 from include.local_aws.bedrock.import_worker import start_import
 from include.local_aws.bedrock.listing import list_page
+from include.local_aws.bedrock.members import Answer, Params, check_tag_count, iso, present, tags_in
 from include.local_aws.bedrock.s3_source import key_arn
 from include.local_aws.bedrock.scope import Scope
 from include.local_aws.bedrock.service import Bedrock
 from include.local_aws.bedrock.service_role import check_assumable
 from include.local_aws.bedrock.service_rules import service_rules
 from include.local_aws.bedrock.state import ImportedModel, ImportJob, RegionState, new_id
-
-Params = Mapping[str, Any]
-Answer = dict[str, Any]
 
 
 def create_model_import_job(bedrock: Bedrock, scope: Scope, params: Params) -> Answer:
@@ -39,7 +34,7 @@ def create_model_import_job(bedrock: Bedrock, scope: Scope, params: Params) -> A
             return _repeated(earlier, request)
         job = _new_job(bedrock, scope, region, request)
         region.jobs[job.arn] = job
-        region.tags[job.arn] = _tags(request, "jobTags")
+        region.tags[job.arn] = tags_in(request, "jobTags")
         if token:
             region.tokens[token] = job
         start_import(bedrock, scope, job, bedrock.faults.take_import_failure())
@@ -52,7 +47,7 @@ def get_model_import_job(bedrock: Bedrock, scope: Scope, params: Params) -> Answ
     job = bedrock.regions.of(scope).job(identifier)
     if job is None:
         raise bedrock.faults.unknown_resource(f"The model import job {identifier} does not exist in {scope.region}.")
-    return _present(
+    return present(
         _job_summary(job)
         | {
             "roleArn": job.request["roleArn"],
@@ -69,14 +64,14 @@ def list_model_import_jobs(bedrock: Bedrock, scope: Scope, params: Params) -> An
     region = bedrock.regions.of(scope)
     with region.lock:
         page, token = list_page(region.jobs.values(), params)
-    return _present({"modelImportJobSummaries": [_present(_job_summary(job)) for job in page], "nextToken": token})
+    return present({"modelImportJobSummaries": [present(_job_summary(job)) for job in page], "nextToken": token})
 
 
 def get_imported_model(bedrock: Bedrock, scope: Scope, params: Params) -> Answer:
     """Return one imported model."""
     model = bedrock.imported_model(scope, params["modelIdentifier"])
     units = {"customModelUnitsPerModelCopy": model.units_per_copy, "customModelUnitsVersion": "v1.0"}
-    return _present(
+    return present(
         _model_summary(model)
         | {
             "jobName": model.job.name,
@@ -93,7 +88,7 @@ def list_imported_models(bedrock: Bedrock, scope: Scope, params: Params) -> Answ
     region = bedrock.regions.of(scope)
     with region.lock:
         page, token = list_page(region.models.values(), params)
-    return _present({"modelSummaries": [_model_summary(model) for model in page], "nextToken": token})
+    return present({"modelSummaries": [_model_summary(model) for model in page], "nextToken": token})
 
 
 def delete_imported_model(bedrock: Bedrock, scope: Scope, params: Params) -> Answer:
@@ -112,8 +107,8 @@ def tag_resource(bedrock: Bedrock, scope: Scope, params: Params) -> Answer:
     """Add tags, or change their values."""
     region = bedrock.regions.of(scope)
     with region.lock:
-        tags = _resource_tags(region, params["resourceARN"]) | _tags(params, "tags")
-        _check_tag_count(tags, params["resourceARN"])
+        tags = _resource_tags(region, params["resourceARN"]) | tags_in(params, "tags")
+        check_tag_count(tags, params["resourceARN"])
         region.tags[params["resourceARN"]] = tags
     return {}
 
@@ -143,6 +138,10 @@ OPERATIONS: Mapping[str, Callable[[Bedrock, Scope, Params], Answer]] = {
     "TagResource": tag_resource,
     "UntagResource": untag_resource,
     "ListTagsForResource": list_tags_for_resource,
+    "CreateEvaluationJob": evaluation_jobs.create_evaluation_job,
+    "GetEvaluationJob": evaluation_jobs.get_evaluation_job,
+    "ListEvaluationJobs": evaluation_jobs.list_evaluation_jobs,
+    "StopEvaluationJob": evaluation_jobs.stop_evaluation_job,
     "GetFoundationModel": judges.get_foundation_model,
     "GetInferenceProfile": judges.get_inference_profile,
 }
@@ -153,7 +152,7 @@ def _new_job(bedrock: Bedrock, scope: Scope, region: RegionState, request: Param
     if scope.region not in service_rules().regions:
         raise InvalidRequestError(f"Custom Model Import is not available in {scope.region}.")
     for field in ("jobTags", "importedModelTags"):
-        _check_tag_count(_tags(request, field), field)
+        check_tag_count(tags_in(request, field), field)
     check_assumable(request["roleArn"], scope, arn)
     job = ImportJob(arn=arn, request=request, kms_key_arn=_kms_key(scope, request))
     _check_names_free(region, job)
@@ -198,16 +197,6 @@ def _kms_key(scope: Scope, request: Params) -> str | None:
     return arn
 
 
-def _tags(params: Params, field: str) -> dict[str, str]:
-    return {tag["key"]: tag["value"] for tag in params.get(field, [])}
-
-
-def _check_tag_count(tags: Mapping[str, str], owner: str) -> None:
-    limit = service_rules().max_tags
-    if len(tags) > limit:
-        raise TooManyTagsError(f"{owner} would have {len(tags)} tags; the limit is {limit}.")
-
-
 def _resource_tags(region: RegionState, arn: str) -> dict[str, str]:
     with region.lock:
         if arn not in region.tags:
@@ -220,9 +209,9 @@ def _job_summary(job: ImportJob) -> Answer:
         "jobArn": job.arn,
         "jobName": job.name,
         "status": job.status,
-        "creationTime": _iso(job.created),
-        "lastModifiedTime": _iso(job.modified),
-        "endTime": _iso(job.ended) if job.ended else None,
+        "creationTime": iso(job.created),
+        "lastModifiedTime": iso(job.modified),
+        "endTime": iso(job.ended) if job.ended else None,
         "importedModelArn": job.model_arn,
         "importedModelName": job.model_name,
     }
@@ -232,15 +221,7 @@ def _model_summary(model: ImportedModel) -> Answer:
     return {
         "modelArn": model.arn,
         "modelName": model.name,
-        "creationTime": _iso(model.created),
+        "creationTime": iso(model.created),
         "modelArchitecture": model.model_type,
         "instructSupported": model.instruct_supported,
     }
-
-
-def _present(fields: Answer) -> Answer:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event, Lock
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from include.local_aws.bedrock.errors import (
     SCRIPTABLE,
@@ -19,119 +19,23 @@ from include.local_aws.bedrock.errors import (
     ModelNotReadyError,
     ResourceNotFoundError,
 )
-
-EVERY_MODEL = "*"
-
-
-class Script(BaseModel):
-    """The body of one request of a test."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImportFailure(Script):
-    """The next import job fails with this message."""
-
-    message: str = "The import failed because a test said so."
-
-
-class CallFault(Script):
-    """The next calls, or every n-th of the next seconds, fail or lose their connection.
-
-    Of one operation or any, and of the model with one ARN or any.
-    """
-
-    calls: int = Field(default=1, ge=1)
-    seconds: float | None = Field(default=None, gt=0)
-    every: int = Field(default=1, ge=1)
-    operation: str | None = None
-    model: str | None = None
-    code: str = "ThrottlingException"
-    message: str = "This answer was scripted by a test."
-    connection: Literal["drop_before", "drop_after"] | None = None
-
-    def is_of(self, operation: str, model: str | None) -> bool:
-        """Return whether it applies to a call of this operation and, if it is one of the runtime, this model."""
-        return self.operation in (None, operation) and self.model in (None, model)
-
-    @field_validator("code")
-    @classmethod
-    def _is_known(cls, code: str) -> str:
-        if code not in SCRIPTABLE:
-            raise ValueError(f"one of {', '.join(SCRIPTABLE)}")
-        return code
-
-    @model_validator(mode="after")
-    def _counts_within_a_time(self) -> Self:
-        if self.every > 1 and self.seconds is None:
-            raise ValueError("every needs seconds")
-        return self
-
-
-class ExpiredKey(Script):
-    """From now on calls signed with this key fail with ExpiredTokenException."""
-
-    access_key_id: str
-
-
-class Cold(Script):
-    """For this long every model answers that it is not ready."""
-
-    seconds: float = Field(ge=0)
-
-
-class FixedAnswer(Script):
-    """Models answer with this text, `{prompt}` being what was asked, after this time; an empty object ends it."""
-
-    text: str | None = None
-    latency_seconds: float = Field(default=0, ge=0)
-
-
-class Guardrail(Script):
-    """A guardrail that answers its message where a question or an answer holds a blocked word."""
-
-    identifier: str
-    version: str = "DRAFT"
-    blocked: tuple[str, ...] = ()
-    message: str = "The guardrail blocked this."
-
-
-class Judge(Script):
-    """A foundation model, or an inference profile with ``routes_to``, that compares the two answers of a question.
-
-    ``by_question`` names the better answer to a question, ``prefers`` decides the others.
-    """
-
-    model: str
-    prefers: Literal["first", "second", "longer", "shorter", "tie"] = "tie"
-    by_question: dict[str, str] = {}
-    unreadable_every: int | None = Field(default=None, ge=1)
-    latency_seconds: float = Field(default=0, ge=0)
-    routes_to: tuple[str, ...] = ()
-    on_demand: bool = True
-    status: Literal["ACTIVE", "LEGACY"] = "ACTIVE"
-
-
-class LegacyBodyFormat(Script):
-    """These models (names, ARNs, or "*") answer prompt + max_tokens in the format of imports before 2025-11-11."""
-
-    models: tuple[str, ...] = (EVERY_MODEL,)
-
-
-class RefusedConverse(Script):
-    """Converse refuses these models (names, ARNs, or "*"), as several users report of imported models."""
-
-    models: tuple[str, ...] = (EVERY_MODEL,)
-
-
-class UnknownResource(Script):
-    """The error for a job or model that does not exist: both codes were seen."""
-
-    code: Literal["ResourceNotFoundException", "ValidationException"] = "ValidationException"
-
-
-class Nothing(Script):
-    """An empty object."""
+from include.local_aws.bedrock.scripts import (
+    EVERY_MODEL,
+    CallFault,
+    Cold,
+    EvaluationFailure,
+    EvaluationScores,
+    ExpiredKey,
+    FixedAnswer,
+    Guardrail,
+    ImportFailure,
+    Judge,
+    LegacyBodyFormat,
+    Nothing,
+    RefusedConverse,
+    Script,
+    UnknownResource,
+)
 
 
 @dataclass
@@ -153,10 +57,11 @@ class Faults:
     def __init__(self) -> None:
         self._lock = Lock()
         self.imports_released = Event()
+        self.evaluations_released = Event()
         self.clear()
 
     def clear(self) -> None:
-        """Forget every script and let held imports go on."""
+        """Forget every script and let held jobs go on."""
         with self._lock:
             self._import_failures: deque[str] = deque()
             self._call_faults: list[CallFault] = []
@@ -170,12 +75,20 @@ class Faults:
             self._guardrails: dict[tuple[str, str], Guardrail] = {}
             self._judges: dict[str, Judge] = {}
             self._judged = 0
+            self._evaluation_failures: deque[tuple[str, ...]] = deque()
+            self.evaluation_scores = EvaluationScores()
         self.imports_released.set()
+        self.evaluations_released.set()
 
     def take_import_failure(self) -> str | None:
         """Return the message with which the job being created is to fail, once."""
         with self._lock:
             return self._import_failures.popleft() if self._import_failures else None
+
+    def take_evaluation_failure(self) -> tuple[str, ...]:
+        """Return the messages with which the evaluation job being created is to fail, once; none if it is not to."""
+        with self._lock:
+            return self._evaluation_failures.popleft() if self._evaluation_failures else ()
 
     def take_call_fault(self, operation: str, model: str | None = None) -> CallFault | None:
         """Return the fault of this call, if one is scripted, and count it as used."""
@@ -250,6 +163,10 @@ class Faults:
             "fail-next-import": (ImportFailure, self._fail_next_import),
             "hold-imports": (Nothing, lambda _: self.imports_released.clear()),
             "release-imports": (Nothing, lambda _: self.imports_released.set()),
+            "fail-next-evaluation": (EvaluationFailure, self._fail_next_evaluation),
+            "hold-evaluations": (Nothing, lambda _: self.evaluations_released.clear()),
+            "release-evaluations": (Nothing, lambda _: self.evaluations_released.set()),
+            "evaluation-scores": (EvaluationScores, self._set_evaluation_scores),
             "fail-calls": (CallFault, self._fail_calls),
             "expire-key": (ExpiredKey, lambda script: self._expired_keys.add(script.access_key_id)),
             "cold": (Cold, self._cool),
@@ -265,6 +182,13 @@ class Faults:
     def _fail_next_import(self, script: ImportFailure) -> None:
         with self._lock:
             self._import_failures.append(script.message)
+
+    def _fail_next_evaluation(self, script: EvaluationFailure) -> None:
+        with self._lock:
+            self._evaluation_failures.append(script.messages)
+
+    def _set_evaluation_scores(self, script: EvaluationScores) -> None:
+        self.evaluation_scores = script
 
     def _fail_calls(self, script: CallFault) -> None:
         with self._lock:

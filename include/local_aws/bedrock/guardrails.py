@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from include.local_aws.bedrock.faults import Guardrail
 from include.local_aws.bedrock.inference import Finish, Inference, InferenceRequest
+from include.local_aws.bedrock.scripts import Guardrail
 from include.local_aws.bedrock.streaming import Prepared
 
 STOP_REASON = "guardrail_intervened"

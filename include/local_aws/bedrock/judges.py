@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from include.local_aws.bedrock.errors import InvalidRequestError, ResourceNotFoundError
-from include.local_aws.bedrock.faults import Judge
 from include.local_aws.bedrock.inference import Finish, Inference, InferenceRequest
 from include.local_aws.bedrock.scope import Scope
+from include.local_aws.bedrock.scripts import Judge
 from include.local_aws.bedrock.streaming import OnText, Prepared
 
 if TYPE_CHECKING:

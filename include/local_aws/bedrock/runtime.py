@@ -15,11 +15,11 @@ from include.local_aws.bedrock.body import Body, Piece
 from include.local_aws.bedrock.body_formats import read_body
 from include.local_aws.bedrock.errors import BedrockError, InternalServerError, InvalidRequestError
 from include.local_aws.bedrock.event_stream import CONTENT_TYPE, encode_chunk, encode_error, encode_event
-from include.local_aws.bedrock.faults import FixedAnswer
 from include.local_aws.bedrock.guardrails import STOP_REASON, run_guarded
 from include.local_aws.bedrock.inference import Finish, Inference, InferenceRequest
 from include.local_aws.bedrock.judges import prepare_judgement
 from include.local_aws.bedrock.scope import Scope
+from include.local_aws.bedrock.scripts import FixedAnswer
 from include.local_aws.bedrock.service import Bedrock
 from include.local_aws.bedrock.state import ImportedModel
 from include.local_aws.bedrock.streaming import OnText, Prepared, as_it_comes

@@ -18,6 +18,7 @@ class Bedrock:
     """Made once per process. Bedrock's copies of imported checkpoints live in a folder that goes with the process."""
 
     settings: Settings
+    endpoint_url: str
     regions: Regions = field(default_factory=Regions)
     faults: Faults = field(default_factory=Faults)
     libraries: ModelLibraries = field(default_factory=ModelLibraries)

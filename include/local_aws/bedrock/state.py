@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -16,6 +16,7 @@ from typing import Any, Literal
 from include.local_aws.bedrock.scope import Scope
 
 JobStatus = Literal["InProgress", "Completed", "Failed"]
+EvaluationStatus = Literal["InProgress", "Completed", "Failed", "Stopping", "Stopped"]
 ID_ALPHABET = string.ascii_lowercase + string.digits
 ID_LENGTH = 12
 
@@ -62,6 +63,41 @@ class ImportJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluationJob:
+    """One evaluation job; `request` is what CreateEvaluationJob was given."""
+
+    arn: str
+    request: Mapping[str, Any]
+    status: EvaluationStatus = "InProgress"
+    failure_messages: tuple[str, ...] = ()
+    created: datetime = field(default_factory=now)
+    modified: datetime = field(default_factory=now)
+    sequence: int = field(default_factory=lambda: next(_created))
+
+    @property
+    def name(self) -> str:
+        return str(self.request["jobName"])
+
+    @property
+    def application_type(self) -> str:
+        return str(self.request.get("applicationType", "ModelEvaluation"))
+
+    @property
+    def data_sets(self) -> Sequence[Mapping[str, Any]]:
+        return list(self.request["evaluationConfig"]["automated"]["datasetMetricConfigs"])
+
+    @property
+    def evaluator(self) -> str:
+        [model] = self.request["evaluationConfig"]["automated"]["evaluatorModelConfig"]["bedrockEvaluatorModels"]
+        return str(model["modelIdentifier"])
+
+    @property
+    def source(self) -> str:
+        [model] = self.request["inferenceConfig"]["models"]
+        return str(model["precomputedInferenceSource"]["inferenceSourceIdentifier"])
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportedModel:
     """One imported model; `folder` is Bedrock's own copy of the checkpoint."""
 
@@ -88,6 +124,8 @@ class RegionState:
         self.models: dict[str, ImportedModel] = {}
         self.tags: dict[str, dict[str, str]] = {}
         self.tokens: dict[str, ImportJob] = {}
+        self.evaluations: dict[str, EvaluationJob] = {}
+        self.evaluation_tokens: dict[str, str] = {}
 
     def job(self, name_or_arn: str) -> ImportJob | None:
         with self.lock:

@@ -11,13 +11,14 @@ from moto.core.responses import ActionResult
 from moto.sagemaker.models import FakeTrainingJob
 from moto.sagemaker.responses import SageMakerResponse
 
+from include.local_aws.access.role_session import s3_client_of
 from include.local_aws.aws_errors import AwsError
 from include.local_aws.moto_patches.requests import parameters
 from include.local_aws.settings import Settings
 from include.local_aws.training.faults import TrainingFaults
 from include.local_aws.training.listing import list_training_jobs
 from include.local_aws.training.record import TrainingRecord
-from include.local_aws.training.role import check_assumable, s3_client_of
+from include.local_aws.training.role import check_assumable
 from include.local_aws.training.run import TrainingRun
 
 
@@ -26,7 +27,7 @@ class TrainingJobs:
 
     def __init__(self, settings: Settings, folder: Path, endpoint_url: str) -> None:
         self.faults = TrainingFaults()
-        self._settings, self._folder, self._endpoint_url = settings, folder, endpoint_url
+        self._settings, self._folder, self.endpoint_url = settings, folder, endpoint_url
         self._runs: dict[str, TrainingRun] = {}
         self._lock = Lock()
 
@@ -58,7 +59,7 @@ class TrainingJobs:
             made_by_moto(response)
             made = backend.training_jobs[request["TrainingJobName"]]
             record = TrainingRecord(made, *place, request, self._settings.spot_share)
-            s3 = s3_client_of(request["RoleArn"], place[1], record.name, self._endpoint_url)
+            s3 = s3_client_of(request["RoleArn"], place[1], "SageMaker", self.endpoint_url)
             run = TrainingRun(record, s3, self._folder / f"training-{len(self._runs)}", self._settings, self.faults)
             self._runs[arn] = run
         Thread(target=run.run, name=f"training-{record.name}", daemon=True).start()

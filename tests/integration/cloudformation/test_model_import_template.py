@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 from cfnlint.api import lint
 from cfnlint.decode.cfn_yaml import loads
 
+from include.aws.s3_uri import S3Uri
 from include.config.account import AccountConfig
 from include.config.names import ROLE_ARN
+from include.judging.evaluation_job import (
+    EvaluationJobPlace,
+    EvaluationJobSettings,
+    answers_to_evaluate,
+    job_request,
+)
+from include.judging.evaluation_job_scores import read_written_scores
 from include.local_aws.request_validation import validate_input
+from tests.support.judging import results_of
+from tests.support.local_aws_process import OWN_HEADERS
 from tests.support.stacks import ACCOUNT, ALARMS, IMPORT, REGION, Aws
 
 TEMPLATE = IMPORT.read_text(encoding="utf-8")
@@ -200,8 +212,9 @@ def test_the_runners_policies_fit_into_what_iam_takes_and_are_given_to_whom_the_
     aws.client("iam").create_user(UserName="runs-airflow")
     buckets = ",".join(f"a-bucket-of-somebody-{number}" for number in range(10))
     parameters = {"KmsKeyArn": KEY_ARN, "SourceBuckets": buckets, "FineTuning": "true", "JudgeModelArns": JUDGE_ARN}
+    parameters["EvaluatorModelArns"] = JUDGE_ARN
     outputs = aws.deploy(TEMPLATE, RunnerUserName="runs-airflow", **parameters)
-    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training", "Judge")}
+    arns = {outputs[f"{kind}PolicyArn"] for kind in ("Runner", "Preflight", "Training", "Judge", "Evaluation")}
     for arn in arns:
         text = re.sub(r"\s", "", str(aws.policy_statements(arn)))
         assert len(text) < MOST_CHARACTERS
@@ -216,6 +229,53 @@ def test_the_runner_may_ask_the_judges_that_the_stack_names_and_no_other_foundat
     assert statement["Resource"] == [profile, JUDGE_ARN]
     assert "bedrock:InvokeModel" in statement["Action"]
     assert "JudgePolicyArn" not in aws.deploy(TEMPLATE)
+
+
+def test_evaluation_jobs_get_a_role_for_the_named_evaluators_and_the_answers_below_the_prefix(aws: Aws) -> None:
+    assert not {name for name in aws.deploy(TEMPLATE) if "Evaluat" in name}
+    outputs = aws.deploy(TEMPLATE, EvaluatorModelArns=JUDGE_ARN, BucketName="evaluated", KmsKeyArn=KEY_ARN)
+    role = aws.client("iam").get_role(RoleName=outputs["EvaluationRoleArn"].rpartition("/")[2])["Role"]
+    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:evaluation-job/*"},
+    }
+    statements = by_sid(aws.role_statements(outputs["EvaluationRoleArn"]))
+    assert statements["AskTheEvaluator"]["Resource"] == [JUDGE_ARN]
+    assert statements["UseTheKey"]["Resource"] == KEY_ARN
+    place = statements["ReadTheAnswersAndWriteTheScores"]
+    assert place["Resource"] == "arn:aws:s3:::evaluated/models/*/evaluations/*"
+    runner = by_sid(aws.policy_statements(outputs["EvaluationPolicyArn"]))
+    assert runner["PassTheEvaluationRole"]["Resource"] == outputs["EvaluationRoleArn"]
+    assert runner["StartEvaluationJobs"]["Condition"] == {
+        "Null": {"aws:RequestTag/model_name": "false", "aws:RequestTag/fingerprint": "false"}
+    }
+
+
+def test_a_runner_with_the_stacks_policies_starts_a_job_that_the_stacks_role_completes(aws: Aws) -> None:
+    iam, name = aws.client("iam"), "evaluates-answers"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    outputs = aws.deploy(TEMPLATE, RunnerUserName=name, EvaluatorModelArns=JUDGE_ARN)
+    script = {"model": JUDGE_ARN.rpartition("/")[2]}
+    url = f"{aws.endpoint_url}/_local_aws/bedrock/judge"
+    requests.post(url, json=script, headers=OWN_HEADERS, timeout=10).raise_for_status()
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    bedrock, s3 = aws.client("bedrock", **keys), aws.client("s3", **keys)
+
+    settings = EvaluationJobSettings(script["model"], ("Correctness",))
+    place = EvaluationJobPlace(f"s3://{outputs['BucketName']}/models/m/0123456789ab/evaluations/one.bedrock-1.json")
+    answers = answers_to_evaluate(results_of(["Lima"]), "evaluation", "served", 9, seed=0)
+    s3.put_object(**S3Uri.parse(place.data_set_uri).arguments, Body=answers.body)
+    asked = job_request("m-1", outputs["EvaluationRoleArn"], answers, settings, place)
+    with pytest.raises(ClientError, match="CreateEvaluationJob"):
+        bedrock.create_evaluation_job(**asked)
+    asked["jobTags"] = [{"key": tag, "value": "m"} for tag in ("model_name", "fingerprint")]
+    job_arn = bedrock.create_evaluation_job(**asked)["jobArn"]
+    while (job := bedrock.get_evaluation_job(jobIdentifier=job_arn))["status"] == "InProgress":
+        time.sleep(0.1)
+    assert job["status"] == "Completed", job.get("failureMessages")
+    assert read_written_scores(s3, place.output_uri, "m-1").by_metric == {"Correctness": (1.0,)}
 
 
 def test_bedrock_would_take_the_guardrail_and_its_version() -> None:

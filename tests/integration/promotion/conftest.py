@@ -12,7 +12,9 @@ from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.promotion_runs import Runs
 from tests.support.tiny_mistral import save_tiny_mistral
 
-OPTIONS = ("--import-seconds", "0", "--cold-start-seconds", "0", "--max-imported-models", "4")
+OPTIONS = (
+    "--import-seconds", "0", "--evaluation-seconds", "0", "--cold-start-seconds", "0", "--max-imported-models", "4",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="package")

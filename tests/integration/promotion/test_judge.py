@@ -19,11 +19,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from botocore.exceptions import ClientError
 
 from include.aws.clients import AwsClients
+from include.aws.transient import transient_cause
+from include.errors import ModelImportError
+from include.evaluation.errors import ModelInvocationError
 from include.judging.results import Judgement
 from include.judging.storage import JudgePlace, read_judgements
 from include.run.plan import ImportPlan
 from include.steps.approval_request import approval_request
-from include.steps.decide import decide_again
+from include.steps.decide import decide_again, measure_champion
 from include.steps.judge import judge_answers
 from include.steps.results import ChampionResult, EvaluationResult
 from model_import_dag.factory import build_import_dag
@@ -272,7 +275,8 @@ def test_the_tasks_of_a_run_decide_with_a_judge_and_with_one_that_had_nothing_to
 
     def run_task(name: str, done: dict[str, Any]) -> Any:
         task: Any = dag.get_task(name)
-        return task.python_callable(ti=SimpleNamespace(xcom_pull=lambda task_ids: done.get(task_ids)), dag=dag)
+        ti = SimpleNamespace(xcom_pull=lambda task_ids: done.get(task_ids), try_number=1, max_tries=2)
+        return task.python_callable(ti=ti, dag=dag)
 
     first["evaluate_champion"] = run_task("evaluate_champion", first)
     with pytest.raises(AirflowSkipException):
@@ -285,3 +289,40 @@ def test_the_tasks_of_a_run_decide_with_a_judge_and_with_one_that_had_nothing_to
     decision = run_task("decide_promotion", second)
     assert decision["status"] == "PendingManualApproval"
     assert [one["suite"] for one in decision["judged"]] == ["evaluation"]
+
+
+def _unaskable(aws: Aws, code: str) -> None:
+    script(aws, prefers="tie")
+    aws.script("fail-calls", seconds=600, operation="Converse", code=code)
+
+
+def test_a_judge_that_informs_and_cannot_be_asked_is_a_finding_and_loses_no_promotion(runs: Runs, aws: Aws) -> None:
+    runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
+    _unaskable(aws, "AccessDeniedException")
+    plan = runs.plan(**EQUAL_IS_ENOUGH, judge={"model": MODEL, "effect": "informs"})
+    decision = decide_again(plan, _other_words(runs, plan), runs.clients)
+    assert decision.status == "Approved"
+    [said] = [one for one in decision.findings if MODEL in one.reason]
+    assert said.effect == "informs"
+    assert said.reason.startswith(f"the judge {MODEL} could not judge all answers: ")
+    assert "AccessDeniedException" in said.reason
+
+
+def test_a_judge_that_asks_and_cannot_be_asked_fails_the_task(runs: Runs, aws: Aws) -> None:
+    runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
+    _unaskable(aws, "AccessDeniedException")
+    plan = runs.plan(**EQUAL_IS_ENOUGH, judge={"model": MODEL, "effect": "asks"})
+    with pytest.raises(ModelInvocationError):
+        decide_again(plan, _other_words(runs, plan), runs.clients)
+
+
+def test_a_fault_of_a_judge_that_informs_is_retried_as_long_as_there_are_tries(runs: Runs, aws: Aws) -> None:
+    runs.run(runs.plan(**EQUAL_IS_ENOUGH), finished)
+    _unaskable(aws, "ExpiredTokenException")
+    plan = runs.plan(**EQUAL_IS_ENOUGH, judge={"model": MODEL, "effect": "informs"})
+    evaluation = _other_words(runs, plan)
+    champion = measure_champion(plan, evaluation, runs.clients)
+    with pytest.raises(ModelImportError) as raised:
+        judge_answers(plan, evaluation, champion, runs.clients)
+    assert transient_cause(raised.value)
+    assert judge_answers(plan, evaluation, champion, runs.clients, last_try=True).problem

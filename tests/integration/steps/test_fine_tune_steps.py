@@ -16,7 +16,7 @@ from include.steps.hand_over import event_of
 from include.steps.newest_fine_tune import newest_fine_tune
 from include.steps.prepare_training import prepare_training
 from include.steps.record_training import record_training
-from include.steps.results import StartedTrainingResult
+from include.steps.training_results import StartedTrainingResult
 from include.training.errors import LeakageError, TrainingCardMissingError, TrainingInputsChangedError
 from include.training.training_record import read_record, record_uri, record_uri_beside
 from tests.support.cloud_sources import Cloud

@@ -17,8 +17,8 @@ from include.checkpoint.lora.adapter import AdapterConfig
 from include.checkpoint.lora.errors import MergedLogitsDifferError
 from include.run.plan import ImportPlan
 from include.steps.deliver import deliver
+from include.steps.merge_proof import merge_proof
 from include.steps.prepare import MERGED, InputsChangedError, merge, prepare_base, validate, why_no_preparation
-from include.steps.register import merge_proof
 from tests.support.cloud_sources import BUCKET, DEMO, Cloud, objects_of, plan_in, prepare_and_deliver
 from tests.support.raw_mistral import save_raw
 

@@ -18,6 +18,8 @@ from tests.support.task_run import FakeTaskInstance
 
 US = {"region_name": "us-west-2", "aws_partition": "aws"}
 LOG_STREAMS = "$252Faws$252Fsagemaker$252FTrainingJobs$3FlogStreamNameFilter$3Dcapitals-ft-1"
+EVALUATION_JOB = "arn:aws:bedrock:us-west-2:123456789012:evaluation-job/abcdefghijkl"
+EVALUATION_PAGE = "https://console.aws.amazon.com/bedrock/home?region=us-west-2#/eval/model-evaluation/report"
 LINKS = [
     (
         links.BedrockModelImportJobLink,
@@ -25,6 +27,11 @@ LINKS = [
         "https://console.aws.amazon.com/bedrock/home?region=us-west-2#/import-models",
     ),
     (links.BedrockImportedModelLink, US, "https://console.aws.amazon.com/bedrock/home?region=us-west-2#/import-models"),
+    (
+        links.BedrockEvaluationJobLink,
+        US | {"job_name": "capitals-1", "job_arn": EVALUATION_JOB},
+        f"{EVALUATION_PAGE}?job=capitals-1&jobIdentifier={EVALUATION_JOB}",
+    ),
     (
         S3PrefixLink,
         US | {"s3_uri": "s3://models/a b/f1/checkpoint"},

@@ -16,7 +16,11 @@ from airflow.sdk.exceptions import AirflowException
 from aws_waits.exceptions import AwsWaitError
 from bedrock_import import exceptions
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
-from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from bedrock_import.sensors import (
+    BedrockEvaluationJobCompletedSensor,
+    BedrockImportedModelReadySensor,
+    BedrockModelImportJobCompletedSensor,
+)
 
 PLUGINS = Path(exceptions.__file__).parents[1]
 AWS_FIELDS = {"aws_conn_id", "region_name", "verify"}
@@ -31,6 +35,7 @@ ARGUMENTS: dict[Any, dict[str, Any]] = {
         "import_job_kwargs": {"jobTags": [{"key": "a", "value": "b"}]},
     },
     BedrockModelImportJobCompletedSensor: {"job_identifier": "capitals-1", "usual_seconds": 900},
+    BedrockEvaluationJobCompletedSensor: {"job_arn": "arn", "job_name": "capitals-1"},
     BedrockImportedModelReadySensor: {"imported_model_arn": "arn", "body": {"prompt": "Hello"}},
 }
 
@@ -74,7 +79,7 @@ def test_each_error_derives_from_the_one_base_and_from_airflows() -> None:
     assert all(issubclass(error, exceptions.BedrockModelImportError) for error in ERRORS)
     assert issubclass(exceptions.BedrockModelImportError, AwsWaitError)
     assert issubclass(AwsWaitError, AirflowException)
-    assert len(ERRORS) == 10
+    assert len(ERRORS) == 14
 
 
 def test_every_public_class_and_function_says_what_it_is() -> None:

@@ -254,7 +254,8 @@ def test_botocore_does_not_retry_a_cold_model_on_its_own() -> None:
 
 
 def test_every_failure_of_a_sensor_is_one_that_soft_fail_understands() -> None:
-    from bedrock_import.outcomes import JOB_ENDINGS, MODEL_ENDINGS
+    from bedrock_import.outcomes import EVALUATION_ENDINGS, JOB_ENDINGS, MODEL_ENDINGS
 
-    errors = [ending.error for endings in (JOB_ENDINGS, MODEL_ENDINGS) for ending in endings.values()]
+    all_endings = (EVALUATION_ENDINGS, JOB_ENDINGS, MODEL_ENDINGS)
+    errors = [ending.error for endings in all_endings for ending in endings.values()]
     assert all(issubclass(error, AirflowException) for error in errors)

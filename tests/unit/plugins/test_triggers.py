@@ -23,6 +23,7 @@ AWS = {
 WAIT = {"started_at": 1_000.0, "deadline": 2_000.0, "waiter_delay": 7}
 TRIGGERS = [
     triggers.BedrockModelImportJobCompletedTrigger(job_identifier="capitals-1", usual_seconds=900.0, **WAIT, **AWS),
+    triggers.BedrockEvaluationJobCompletedTrigger(job_arn="arn", **WAIT, **AWS),
     triggers.BedrockModelImportSlotTrigger(**WAIT, **AWS),
     triggers.BedrockImportedModelReadyTrigger(imported_model_arn="arn", body={"prompt": "Hello"}, **WAIT, **AWS),
 ]

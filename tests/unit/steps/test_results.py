@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from include.evaluation.answer_marks import AnswerMark
 from include.promotion.findings import Finding
-from include.steps import results
+from include.steps import evaluation_job_results, results, training_results
+from include.steps.evaluation_job_results import EvaluationJobResult, StartedEvaluationJob
 from include.steps.results import (
     Answer,
     AnswerResult,
@@ -20,7 +22,6 @@ from include.steps.results import (
     DeliveryResult,
     EvaluationResult,
     FailureResult,
-    HandOverResult,
     ImportResult,
     JudgedSuite,
     JudgeResult,
@@ -34,13 +35,12 @@ from include.steps.results import (
     ReportResult,
     Slots,
     StartedImportResult,
-    StartedTrainingResult,
     SuiteReports,
-    TrainingDataResult,
     UnchangedResult,
     VersionResult,
     WarmUpResult,
 )
+from include.steps.training_results import HandOverResult, StartedTrainingResult, TrainingDataResult
 from tests.support.pages import answers, measured
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -107,7 +107,9 @@ RESULTS: tuple[BaseModel, ...] = (
     SUITE,
     VersionResult(**VERSION),
     RegistrationResult(**VERSION, cost="1 unit", report_uri="s3://bucket/r.json", decided_again=DECISION),
-    Answer(approved=True, by="Maria", at=NOON, comment="looks right"),
+    Answer(approved=True, by="Maria", at=NOON, comment="looks right", marks=(AnswerMark(number=1, mark="wrong"),)),
+    StartedEvaluationJob(job_arn="arn", job_name="capitals-1", scores_uri="s3://bucket/r.json", adopted=True),
+    EvaluationJobResult(scores_uri="s3://bucket/r.json", summary="scores 9 answers"),
     AnswerResult(**VERSION, reason="approved by Maria"),
     ReportResult(report_html_uri="s3://bucket/report.html", bytes=7),
     FailureResult(model_name="capitals", reason="ValueError: no base", next_step="Clear preflight."),
@@ -142,8 +144,10 @@ def test_a_result_is_not_changed_after_it_was_made(result: BaseModel) -> None:
 
 
 def test_every_result_is_among_those_that_come_back_as_they_were() -> None:
-    public = {item for name, item in vars(results).items() if name in dir(results) and isinstance(item, type)}
-    made_here = {item for item in public if item.__module__ == results.__name__ and not item.__name__.startswith("_")}
+    modules = (evaluation_job_results, results, training_results)
+    classes = [(module, item) for module in modules for item in vars(module).values() if isinstance(item, type)]
+    public = [(module, item) for module, item in classes if not item.__name__.startswith("_")]
+    made_here = {item for module, item in public if item.__module__ == module.__name__}
     assert made_here == {type(result) for result in RESULTS}
 
 

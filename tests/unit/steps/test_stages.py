@@ -8,8 +8,11 @@ from tests.support.import_chain import CHAIN
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-#: Only DAGs that have a judge, or publish their champion, have these.
-NOT_OF_EVERY_MODEL = ("judge_answers", "publish_champion", "watch_canary")
+#: Only DAGs that have a judge or a Bedrock evaluation job, or publish their champion, have these.
+NOT_OF_EVERY_MODEL = (
+    "create_bedrock_evaluation", "judge_answers", "wait_for_bedrock_evaluation",
+    "read_bedrock_evaluation", "publish_champion", "watch_canary",
+)  # fmt: skip
 
 
 def task(task_id: str, began: float, ended: float) -> TaskTime:

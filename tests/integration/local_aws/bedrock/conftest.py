@@ -12,7 +12,7 @@ from tests.support.greedy_oracle import GreedyOracle
 from tests.support.local_aws_process import LocalAwsProcess
 from tests.support.tiny_mistral import save_tiny_mistral
 
-QUICK = ("--import-seconds", "0.1", "--cold-start-seconds", "0.3")
+QUICK = ("--import-seconds", "0.1", "--evaluation-seconds", "0.1", "--cold-start-seconds", "0.3")
 
 
 @pytest.fixture(scope="session")
