@@ -29,12 +29,14 @@ from include.steps.notify import (
 )
 from include.steps.results import (
     FAILURE,
+    EvaluationResult,
     FailureResult,
     ImportResult,
     MetricsResult,
     PromotionResult,
     StartedImportResult,
 )
+from include.steps.score_card import ScoreCard, score_cards
 from model_import_dag.account import account_of
 from model_import_dag.model_files import file_of, model_name_of
 from model_import_dag.runs import PLAN, PREFLIGHT, decision_of, registration_of, result_if_any, result_of, who_triggered
@@ -69,7 +71,7 @@ def notify_promotion(context: Context) -> None:
     ti = context["ti"]
     champion = result_of(ti, "announce_promotion", PromotionResult)
     model_name, version, model_arn = champion.model_name, champion.version, champion.imported_model_arn
-    _notify(context, promotion_notice(_place(context), model_name, version, model_arn, _reasons(ti)))
+    _notify(context, promotion_notice(_place(context), model_name, version, model_arn, _reasons(ti), _cards(ti)))
 
 
 def notify_roll_back(context: Context) -> None:
@@ -87,7 +89,11 @@ class ApprovalNotifier(BaseNotifier):
         """Send the notification."""
         ti = context["ti"]
         version, model_name = registration_of(ti).version, model_name_of(context)
-        _notify(context, approval_notice(_place(context), model_name, version, _reasons(ti)))
+        _notify(context, approval_notice(_place(context), model_name, version, _reasons(ti), _cards(ti)))
+
+
+def _cards(ti: Any) -> tuple[ScoreCard, ...]:
+    return tuple(score_cards(decision_of(ti), result_of(ti, "evaluate_model", EvaluationResult)))
 
 
 def _reasons(ti: Any) -> str:

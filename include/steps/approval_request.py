@@ -11,6 +11,7 @@ from include.promotion.findings import gravest_first
 from include.promotion.sample_size import margin_note
 from include.run.plan import ImportPlan
 from include.steps.results import DecisionResult, EvaluationResult
+from include.steps.score_card import ScoreCard, score_cards
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~-])")
 
@@ -59,11 +60,11 @@ def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationRes
     for finding in gravest_first(decision.findings):
         yield f"- **{finding.mark}**: {plain(finding.reason)}"
     yield ""
-    yield from _scores(evaluation)
-    for other in evaluation.others:
-        yield f"**Suite {plain(other.suite)}**"
-        yield ""
-        yield from _scores(other)
+    for number, card in enumerate(score_cards(decision, evaluation)):
+        if number:
+            yield f"**Suite {plain(card.suite)}**"
+            yield ""
+        yield from _table(card)
     champion = f"version {decision.champion} is the champion" if decision.champion else "there is no champion"
     if decision.champion_report_uri:
         yield f"{plain(margin_note(evaluation.records, plan.config.comparison.margin))}."
@@ -73,12 +74,13 @@ def _lines(plan: ImportPlan, decision: DecisionResult, evaluation: EvaluationRes
     yield f"Without an answer within {approval.hours} hours the answer is: {approval.on_deadline}."
 
 
-def _scores(evaluation: EvaluationResult) -> Iterator[str]:
-    yield "| metric | this version | 95 % interval |"
-    yield "| --- | ---: | ---: |"
-    for name in evaluation.scores:
-        score = evaluation.metrics[name]
-        yield f"| {plain(name)} | {score.value:.3f} | {score.low:.3f} to {score.high:.3f} |"
+def _table(card: ScoreCard) -> Iterator[str]:
+    champion = "" if card.champion is None else f" champion (version {card.champion}) |"
+    yield f"| metric |{champion} this version | 95 % interval |"
+    yield f"| --- |{' ---: |' * bool(champion)} ---: | ---: |"
+    for row in card.rows:
+        beside = "" if not champion else f" {'' if row.champion is None else format(row.champion, '.3f')} |"
+        yield f"| {plain(row.metric)} |{beside} {row.value:.3f} | {row.low:.3f} to {row.high:.3f} |"
     yield ""
 
 

@@ -215,20 +215,29 @@ def decide(
         findings=decision.findings,
         champion=measured.champion,
         champion_report_uri=measured.report_uri,
+        champion_scores=_scores(measured.report_uri, s3),
         comparison_uri=uri,
-        suites=_suite_reports(plan, candidate, measured),
+        suites=_suite_reports(plan, candidate, measured, s3),
         judged=judged.suites,
         evaluation_job=evaluation_job,
     )
 
 
-def _suite_reports(plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult) -> tuple[SuiteReports, ...]:
+def _scores(report_uri: str, s3: Any) -> dict[str, float]:
+    """Return the scores of a stored report; none without one."""
+    return stored_report(s3, report_uri).scores if report_uri else {}
+
+
+def _suite_reports(
+    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, s3: Any
+) -> tuple[SuiteReports, ...]:
     return tuple(
         SuiteReports(
             suite=suite.name,
             effect=suite.effect,
             report_uri=candidate.other_uris[suite.name],
             champion_report_uri=measured.other_uris.get(suite.name, ""),
+            champion_scores=_scores(measured.other_uris.get(suite.name, ""), s3),
         )
         for suite in plan.config.suites[1:]
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from include.config.names import FORM_DAG_ID
 from include.service.limits import load_limits
 from include.steps.results import FailureResult
+from include.steps.score_card import ScoreCard
 
 #: SNS refuses longer subjects.
 MAX_SUBJECT = 99
@@ -69,9 +71,12 @@ def failure_notice(place: Place, failure: FailureResult) -> Notice:
     return _notice(f"{place.dag_id}{model} failed in {place.task_id}", failure.reason, place, failure.next_step)
 
 
-def promotion_notice(place: Place, model_name: str, version: int, imported_model_arn: str, reasons: str) -> Notice:
-    """Return the notification of a new champion."""
+def promotion_notice(
+    place: Place, model_name: str, version: int, imported_model_arn: str, reasons: str, cards: Iterable[ScoreCard] = ()
+) -> Notice:
+    """Return the notification of a new champion, with its scores."""
     what = f"Version {version} of {model_name} is the champion now: {reasons}\nImported model: {imported_model_arn}"
+    what = "\n".join([what, *(card.text() for card in cards)])
     return _notice(
         f"{model_name}: version {version} is promoted",
         what,
@@ -81,11 +86,14 @@ def promotion_notice(place: Place, model_name: str, version: int, imported_model
     )
 
 
-def approval_notice(place: Place, model_name: str, version: int, reasons: str) -> Notice:
-    """Return the notification that a promotion needs approval."""
+def approval_notice(
+    place: Place, model_name: str, version: int, reasons: str, cards: Iterable[ScoreCard] = ()
+) -> Notice:
+    """Return the notification that a promotion needs approval, with the version's scores."""
+    what = f"Version {version} of {model_name} is registered and waits for a person: {reasons}"
     return _notice(
         f"{model_name}: version {version} waits for approval",
-        f"Version {version} of {model_name} is registered and waits for a person: {reasons}",
+        "\n".join([what, *(card.text() for card in cards)]),
         place,
         "Open the task in Airflow, look at the scores, and approve or reject the version.",
     )

@@ -166,24 +166,30 @@ class JudgeResult(_Result):
 
 
 class SuiteReports(_Result):
-    """The reports of a suite after the main one; ``champion_report_uri`` is empty when there was no comparison."""
+    """The reports of a suite after the main one; ``champion_report_uri`` is empty when there was no comparison.
+
+    ``champion_scores`` are the champion's by metric, as in DecisionResult.
+    """
 
     suite: str
     effect: SuiteEffect
     report_uri: str
     champion_report_uri: str = ""
+    champion_scores: Mapping[str, float] = {}
 
 
 class DecisionResult(PromotionDecision):
     """A decision and the champion it was made against.
 
-    ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers and ``comparison_uri``
-    the stored comparison with them; both are empty when there was no comparison. ``suites`` are those after the main
-    one; ``judged`` are those whose answers a judge compared. ``evaluation_job`` is what Bedrock's evaluation job gave.
+    ``champion`` is that version's number. ``champion_report_uri`` is the report of its answers, ``comparison_uri``
+    the stored comparison with them, and ``champion_scores`` are its scores by metric; all are empty when there was no
+    comparison. ``suites`` are those after the main one; ``judged`` are those whose answers a judge compared.
+    ``evaluation_job`` is what Bedrock's evaluation job gave.
     """
 
     champion: int | None
     champion_report_uri: str = ""
+    champion_scores: Mapping[str, float] = {}
     comparison_uri: str = ""
     suites: tuple[SuiteReports, ...] = ()
     judged: tuple[JudgedSuite, ...] = ()

@@ -15,6 +15,8 @@ from include.steps.approval_request import approval_request
 from include.steps.decide import decide, measure_champion
 from include.steps.evaluate import measure
 from include.steps.results import Answer, ChampionResult, EvaluationResult
+from include.steps.score_card import score_cards
+from include.steps.stored_evaluations import stored_report
 from tests.support.bedrock_stand_in import Aws
 from tests.support.pages import Right, answers, measured
 from tests.support.promotion_runs import Runs, early, finished
@@ -78,6 +80,15 @@ def test_what_was_lost_on_another_suite_is_the_first_reason_in_report_and_approv
     body = approval_request(plan, decision, evaluation, 2, "https://report").body
     assert body.split("- **")[1].startswith("✗ blocks**: suite 'general': quasi\\_exact\\_match differs")
     assert "**Suite general**" in body
+    assert body.count("| metric | champion (version 1) | this version | 95 % interval |") == 2
+    cards = list(score_cards(decision, evaluation))
+    assert [card.suite for card in cards[1:]] == ["general"]
+    for card, uri in zip(cards, (decision.champion_report_uri, decision.suites[0].champion_report_uri), strict=True):
+        scores = stored_report(runs.clients.s3, uri).scores
+        assert {row.metric: row.champion for row in card.rows} == scores
+        assert f"  f1: {card.rows[2].value:.3f} (95 % interval" in card.text()
+        assert f"champion version 1: {scores['f1']:.3f}" in card.text()
+        assert f"| f1 | {scores['f1']:.3f} | {card.rows[2].value:.3f} |" in body
     assert "Without a person it takes 183 records, or a margin of 0.031" in body.replace("\\", "")
 
 

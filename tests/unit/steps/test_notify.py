@@ -10,6 +10,7 @@ from bedrock_import.exceptions import ModelImportJobFailedError, ModelImportJobT
 from include.config.model import parse_model_config
 from include.steps.notify import Place, promotion_notice
 from include.steps.results import FAILURE, FailureResult
+from include.steps.score_card import ScoreCard, ScoreRow
 from model_import_dag import notifications
 from model_import_dag.model_files import MODEL_FILE
 from model_import_dag.rolling_back import build_roll_back_dag
@@ -148,5 +149,7 @@ def test_a_roll_back_sends_a_notice_of_the_new_champion(messages: list[str], mon
 
 def test_the_notice_of_a_promotion_names_the_dag_that_goes_back() -> None:
     place = Place("import_capitals", "run", "announce_promotion", "https://airflow.example")
-    message = promotion_notice(place, "capitals", 2, "arn", "f1 0.900 reaches 0.800").message
+    card = ScoreCard("evaluation", 1, (ScoreRow("f1", 0.9, 0.85, 0.94, 0.8),))
+    message = promotion_notice(place, "capitals", 2, "arn", "f1 0.900 reaches 0.800", [card]).message
+    assert "f1: 0.900 (95 % interval 0.850 to 0.940), champion version 1: 0.800" in message
     assert "To go back, run the DAG roll_back_model with the model_name capitals" in message
