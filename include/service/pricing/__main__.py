@@ -9,12 +9,12 @@ import argparse
 import sys
 
 from pydantic import ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from include.service.limits import load_limits
 from include.service.pricing.month import CostItem, MonthlyUse, month_costs
 from include.service.training_instances import load_training_instances
+
+_NAME_WIDTH, _FIGURE_WIDTH = 28, 20
 
 
 def _arguments(argv: list[str]) -> tuple[MonthlyUse, MonthlyUse | None]:
@@ -50,18 +50,14 @@ def main(argv: list[str]) -> int:
     """Print the table and return the exit code."""
     uses = [use for use in _arguments(argv) if use]
     costs = [month_costs(use) for use in uses]
-    table = Table("USD a month", *(("now", "then")[: len(uses)]), title="What a month costs")
-    for parts in zip(*costs, strict=True):
-        table.add_row(parts[0].name, *(_dollars(part.dollars) for part in parts))
-    table.add_section()
-    table.add_row("Total", *map(_total, costs))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    console = Console(soft_wrap=True)
-    console.print(table)
+    rows = [("USD a month", *("now", "then")[: len(uses)])]
+    rows += [(parts[0].name, *(_dollars(part.dollars) for part in parts)) for parts in zip(*costs, strict=True)]
+    rows.append(("Total", *map(_total, costs)))
+    for name, *figures in rows:
+        print(f"{name:<{_NAME_WIDTH}}", *(f"{figure:>{_FIGURE_WIDTH}}" for figure in figures))
     limits = load_limits()
-    console.print(
-        f"Prices of {limits.prices.as_of} (Bedrock), {limits.s3_prices.as_of} (S3) and "
+    print(
+        f"\nPrices of {limits.prices.as_of} (Bedrock), {limits.s3_prices.as_of} (S3) and "
         f"{load_training_instances().as_of} (SageMaker). Importing is free."
     )
     return 0
