@@ -30,7 +30,7 @@ class ConnectionSettings(NamedTuple):
     kms_key_id: str | None = None
 
 
-def _default_workspace() -> str:
+def default_workspace() -> str:
     """Return a folder beside Airflow's own files: git-sync and bundles replace the project's folder."""
     home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
     return str(Path(home).expanduser() / "model-import-workspace")
@@ -72,7 +72,7 @@ class AccountConfig(Part):
         description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
-    workspace: Text = Field(default_factory=_default_workspace, description="Working directory, shared by all workers.")
+    workspace: Text = Field(default_factory=default_workspace, description="Working directory, shared by all workers.")
     local_folders: str | None = Field(
         default=None,
         description="Other folders that models and data sets may be read from, with `:` between them; without any, "

@@ -1,4 +1,4 @@
-"""Paths of the project, and a run's folder in the workspace."""
+"""Paths of the project, and a run's place in the workspace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from include.checkpoint.files.atomic import write_file
 from include.errors import ModelImportError
 
 #: Not resolved: git-sync replaces the folder that a link leads to, also while a task runs.
@@ -37,6 +39,26 @@ class WorkspaceOutsideRootError(ModelImportError):
             str(found),
             "Remove the link; the files behind it were not touched.",
         )
+
+
+class Workspace(NamedTuple):
+    """A run's place in the workspace: a folder that all workers share."""
+
+    place: str
+
+    @property
+    def folder(self) -> Path:
+        """The local folder in which the run's tasks compute."""
+        return Path(self.place)
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file that an earlier task left, or None where there is none."""
+        path = self.folder / name
+        return path.read_bytes() if path.is_file() else None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Leave a small file for a later task, which finds all of it or nothing."""
+        write_file(self.folder / name, data)
 
 
 def run_workspace(root: str, dag_id: str, run_id: str) -> str:

@@ -31,18 +31,19 @@ def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
         log.info("%s holds this content already: nothing is sent", plan.s3_uri)
         return DeliveryResult(s3_uri=plan.s3_uri)
     model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
-    proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
+    checkpoint = prepared_checkpoint(plan, s3, sagemaker)
+    proof, ranges = plan.files.read(PROOF), plan.files.read(READ)
     report = upload(
         s3,
-        prepared_checkpoint(plan, s3, sagemaker),
+        checkpoint,
         plan.bucket,
         plan.prefix,
         manifest_key=plan.manifest_key,
         fingerprint=plan.fingerprint,
-        proof=json.loads(proof.read_text()) if proof.exists() else None,
+        proof=json.loads(proof) if proof else None,
         progress=LogProgress("Uploading"),
         earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
-        read_ranges=load_ranges(ranges) if ranges.exists() else (),
+        read_ranges=load_ranges(ranges) if ranges else (),
         settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
     )
     _abort_abandoned(s3, plan.bucket, model_prefix)

@@ -34,7 +34,7 @@ PROOF = "merge-proof.json"
 READ = "read-ranges.json"
 LOADED = "loaded"
 _DELIVERED = "this content is in S3 already"
-_MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
+_MADE_AGAIN = "%s is not in %s: cleared with the run, or this worker sees another workspace; making it again"
 
 
 class InputsChangedError(ModelImportError):
@@ -47,6 +47,17 @@ class InputsChangedError(ModelImportError):
             expected,
             found,
             "Trigger a new run; nothing was sent.",
+        )
+
+
+class WorkspaceClearedError(ModelImportError):
+    """What a step has just left in the workspace is gone."""
+
+    def __init__(self, name: str, workspace: str) -> None:
+        super().__init__(
+            "A file is gone that was written a moment ago",
+            f"{workspace}/{name}",
+            remedy="Find out who clears the workspace while the run uses it, then clear the task.",
         )
 
 
@@ -99,7 +110,7 @@ def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     prepared = base.checkpoint if plan.config.adapter else _rounded(base.checkpoint, plan, "base", reader)
     changed = base.changed or prepared != base.checkpoint
     prepared = replace(prepared, notes=(*base.notes, *prepared.notes))
-    prepared.save(plan.workspace_file(BASE))
+    plan.files.write(BASE, prepared.to_json())
     return PreparedResult(changed=changed, bytes=prepared.size, notes=prepared.notes)
 
 
@@ -164,36 +175,40 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
         ledger = ReadLedger(ahead)
         result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
         prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
-    ledger.save(plan.workspace_file(READ))
+    plan.files.write(READ, ledger.to_json())
     logits = prove_logits(base, folder, prepared, overlay, reader=_reader(plan, s3))
     proof = {**result.proof, "logits": logits.record()}
-    plan.workspace_file(PROOF).write_text(json.dumps(proof))
+    plan.files.write(PROOF, json.dumps(proof).encode())
     prepared = replace(prepared, notes=(*prepared.notes, logits.summary(), *fetched.notes))
-    prepared.save(plan.workspace_file(MERGED))
+    plan.files.write(MERGED, prepared.to_json())
     summary = {name: value for name, value in proof.items() if name != "tensors"}
     return MergeResult(bytes=prepared.size, proof=summary, notes=prepared.notes)
 
 
 def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
     """Return the result of ``prepare_base``, made again if the workspace was cleared in between."""
+    return _kept(plan, BASE, lambda: prepare_base(plan, s3, sagemaker))
+
+
+def _kept(plan: ImportPlan, name: str, make: Callable[[], object]) -> Checkpoint:
+    """Return a checkpoint that an earlier task left in the workspace; make it again where there is none."""
     from include.checkpoint.files.segments import Checkpoint
 
-    if not plan.workspace_file(BASE).is_file():
-        log.warning(_MADE_AGAIN, plan.workspace_file(BASE))
-        prepare_base(plan, s3, sagemaker)
-    return Checkpoint.load(plan.workspace_file(BASE))
+    data = plan.files.read(name)
+    if data is None:
+        log.warning(_MADE_AGAIN, name, plan.workspace)
+        make()
+        data = plan.files.read(name)
+    if data is None:
+        raise WorkspaceClearedError(name, plan.workspace)
+    return Checkpoint.from_json(data)
 
 
 def prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
     """Return the checkpoint to import, made again if the workspace was cleared in between."""
-    from include.checkpoint.files.segments import Checkpoint
-
     if plan.config.adapter is None:
         return _prepared_base(plan, s3, sagemaker)
-    if not plan.workspace_file(MERGED).is_file():
-        log.warning(_MADE_AGAIN, plan.workspace_file(MERGED))
-        merge(plan, s3, sagemaker)
-    return Checkpoint.load(plan.workspace_file(MERGED))
+    return _kept(plan, MERGED, lambda: merge(plan, s3, sagemaker))
 
 
 def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
