@@ -52,6 +52,11 @@ class ImportPlan(BaseModel):
         return S3Uri.parse(self.s3_uri).key
 
     @property
+    def model_prefix(self) -> str:
+        """The key prefix of all deliveries of the model, with a slash at its end."""
+        return f"{self.manifest_key.rsplit('/', 2)[0]}/"
+
+    @property
     def files(self) -> Workspace:
         """The run's place in the workspace."""
         return Workspace(self.workspace)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import TypeAdapter
 
 from include.aws.s3_uri import is_s3_uri
@@ -17,9 +19,10 @@ class ReadLedger:
     Used in a merge; with the recorded ranges, the upload derives a merged object's checksum from the base object's.
     """
 
-    def __init__(self, reader: RangeReader) -> None:
+    def __init__(self, reader: RangeReader, ranges: Iterable[Segment] = ()) -> None:
+        """Read through ``reader``; ``ranges`` were recorded before."""
         self._reader = reader
-        self._ranges: dict[tuple[str, int, int], Segment] = {}
+        self._ranges = {(it.uri, it.offset, it.length): it for it in ranges}
 
     def read(self, uri: str, offset: int, length: int) -> bytes:
         from awscrt.checksums import crc64nvme
