@@ -24,7 +24,7 @@ T = TypeVar("T")
 Plan = TypeVar("Plan", ImportPlan, TrainingPlan)
 Step = Callable[Concatenate[Plan, P], T]
 
-_MADE_AGAIN = "%s is not in %s: cleared with the run, or this worker sees another workspace; making it again"
+_MADE_AGAIN = "%s is not in %s, or not whole: cleared, or this worker sees another workspace; making it again"
 NO_OBJECTS: Mapping[str, Pin] = MappingProxyType({})
 
 
@@ -102,13 +102,34 @@ def kept_checkpoint(plan: ImportPlan, name: str, s3: Any, make: Callable[[], obj
     Raises:
         WorkspaceClearedError: it is not there after that either.
     """
+    found = _find_checkpoint(plan, name, s3)
+    if found is None:
+        log.warning(_MADE_AGAIN, name, plan.workspace)
+        make()
+        found = _find_checkpoint(plan, name, s3)
+    if found is None:
+        raise WorkspaceClearedError(name, plan.workspace)
+    return found
+
+
+def _find_checkpoint(plan: ImportPlan, name: str, s3: Any) -> Checkpoint | None:
+    """Return the checkpoint; None where it is not there or, with a workspace in S3, an object that it names is gone.
+
+    It may name an earlier delivery of the model, which another run may retire.
+    """
+    from include.checkpoint.errors import SourceChangedError, SourceUnreadableError
+    from include.checkpoint.files.reading import UriReader, verify_pins
     from include.checkpoint.files.segments import Checkpoint
+    from include.sources.patient_reader import PatientReader
 
     data = plan.files.read(name, s3)
     if data is None:
-        log.warning(_MADE_AGAIN, name, plan.workspace)
-        make()
-        data = plan.files.read(name, s3)
-    if data is None:
-        raise WorkspaceClearedError(name, plan.workspace)
-    return Checkpoint.from_json(data)
+        return None
+    checkpoint = Checkpoint.from_json(data)
+    if plan.files.in_s3:
+        try:
+            verify_pins(checkpoint, PatientReader(UriReader(s3)))
+        except (SourceChangedError, SourceUnreadableError) as error:
+            log.warning("%s", error)
+            return None
+    return checkpoint

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from awscrt.checksums import crc64nvme
+from safetensors.torch import load
 from transformers import AutoModelForCausalLM
 
 from include.aws.s3_uri import S3Uri
@@ -35,6 +37,7 @@ from tests.support.workers import (
     files_of_runs,
     keys_in,
     local_places_in,
+    places_in,
     run_id_of,
     save_large_adapter,
     save_large_model,
@@ -42,6 +45,7 @@ from tests.support.workers import (
 )
 
 WORKSPACE = ROOT.rpartition("/")[2]
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 ADAPTER = str(DEMO / "adapters" / "finished")
 
 
@@ -58,7 +62,7 @@ def converted_bases(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> d
     save_raw(model, raw)
     model.save_pretrained(pickled, safe_serialization=False)
     for folder in (raw, pickled):
-        for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+        for name in TOKENIZER:
             shutil.copy(DEMO / "base" / name, folder)
         cloud.put_folder(folder, f"sources/{folder.name}")
     return {
@@ -142,6 +146,28 @@ def test_what_a_merge_changes_is_sent_once_and_copied_from_the_workspace(
     assert whole_checksum(workers.cloud, plan) == crc64nvme(expected["model.safetensors"])
 
 
+def test_of_raw_weights_that_were_fetched_from_s3_only_what_is_converted_is_sent(
+    workers: Workers, tmp_path: Path, large: Path
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    save_raw(AutoModelForCausalLM.from_pretrained(large / "large-base", torch_dtype="auto"), raw)
+    for name in TOKENIZER:
+        shutil.copy(large / "large-base" / name, raw)
+    workers.cloud.put_folder(raw, f"sources/{tmp_path.name}")
+    plan = workers.plan(f"s3://{BUCKET}/sources/{tmp_path.name}", None)
+    with watched(workers.cloud.s3) as requests:
+        workers.run(prepare_base, plan)
+        workers.run(deliver, plan)
+    assert f"{plan.config.base}/consolidated.safetensors" in places_in(workers.cloud, plan)
+    neighbours = 3 * 5 * MIB  # of q, k and the header
+    assert sum(requests.sent) < 10 * MIB + neighbours
+    weights = load(objects_of(workers.cloud, plan)["model.safetensors"])
+    expected = load((large / "large-base" / "model.safetensors").read_bytes())
+    assert weights.keys() == expected.keys()
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
 def whole_checksum(cloud: Cloud, plan: ImportPlan) -> int | None:
     """The checksum that the merged file must have, known before the file is put together."""
     checkpoint = Checkpoint.from_json(plan.files.read(MERGED, cloud.s3) or b"")
@@ -164,6 +190,15 @@ def test_a_merge_that_dies_at_any_request_ends_right_on_another_worker(workers: 
         assert plan.files.read(MERGED, cloud.s3) is None
         workers.run(merge, plan)
         assert {key: etag_of(cloud, key) for key in keys_in(cloud, plan)} == expected
+
+
+def test_what_is_gone_from_the_workspace_is_made_again(workers: Workers) -> None:
+    cloud, plan = workers.cloud, workers.plan(f"s3://{BUCKET}/sources/base", ADAPTER)
+    workers.run(merge, plan)
+    expected = {key: etag_of(cloud, key) for key in keys_in(cloud, plan)}
+    cloud.s3.delete_object(Bucket=BUCKET, Key=f"{S3Uri.parse(plan.workspace).key}/merged/parts")
+    workers.run(deliver, plan)
+    assert {key: etag_of(cloud, key) for key in keys_in(cloud, plan)} == expected
 
 
 def etag_of(cloud: Cloud, key: str) -> str:
