@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -93,19 +93,17 @@ def _stretches(file: CheckpointFile, part_size: int) -> Iterator[_Stretch]:
 
 def _by_objects(checkpoint: Checkpoint, objects: Mapping[str, Pin]) -> Checkpoint:
     """Return the checkpoint with local files replaced by the objects that hold the same bytes."""
-    files = tuple(
-        CheckpointFile(file.name, tuple(replace(it, uri=objects[it.uri].uri) if it.uri in objects else it
-                                        for it in file.segments))
-        for file in checkpoint.files
-    )  # fmt: skip
-    pins = tuple(objects.get(pin.uri, pin) for pin in checkpoint.pins)
-    return replace(checkpoint, files=files, pins=tuple(dict.fromkeys(pins)))
+    named = _each_segment(checkpoint, lambda it: replace(it, uri=objects[it.uri].uri) if it.uri in objects else it)
+    return replace(named, pins=tuple(dict.fromkeys(objects.get(pin.uri, pin) for pin in checkpoint.pins)))
 
 
 def _with_checksums(checkpoint: Checkpoint, reader: RangeReader) -> Checkpoint:
     """Return the checkpoint with the checksum of every local segment."""
-    files = (CheckpointFile(it.name, tuple(_measured(segment, reader) for segment in it.segments))
-             for it in checkpoint.files)  # fmt: skip
+    return _each_segment(checkpoint, lambda segment: _measured(segment, reader))
+
+
+def _each_segment(checkpoint: Checkpoint, change: Callable[[Segment], Segment]) -> Checkpoint:
+    files = (CheckpointFile(file.name, tuple(map(change, file.segments))) for file in checkpoint.files)
     return replace(checkpoint, files=tuple(files))
 
 
