@@ -81,7 +81,7 @@ def merge(client: Any, work: Path, rate: float) -> dict[str, float]:
         ledger = ReadLedger(ahead)
         merged = merge_lora(base, work / "adapter", work / "overlay", reader=ledger).checkpoint
     merged.save(work / "merged.json")
-    ledger.save(work / "reads.json")
+    (work / "reads.json").write_bytes(ledger.to_json())
     seconds = time.monotonic() - started
     disk = sum(path.stat().st_size for path in (work / "overlay").iterdir())
     return {"whole": merged.size, "read": reader.bytes_read, "disk": disk, "merge_seconds": seconds}
@@ -90,7 +90,7 @@ def merge(client: Any, work: Path, rate: float) -> dict[str, float]:
 def deliver_merged(client: Any, work: Path, rate: float) -> dict[str, float]:
     sent: list[int] = []
     count_sent(client, sent)
-    ranges = load_ranges(work / "reads.json")
+    ranges = load_ranges((work / "reads.json").read_bytes())
     report = deliver(client, Checkpoint.load(work / "merged.json"), "merged", rate, read_ranges=ranges)
     return {"sent": sum(sent), "copied": report.bytes_copied, "deliver_seconds": report.seconds}
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import Asset, task
 
+from include.config.account import CONNECTION_FIELDS
 from include.config.files import read_model_files
-from include.run.workspace import clear_run_workspace, run_workspace
+from include.run.workspace import run_workspace
 from include.steps.results import ImportResult, NeededResult
 from model_import_dag.account import account_of
 from model_import_dag.clients import aws_clients, clients_of
@@ -46,7 +47,7 @@ def preflight(fine_tunes: Asset | None = None, replaces: str = "", **context: An
     landed = landed_fine_tune(context, fine_tunes) if fine_tunes else None
     params = {**context["params"], **({replaces: landed.artifact} if landed else {})}
     config = run_config(file_of(context), params, read_model_files(MODELS_FOLDER))
-    clients = aws_clients(config.account.aws_conn_id, config.account.region_name)
+    clients = aws_clients(config.account.aws_conn_id, config.account.region_name, config.account.kms_key_id)
     workspace = run_workspace(config.account.workspace, context["dag"].dag_id, context["run_id"])
     landed_at = landed.landed_at if landed else None
     return make_plan(config, clients, workspace, provenance(context), landed_at).model_dump(mode="json")
@@ -184,5 +185,12 @@ def retire_old_versions(**context: Any) -> dict[str, Any]:
 @task(trigger_rule="all_done")
 def clear_workspace(**context: Any) -> None:
     """Remove this run's files from the workspace."""
-    workspace = account_of(file_of(context), "workspace").workspace
-    clear_run_workspace(workspace, context["dag"].dag_id, context["run_id"])
+    from include.steps import clear_workspace as step
+
+    account = account_of(file_of(context), "workspace", *CONNECTION_FIELDS)
+    step.clear_workspace(
+        account.workspace,
+        context["dag"].dag_id,
+        context["run_id"],
+        lambda: aws_clients(account.aws_conn_id, account.region_name).s3,
+    )

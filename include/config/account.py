@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pydantic import ConfigDict, Field, field_validator
 
+from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.config.names import ROLE_ARN, SHORT_FINGERPRINT
 from include.config.parsing import parse
 from include.config.part import Part, Text
@@ -19,6 +20,7 @@ VARIABLE_PREFIX = "model_import_"
 CONNECTION_FIELDS = ("aws_conn_id", "region_name")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_NAME = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
+_WORKSPACE_PREFIX = re.compile(r"[-_.a-zA-Z0-9]+(/[-_.a-zA-Z0-9]+)*")
 _SOURCE = f"the account's settings (Airflow Variables {VARIABLE_PREFIX}*, or account in the model's file)"
 
 
@@ -30,8 +32,11 @@ class ConnectionSettings(NamedTuple):
     kms_key_id: str | None = None
 
 
-def _default_workspace() -> str:
-    """Return a folder beside Airflow's own files: git-sync and bundles replace the project's folder."""
+def default_workspace() -> str:
+    """Return a folder beside Airflow's own files: git-sync and bundles replace the project's folder.
+
+    It is also the scratch space of a worker whose workspace is in S3.
+    """
     home = os.environ.get("AIRFLOW_HOME") or "~/airflow"
     return str(Path(home).expanduser() / "model-import-workspace")
 
@@ -77,7 +82,10 @@ class AccountConfig(Part):
         description="CloudWatch namespace of what a run measures; without one, no metrics are put.",
         pattern="^[A-Za-z0-9._/#-]{1,255}$",
     )
-    workspace: Text = Field(default_factory=_default_workspace, description="Working directory, shared by all workers.")
+    workspace: Text = Field(
+        default_factory=default_workspace,
+        description="Working directory, shared by all workers; or `s3://bucket/prefix` for workers that share none.",
+    )
     local_folders: str | None = Field(
         default=None,
         description="Other folders that models and data sets may be read from, with `:` between them; without any, "
@@ -89,7 +97,7 @@ class AccountConfig(Part):
         pattern=r"^[A-Za-z_][\w.]*(, ?[A-Za-z_][\w.]*)*$",
     )
     cache_gigabytes: int = Field(
-        default=200, ge=1, le=100_000, description="How much of the workspace fetched sources may fill, in GB."
+        default=200, ge=1, le=100_000, description="How much of a worker's disk fetched sources may fill, in GB."
     )
     megabytes_per_second: int | None = Field(
         default=None,
@@ -112,6 +120,19 @@ class AccountConfig(Part):
         if inside := next(filter(SHORT_FINGERPRINT.fullmatch, prefix.split("/")), None):
             raise ValueError(f"{inside!r} names an import, and a prefix must not be inside the folder of one")
         return prefix
+
+    @field_validator("workspace")
+    @classmethod
+    def _folder_or_prefix(cls, workspace: str) -> str:
+        bucket, prefix = S3Uri.parse(workspace.rstrip("/"))
+        if is_s3_uri(workspace) and not (BUCKET_NAME.fullmatch(bucket) and _WORKSPACE_PREFIX.fullmatch(prefix)):
+            raise ValueError("a folder, or s3://bucket/prefix with a prefix of letters, digits and -_./")
+        return workspace
+
+    @property
+    def local_workspace(self) -> str:
+        """The folder of a worker in which tasks compute: the workspace or, of one in S3, the worker's scratch space."""
+        return default_workspace() if is_s3_uri(self.workspace) else self.workspace
 
     @property
     def allowed_metric_packages(self) -> tuple[str, ...]:

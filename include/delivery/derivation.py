@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -26,8 +26,8 @@ def derive_checksums(client: Any, checkpoint: Checkpoint, read_ranges: Iterable[
     ranges = by_start(read_ranges)
     pins = {pin.uri: pin for pin in checkpoint.pins}
     for file in checkpoint.files:
-        uri = _base_of(file)
-        if known[file.name] is None and uri in pins and pins[uri].size == file.size:
+        uri = _base_of(file, {pin.uri for pin in checkpoint.pins if pin.size == file.size})
+        if known[file.name] is None and uri:
             crc = ask_checksum(client, pins[uri])
             known[file.name] = crc if crc is None else derive(file, WholeObject(uri, file.size, crc), ranges)
     return {name: crc for name, crc in known.items() if crc is not None}
@@ -50,13 +50,19 @@ def derive(file: CheckpointFile, base: WholeObject, ranges: Mapping[tuple[str, i
     return crc
 
 
-def _base_of(file: CheckpointFile) -> str:
-    """Return the S3 object whose ranges have the same offsets in the file, if there is exactly one."""
-    position, found = 0, set()
+def _base_of(file: CheckpointFile, candidates: Collection[str]) -> str:
+    """Return the S3 object, of these of the file's size, whose ranges have the same offsets in the file.
+
+    Empty if there is none, or more than one.
+    """
+    position = 0
+    found: set[str] = set()
+    moved: set[str] = set()
     for segment in file.segments:
-        if is_s3_uri(segment.uri):
-            found.add(segment.uri if segment.offset == position else "")
+        if is_s3_uri(segment.uri) and segment.uri in candidates:
+            (found if segment.offset == position else moved).add(segment.uri)
         position += segment.length
+    found -= moved
     return found.pop() if len(found) == 1 else ""
 
 

@@ -75,21 +75,36 @@ def upload(
     prefix = prefix.strip("/")
     _check_manifest_key(manifest_key, prefix)
     destination = Destination(client, bucket, prefix, settings.attempts)
-    relocated = relocate(checkpoint, earlier)
-    verify_pins(relocated, UriReader(client))
-    checksums = derive_checksums(client, relocated, read_ranges)
-    remote = list_with_checksums(destination, checkpoint.names())
-    plan = plan_upload(relocated, remote, settings.part_size, checksums)
-    if plan.extra:
-        raise StaleObjectsError(destination.uri(), plan.extra)
     tally = Tally(progress, len(checkpoint.files), checkpoint.size)
-    tally.add(reused=sum(found.size for found in plan.reused), files=len(plan.reused))
-    delivered = [*plan.reused, *_transfer(destination, relocated, plan, settings, tally)]
-    check_delivery(destination.uri(), delivered, list_objects(destination))
+    delivered = store_files(destination, relocate(checkpoint, earlier), settings, tally, read_ranges)
     _write_manifest(destination, manifest_key, _manifest(destination, checkpoint, delivered, fingerprint, proof))
     return DeliveryReport(
         destination.uri(), len(delivered), tally.sent, tally.copied, tally.reused, time.monotonic() - started
     )
+
+
+def store_files(
+    destination: Destination,
+    checkpoint: Checkpoint,
+    settings: TransferSettings,
+    tally: Tally,
+    read_ranges: Iterable[Segment] = (),
+) -> list[RemoteObject]:
+    """Bring the checkpoint's files, and nothing else, to the destination; verify and return them.
+
+    Raises what ``upload`` raises.
+    """
+    reader = UriReader(destination.client)
+    verify_pins(checkpoint, reader)
+    checksums = derive_checksums(destination.client, checkpoint, read_ranges)
+    remote = list_with_checksums(destination, checkpoint.names())
+    plan = plan_upload(checkpoint, remote, settings.part_size, checksums)
+    if plan.extra:
+        raise StaleObjectsError(destination.uri(), plan.extra)
+    tally.add(reused=sum(found.size for found in plan.reused), files=len(plan.reused))
+    delivered = [*plan.reused, *_transfer(destination, checkpoint, plan, settings, tally)]
+    check_delivery(destination.uri(), delivered, list_objects(destination))
+    return delivered
 
 
 def _check_manifest_key(manifest_key: str, prefix: str) -> None:

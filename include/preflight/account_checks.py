@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from include.aws.clients import AwsClients
+from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.aws.transient import NO_ANSWER, error_code, is_unreachable, transient_cause
 from include.config.account import AccountConfig
 from include.config.model import ModelConfig
@@ -142,6 +143,10 @@ def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> C
     if account.bucket:
         bucket = check_bucket(clients.s3, account.bucket, clients.region_name, identity.account_id)
         bucket_found = yield from guarded("bucket", account.bucket, "s3:ListBucket on it", bucket)
+    workspace = _workspace(account)
+    if workspace and workspace.bucket != account.bucket:
+        bucket = check_bucket(clients.s3, workspace.bucket, clients.region_name, identity.account_id)
+        yield from guarded("bucket", workspace.bucket, "s3:ListBucket on it", bucket)
     key_arn = None
     if bucket_found is not False:
         key_arn = yield from check_encryption(clients, account.bucket, account.kms_key_id)
@@ -151,6 +156,11 @@ def _check_as(identity: Identity, clients: AwsClients, config: ModelConfig) -> C
         target = _target(identity, clients.region_name, config, key_arn)
         target = replace(target, judge_arns=judge_arns, evaluator_arns=evaluator_arns)
         yield from _check_permissions(identity, clients, target, bucket_found is not False)
+
+
+def _workspace(account: AccountConfig) -> S3Uri | None:
+    """Return the bucket and prefix of a workspace in S3."""
+    return S3Uri.parse(account.workspace.rstrip("/")) if is_s3_uri(account.workspace) else None
 
 
 def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: str | None) -> Target:
@@ -171,6 +181,7 @@ def _target(identity: Identity, region_name: str, config: ModelConfig, key_arn: 
         sends_events=config.publish is not None and EVENT in config.publish.publishers,
         counts_calls=config.publish is not None and config.publish.canary is not None,
         evaluation_role_arn=account.evaluation_role_arn if config.bedrock_evaluation else None,
+        workspace=_workspace(account),
         guardrails=tuple(dict.fromkeys(suite.guardrail_id for suite in config.suites if suite.guardrail_id)),
     )
 

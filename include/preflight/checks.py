@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from include.aws.clients import AwsClients
 from include.config.model import ModelConfig
@@ -17,13 +16,16 @@ from include.preflight.promotion_checks import check_baseline, check_promotion
 from include.preflight.quota_checks import check_quotas
 from include.preflight.workspace_checks import check_workspace
 from include.run.inputs import RunInputs
+from include.run.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
 _LEVELS: Mapping[Severity, int] = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: Mapping[str, str]) -> RunInputs | None:
+def preflight(
+    config: ModelConfig, clients: AwsClients, workspace: Workspace, tags: Mapping[str, str]
+) -> RunInputs | None:
     """Check everything that a run needs, without reading weights, and log the findings.
 
     Returns the descriptions of base and adapter, or None if the caller may not read one of them.
@@ -31,7 +33,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
     Args:
         config: the run's configuration, complete with the account's settings.
         clients: boto3 clients used to query the account.
-        workspace: the folder in which this run may write; it is created.
+        workspace: the run's place in the workspace; a folder is created.
         tags: tags of the import.
 
     Raises:
@@ -50,7 +52,7 @@ def preflight(config: ModelConfig, clients: AwsClients, workspace: Path, tags: M
 def preflight_content(
     config: ModelConfig,
     clients: AwsClients,
-    workspace: Path,
+    workspace: Workspace,
     imported_model_name: str,
     inputs: RunInputs,
     *,
@@ -61,7 +63,7 @@ def preflight_content(
     Args:
         config: the run's configuration.
         clients: boto3 clients used to query the account.
-        workspace: the folder in which this run may write.
+        workspace: the run's place in the workspace.
         imported_model_name: the name under which this content is imported.
         inputs: base model and adapter.
         delivered: whether the checkpoint is in S3 already, so that nothing is written here.
@@ -82,7 +84,7 @@ def notify(findings: list[Finding]) -> None:
 def _of_content(
     config: ModelConfig,
     clients: AwsClients,
-    workspace: Path,
+    workspace: Workspace,
     imported_model_name: str | None,
     inputs: RunInputs | None,
     *,
@@ -92,5 +94,5 @@ def _of_content(
     right = "bedrock:ListImportedModels, bedrock:ListModelImportJobs"
     yield from guarded("imported models", config.model_name, right, quotas)
     if not delivered:
-        room = check_workspace(workspace, inputs, clients.s3)
-        yield from guarded("workspace", str(workspace), "s3:GetObject on the adapter", room)
+        room = check_workspace(workspace, config.account, inputs, clients.s3)
+        yield from guarded("workspace", workspace.place, "s3:GetObject on the adapter", room)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from include.aws.imported_models import OWN_TAGS
+from include.aws.s3_uri import S3Uri
 from include.publishing.pointer import PARAMETER
 from include.publishing.publishers import EVENT_SOURCE
 from include.registry.leases import LEASE_NAME
@@ -73,6 +74,7 @@ class Target(Place):
     guardrails: tuple[str, ...] = ()  # ids or ARNs
     evaluation_role_arn: str | None = None
     evaluator_arns: tuple[str, ...] = ()
+    workspace: S3Uri | None = None  # of a workspace in S3
 
     @property
     def objects(self) -> str:
@@ -215,14 +217,36 @@ def _storage_needs(target: Target) -> tuple[Need, ...]:
         f"{target.bucket_arn}/{'/'.join(filter(None, (target.prefix, target.model_name, LEASE_NAME)))}",
         context={"aws:ResourceAccount": target.account_id},
     )
+    needs = (bucket, objects, lease, *_workspace_needs(target))
     if target.kms_key_arn is None:
-        return bucket, objects, lease
-    return (
-        bucket,
-        objects,
-        lease,
-        Need("encrypt the checkpoint", ("kms:GenerateDataKey", "kms:Decrypt"), target.kms_key_arn),
+        return needs
+    return (*needs, Need("encrypt the checkpoint", ("kms:GenerateDataKey", "kms:Decrypt"), target.kms_key_arn))
+
+
+def _workspace_needs(target: Target) -> Iterator[Need]:
+    if target.workspace is None:
+        return
+    arn = f"arn:{target.partition}:s3:::{target.workspace.bucket}"
+    yield Need(
+        "keep a run's files in the workspace",
+        (
+            "s3:PutObject",
+            "s3:GetObject",
+            "s3:DeleteObject",
+            "s3:AbortMultipartUpload",
+            "s3:ListMultipartUploadParts",
+        ),
+        f"{arn}/{target.workspace.key}/*",
+        probe=f"{arn}/{target.workspace.key}/{_PROBE_ID}",
+        context={"aws:ResourceAccount": target.account_id},
     )
+    if target.workspace.bucket != target.bucket:
+        yield Need(
+            "list the workspace's bucket",
+            ("s3:ListBucket", "s3:ListBucketMultipartUploads"),
+            arn,
+            context={"aws:ResourceAccount": target.account_id, "s3:prefix": f"{target.workspace.key}/{_PROBE_ID}"},
+        )
 
 
 def _registry_needs(target: Target) -> tuple[Need, ...]:

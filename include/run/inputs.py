@@ -10,7 +10,7 @@ from include.config.account import AccountConfig
 from include.config.model import Dtype, ModelConfig
 from include.run.local_paths import local_path
 from include.run.plan import PREPARATION_VERSION
-from include.run.workspace import project_path
+from include.run.workspace import CACHE, project_path
 from include.sources.errors import HubModelNotDownloadedError
 from include.sources.fingerprint import fingerprint
 from include.sources.location import FolderLocation, Location, parse_location
@@ -58,8 +58,8 @@ def locate(spec: str, account: AccountConfig) -> Location:
 
 
 def cache_folder(config: ModelConfig) -> Path:
-    """Return the folder in the workspace that outlives runs: checksums and fetched sources."""
-    return project_path(config.account.workspace) / "cache"
+    """Return the folder of a worker that outlives runs: checksums and fetched sources."""
+    return project_path(config.account.local_workspace) / CACHE
 
 
 def describe(spec: str, config: ModelConfig, s3: Any, sagemaker: Any) -> Source:

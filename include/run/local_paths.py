@@ -38,4 +38,4 @@ def local_path(text: str, account: AccountConfig) -> Path:
 
 def _roots(account: AccountConfig) -> tuple[Path, ...]:
     more = [folder for folder in (account.local_folders or "").split(os.pathsep) if folder]
-    return tuple(project_path(folder).resolve() for folder in (str(PROJECT_ROOT), account.workspace, *more))
+    return tuple(project_path(folder).resolve() for folder in (str(PROJECT_ROOT), account.local_workspace, *more))

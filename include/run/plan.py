@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from include.aws.s3_uri import S3Uri
 from include.config.model import ModelConfig
+from include.run.workspace import Workspace
 
 #: Part of the fingerprint: raised whenever the same inputs would give other bytes.
 PREPARATION_VERSION = "1"
@@ -50,6 +51,16 @@ class ImportPlan(BaseModel):
         """The key prefix of the checkpoint, with a slash at its end."""
         return S3Uri.parse(self.s3_uri).key
 
+    @property
+    def model_prefix(self) -> str:
+        """The key prefix of all deliveries of the model, with a slash at its end."""
+        return f"{self.manifest_key.rsplit('/', 2)[0]}/"
+
+    @property
+    def files(self) -> Workspace:
+        """The run's place in the workspace."""
+        return Workspace(self.workspace)
+
     def workspace_file(self, name: str) -> Path:
         """The path of a file of this run in the workspace."""
-        return Path(self.workspace) / name
+        return self.files.folder / name

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 
 from pydantic import TypeAdapter
 
 from include.aws.s3_uri import is_s3_uri
-from include.checkpoint.files.atomic import write_file
 from include.checkpoint.files.reading import RangeReader
 from include.checkpoint.files.segments import Pin, Segment
 
@@ -20,9 +19,10 @@ class ReadLedger:
     Used in a merge; with the recorded ranges, the upload derives a merged object's checksum from the base object's.
     """
 
-    def __init__(self, reader: RangeReader) -> None:
+    def __init__(self, reader: RangeReader, ranges: Iterable[Segment] = ()) -> None:
+        """Read through ``reader``; ``ranges`` were recorded before."""
         self._reader = reader
-        self._ranges: dict[tuple[str, int, int], Segment] = {}
+        self._ranges = {(it.uri, it.offset, it.length): it for it in ranges}
 
     def read(self, uri: str, offset: int, length: int) -> bytes:
         from awscrt.checksums import crc64nvme
@@ -43,11 +43,11 @@ class ReadLedger:
         """Return the ranges that were read, with their checksums."""
         return tuple(self._ranges.values())
 
-    def save(self, path: Path) -> None:
-        """Write the ranges to a file for the upload task."""
-        write_file(path, _RANGES.dump_json(self.ranges()))
+    def to_json(self) -> bytes:
+        """Return the ranges in their JSON form, for the upload task."""
+        return _RANGES.dump_json(self.ranges())
 
 
-def load_ranges(path: Path) -> tuple[Segment, ...]:
-    """Return the ranges that ``save`` wrote."""
-    return _RANGES.validate_json(path.read_bytes())
+def load_ranges(data: bytes) -> tuple[Segment, ...]:
+    """Return the ranges with this JSON form."""
+    return _RANGES.validate_json(data)

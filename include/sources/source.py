@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from include.aws.s3_uri import is_s3_uri
 from include.checkpoint.files.atomic import sync
 from include.checkpoint.files.segments import Pin
 from include.sources.archive import UnpackLimits, unpack
@@ -120,6 +121,16 @@ def fetch_source(
     size = sum(file.size for file in source.files)
     entry = cache.get(key, lambda folder: _fill(folder, source, cache.max_bytes, downloads), least_size=size)
     return ReadableSource(str(entry.folder.absolute()), (*source.notes, *entry.notes))
+
+
+def fetched_objects(source: Source, location: str) -> dict[str, Pin]:
+    """Return the objects in S3 that hold the same bytes as the source's files in a folder, by the file's path.
+
+    ``location`` is where ``fetch_source`` found or put the source; none of an archive's files is an object.
+    """
+    if is_s3_uri(location) or not source.pins or source.pins[0].uri == source.uri:
+        return {}
+    return {f"{location}/{pin.uri.rpartition('/')[2]}": pin for pin in source.pins}
 
 
 def _cache_key(source: Source) -> str:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.run.plan import ImportPlan
-from include.steps.prepare import PROOF, READ, is_delivered, names_a_full_disk, prepared_checkpoint
+from include.steps.kept_checkpoints import in_workspace
+from include.steps.prepare import PROOF, READ, is_delivered, prepared_checkpoint
 from include.steps.results import DeliveryResult
 
 log = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 ABANDONED_AFTER = timedelta(days=7)
 
 
-@names_a_full_disk
+@in_workspace
 def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
     """Deliver the checkpoint to its prefix, unless it is there already; return what was sent."""
     from include.checkpoint.writing.progress import LogProgress
@@ -30,22 +31,22 @@ def deliver(plan: ImportPlan, s3: Any, sagemaker: Any) -> DeliveryResult:
     if is_delivered(plan, s3):
         log.info("%s holds this content already: nothing is sent", plan.s3_uri)
         return DeliveryResult(s3_uri=plan.s3_uri)
-    model_prefix = f"{plan.manifest_key.rsplit('/', 2)[0]}/"
-    proof, ranges = plan.workspace_file(PROOF), plan.workspace_file(READ)
+    checkpoint = prepared_checkpoint(plan, s3, sagemaker)
+    proof, ranges = plan.files.read(PROOF, s3), plan.files.read(READ, s3)
     report = upload(
         s3,
-        prepared_checkpoint(plan, s3, sagemaker),
+        checkpoint,
         plan.bucket,
         plan.prefix,
         manifest_key=plan.manifest_key,
         fingerprint=plan.fingerprint,
-        proof=json.loads(proof.read_text()) if proof.exists() else None,
+        proof=json.loads(proof) if proof else None,
         progress=LogProgress("Uploading"),
-        earlier=earlier_deliveries(s3, plan.bucket, model_prefix),
-        read_ranges=load_ranges(ranges) if ranges.exists() else (),
+        earlier=earlier_deliveries(s3, plan.bucket, plan.model_prefix),
+        read_ranges=load_ranges(ranges) if ranges else (),
         settings=TransferSettings(bytes_per_second=plan.config.account.bytes_per_second),
     )
-    _abort_abandoned(s3, plan.bucket, model_prefix)
+    _abort_abandoned(s3, plan.bucket, plan.model_prefix)
     return DeliveryResult(**asdict(report))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 from include.aws.clients import AwsClients
 from include.aws.tags import MODEL_SOURCE_TAG, model_source_tag_value, tag_value
@@ -16,6 +15,7 @@ from include.run.identity import ImportIdentity, existing_identity, forced_ident
 from include.run.inputs import describe_inputs
 from include.run.names import ImportNames, import_names
 from include.run.plan import PREPARATION_VERSION, PROJECT_VERSION, ImportPlan
+from include.run.workspace import Workspace
 from include.steps.usual_duration import usual_import_seconds
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def make_plan(
     Args:
         config: the run's configuration, complete with the account's settings.
         clients: boto3 clients used to query the account.
-        workspace: the folder in which this run may write.
+        workspace: the run's place in the workspace, a folder or the URI of a prefix in S3.
         provenance: further tags of the import, which together name the DAG run.
         landed_at: when the fine-tune landed that started the run, if one did.
 
@@ -42,7 +42,7 @@ def make_plan(
     """
     account = config.account
     tags = {**source_tags(config), **provenance}
-    checked = preflight(config, clients, Path(workspace), tags)
+    checked = preflight(config, clients, Workspace(workspace), tags)
     bucket, role_arn = str(account.bucket), str(account.role_arn)
     inputs = checked or describe_inputs(config, clients.s3, clients.sagemaker)
     identity = _identity(config, clients, inputs.fingerprint, "/".join(provenance.values()))
@@ -50,7 +50,7 @@ def make_plan(
     delivered = find_delivered(clients.s3, bucket, names.manifest_key) is not None
     size = sum(file.size for file in inputs.base.files)
     _notify(config, identity, names, delivered=delivered)
-    preflight_content(config, clients, Path(workspace), names.imported_model_name, inputs, delivered=delivered)
+    preflight_content(config, clients, Workspace(workspace), names.imported_model_name, inputs, delivered=delivered)
     return ImportPlan(
         config=config,
         content=identity.content,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from pathlib import Path
 
 from include.aws.clients import AwsClients
 from include.aws.tags import tag_value
@@ -14,6 +13,7 @@ from include.preflight.training_checks import training_preflight
 from include.run.identity import forced_identity
 from include.run.inputs import describe
 from include.run.plan import PROJECT_VERSION
+from include.run.workspace import Workspace
 from include.service.training_instances import load_training_instances
 from include.steps.training_content import training_content
 from include.training.errors import TrainingSectionMissingError
@@ -30,7 +30,7 @@ def make_training_plan(
     Args:
         config: the run's configuration, complete with the account's settings.
         clients: boto3 clients used to query the account.
-        workspace: the folder in which this run may write.
+        workspace: the run's place in the workspace, a folder or the URI of a prefix in S3.
         provenance: further tags of the training job, which together name the DAG run.
 
     Raises:
@@ -40,9 +40,10 @@ def make_training_plan(
     training = config.training
     if training is None:
         raise TrainingSectionMissingError(config.model_name)
-    base = training_preflight(config, clients, Path(workspace)) or describe(
-        config.base, config, clients.s3, clients.sagemaker
-    )
+    files = Workspace(workspace)
+    checked = training_preflight(config, clients, files.folder)
+    files.clear_scratch()
+    base = checked or describe(config.base, config, clients.s3, clients.sagemaker)
     content = training_content(config, training, base, clients.s3)
     identity = content.fingerprint
     if config.force:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from include.checkpoint.writing.disk import named_when_full
 from include.config.model import ModelConfig
 from include.errors import ModelImportError
 from include.run.inputs import RunInputs, describe_inputs, fetch
 from include.run.plan import ImportPlan
+from include.steps.kept_checkpoints import in_workspace, kept_checkpoint, readable_everywhere
 from include.steps.results import MergeResult, PreparedResult
 
 if TYPE_CHECKING:
     from include.checkpoint.checks.validation import ValidationReport
     from include.checkpoint.files.reading import RangeReader
-    from include.checkpoint.files.segments import Checkpoint
+    from include.checkpoint.files.segments import Checkpoint, Pin
     from include.sources.patient_reader import PatientReader
+    from include.sources.read_ledger import ReadLedger
     from include.sources.source import Source
 
 log = logging.getLogger(__name__)
-P = ParamSpec("P")
-T = TypeVar("T")
 
 BASE = "base.json"
 MERGED = "merged.json"
@@ -34,7 +32,6 @@ PROOF = "merge-proof.json"
 READ = "read-ranges.json"
 LOADED = "loaded"
 _DELIVERED = "this content is in S3 already"
-_MADE_AGAIN = "%s is gone: cleared with the run, or this worker sees another workspace; making it again"
 
 
 class InputsChangedError(ModelImportError):
@@ -64,20 +61,6 @@ def _planned_inputs(plan: ImportPlan, s3: Any, sagemaker: Any) -> RunInputs:
     return inputs
 
 
-Step = Callable[Concatenate[ImportPlan, P], T]
-
-
-def names_a_full_disk(step: Step[P, T]) -> Step[P, T]:
-    """Wrap a step: on a full disk it raises an error that names the workspace and leaves no partial file."""
-
-    @wraps(step)
-    def run(plan: ImportPlan, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with named_when_full(plan.workspace):
-            return step(plan, *args, **kwargs)
-
-    return run
-
-
 def patient_reader(config: ModelConfig, s3: Any) -> PatientReader:
     """Return a reader of folders and of S3, within the account's bandwidth."""
     from include.checkpoint.files.reading import UriReader
@@ -91,46 +74,53 @@ def _reader(plan: ImportPlan, s3: Any) -> PatientReader:
     return patient_reader(plan.config, s3)
 
 
-@names_a_full_disk
+@in_workspace
 def prepare_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> PreparedResult:
     """Prepare the base as a Hugging Face checkpoint that Bedrock's transformers reads; convert it if necessary."""
     source, reader = _planned_inputs(plan, s3, sagemaker).base, _reader(plan, s3)
-    base = prepared_source(source, plan.config, Path(plan.workspace), s3)
+    base = prepared_source(source, plan.config, plan.files.folder, s3)
     prepared = base.checkpoint if plan.config.adapter else _rounded(base.checkpoint, plan, "base", reader)
     changed = base.changed or prepared != base.checkpoint
     prepared = replace(prepared, notes=(*base.notes, *prepared.notes))
-    prepared.save(plan.workspace_file(BASE))
+    kept = readable_everywhere(plan, BASE, prepared, s3, reader, base.objects)
+    plan.files.write(BASE, kept.to_json(), s3)
     return PreparedResult(changed=changed, bytes=prepared.size, notes=prepared.notes)
 
 
 class PreparedSource(NamedTuple):
-    """A model as a Hugging Face checkpoint; ``changed`` says whether it was converted or normalised."""
+    """A model as a Hugging Face checkpoint; ``changed`` says whether it was converted or normalised.
+
+    ``objects`` are the objects in S3 that hold the same bytes as local files of the checkpoint, by path.
+    """
 
     checkpoint: Checkpoint
     changed: bool
     notes: tuple[str, ...]
+    objects: Mapping[str, Pin]
 
 
-def prepared_source(source: Source, config: ModelConfig, workspace: Path, s3: Any) -> PreparedSource:
-    """Return a source as a Hugging Face checkpoint that transformers 4.51.3 reads; what changes is in the workspace."""
+def prepared_source(source: Source, config: ModelConfig, folder: Path, s3: Any) -> PreparedSource:
+    """Return a source as a Hugging Face checkpoint that transformers 4.51.3 reads; what changes is in the folder."""
     from include.checkpoint.files.folder import checkpoint_of_folder
     from include.checkpoint.layouts import CONVERTED, kind_of
     from include.checkpoint.normalising import normalise
+    from include.sources.source import fetched_objects
 
     reader = patient_reader(config, s3)
     found = fetch(source, config, s3, as_folder=False)
     convert = kind_of(found.uri, reader) in CONVERTED
-    checkpoint = _converted(source, config, workspace, s3) if convert else checkpoint_of_folder(found.uri, reader)
-    normalised = normalise(checkpoint, workspace / "base", reader)
-    return PreparedSource(normalised, convert or normalised != checkpoint, found.notes)
+    local = fetch(source, config, s3, as_folder=True).uri if convert else found.uri
+    checkpoint = _converted(local, folder) if convert else checkpoint_of_folder(local, reader)
+    normalised = normalise(checkpoint, folder / "base", reader)
+    changed = convert or normalised != checkpoint
+    return PreparedSource(normalised, changed, found.notes, fetched_objects(source, local))
 
 
-def _converted(source: Source, config: ModelConfig, workspace: Path, s3: Any) -> Checkpoint:
+def _converted(source: str, folder: Path) -> Checkpoint:
     from include.checkpoint.converting import convert
     from include.checkpoint.writing.progress import LogProgress
 
-    folder = fetch(source, config, s3, as_folder=True).uri
-    return convert(folder, workspace / "converted", progress=LogProgress("Converting", "tensors"))
+    return convert(source, folder / "converted", progress=LogProgress("Converting", "tensors"))
 
 
 def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: RangeReader) -> Checkpoint:
@@ -143,7 +133,7 @@ def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: Rang
     return cast(checkpoint, overlay, plan.config.dtype, progress=LogProgress("Rounding"), reader=reader)
 
 
-@names_a_full_disk
+@in_workspace
 def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
     """Merge the adapter into the base, writing the changed tensors only; compare logits if the base is small."""
     from include.checkpoint.converting import peft_adapter
@@ -164,38 +154,35 @@ def merge(plan: ImportPlan, s3: Any, sagemaker: Any) -> MergeResult:
         ledger = ReadLedger(ahead)
         result = merge_checkpoint(base, folder, overlay, progress=LogProgress("Merging", "tensors"), reader=ledger)
         prepared = normalise(_rounded(result.checkpoint, plan, "merged", ledger), overlay, ledger)
-    ledger.save(plan.workspace_file(READ))
     logits = prove_logits(base, folder, prepared, overlay, reader=_reader(plan, s3))
     proof = {**result.proof, "logits": logits.record()}
-    plan.workspace_file(PROOF).write_text(json.dumps(proof))
     prepared = replace(prepared, notes=(*prepared.notes, logits.summary(), *fetched.notes))
-    prepared.save(plan.workspace_file(MERGED))
+    _keep_merged(plan, prepared, proof, ReadLedger(_reader(plan, s3), ledger.ranges()), s3)
     summary = {name: value for name, value in proof.items() if name != "tensors"}
     return MergeResult(bytes=prepared.size, proof=summary, notes=prepared.notes)
 
 
+def _keep_merged(plan: ImportPlan, merged: Checkpoint, proof: Mapping[str, Any], ledger: ReadLedger, s3: Any) -> None:
+    """Leave the merged checkpoint, its proof and what was read for it in the workspace; the checkpoint last."""
+    kept = readable_everywhere(plan, MERGED, merged, s3, ledger)
+    plan.files.write(READ, ledger.to_json(), s3)
+    plan.files.write(PROOF, json.dumps(proof).encode(), s3)
+    plan.files.write(MERGED, kept.to_json(), s3)
+
+
 def _prepared_base(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
     """Return the result of ``prepare_base``, made again if the workspace was cleared in between."""
-    from include.checkpoint.files.segments import Checkpoint
-
-    if not plan.workspace_file(BASE).is_file():
-        log.warning(_MADE_AGAIN, plan.workspace_file(BASE))
-        prepare_base(plan, s3, sagemaker)
-    return Checkpoint.load(plan.workspace_file(BASE))
+    return kept_checkpoint(plan, BASE, s3, lambda: prepare_base(plan, s3, sagemaker))
 
 
 def prepared_checkpoint(plan: ImportPlan, s3: Any, sagemaker: Any) -> Checkpoint:
     """Return the checkpoint to import, made again if the workspace was cleared in between."""
-    from include.checkpoint.files.segments import Checkpoint
-
     if plan.config.adapter is None:
         return _prepared_base(plan, s3, sagemaker)
-    if not plan.workspace_file(MERGED).is_file():
-        log.warning(_MADE_AGAIN, plan.workspace_file(MERGED))
-        merge(plan, s3, sagemaker)
-    return Checkpoint.load(plan.workspace_file(MERGED))
+    return kept_checkpoint(plan, MERGED, s3, lambda: merge(plan, s3, sagemaker))
 
 
+@in_workspace
 def validate(plan: ImportPlan, s3: Any, sagemaker: Any) -> ValidationReport:
     """Check the prepared checkpoint against what Bedrock reads, load it where it fits, and raise on any error."""
     from include.checkpoint.checks.loadable_folder import loadable_folder

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from include.aws.clients import AwsClients
 from include.aws.s3 import read_object_if_any
 from include.aws.s3_uri import S3Uri, is_s3_uri
-from include.checkpoint.writing.disk import named_when_full
 from include.run.base_tokenizer import tokenizer_folder
 from include.run.inputs import describe
+from include.steps.kept_checkpoints import in_workspace
 from include.steps.prepare import prepared_source
 from include.steps.training_content import training_content
 from include.steps.training_results import TrainingDataResult
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 _PREPARED, _TOKENIZER, _REPORT = "prepared", "tokenizer-of-base", "data_report.json"
 
 
+@in_workspace
 def prepare_training(plan: TrainingPlan, clients: AwsClients) -> TrainingDataResult:
     """Prepare and deliver the job's inputs, unless they are in S3 already; return the request for the job.
 
@@ -35,13 +36,12 @@ def prepare_training(plan: TrainingPlan, clients: AwsClients) -> TrainingDataRes
         TrainingInputsChangedError: data, base or evaluation have changed since the plan was made.
         ModelImportError: one of the errors in ``include/training/errors.py``.
     """
-    with named_when_full(plan.workspace):
-        base = describe(plan.config.base, plan.config, clients.s3, clients.sagemaker)
-        _check_unchanged(plan, base, clients.s3)
-        report = _stored_report(plan, clients.s3) or _prepared(plan, base, clients.s3)
-        for line in report.summary():
-            log.info("%s", line)
-        base_uri = _delivered_base(plan, base, clients.s3)
+    base = describe(plan.config.base, plan.config, clients.s3, clients.sagemaker)
+    _check_unchanged(plan, base, clients.s3)
+    report = _stored_report(plan, clients.s3) or _prepared(plan, base, clients.s3)
+    for line in report.summary():
+        log.info("%s", line)
+    base_uri = _delivered_base(plan, base, clients.s3)
     return TrainingDataResult(
         data_report_uri=plan.uri(_REPORT),
         data_digest=report.train.digest,
@@ -114,7 +114,7 @@ def _delivered_base(plan: TrainingPlan, base: Source, s3: Any) -> str:
     uri = str(S3Uri(plan.bucket, prefix))
     if find_delivered(s3, plan.bucket, manifest_key):
         return uri
-    prepared = prepared_source(base, plan.config, Path(plan.workspace), s3)
+    prepared = prepared_source(base, plan.config, plan.files.folder, s3)
     if (
         not prepared.changed
         and is_s3_uri(base.uri)

@@ -10,6 +10,7 @@ from include.aws.s3_uri import S3Uri
 from include.config.model import ModelConfig
 from include.config.names import SHORT_FINGERPRINT_LENGTH
 from include.config.training import TrainingConfig
+from include.run.workspace import Workspace
 from include.training.errors import TrainingSectionMissingError
 from include.training.training_record import TRAINING, training_prefix
 
@@ -67,9 +68,14 @@ class TrainingPlan(BaseModel):
         """Return the S3 URI of a file or prefix of this fine-tune."""
         return str(S3Uri(self.bucket, f"{self.prefix}/{name}"))
 
+    @property
+    def files(self) -> Workspace:
+        """The run's place in the workspace."""
+        return Workspace(self.workspace)
+
     def workspace_file(self, name: str) -> Path:
         """Return the path of a file of this run in the workspace."""
-        return Path(self.workspace) / name
+        return self.files.folder / name
 
     @property
     def max_seconds(self) -> int:

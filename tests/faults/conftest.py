@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from include.run.workspace import PROJECT_ROOT
-from tests.faults.installation import DAG_ID, Installation
+from tests.faults.installation import DAG_ID, Installation, InstallationWithoutSharedDisk
 from tests.faults.outcomes import assert_imported_once
 from tests.faults.report import FaultReport
 from tests.faults.runs import Run
@@ -28,6 +28,7 @@ Stage = Callable[[str], AbstractContextManager[None]]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults-report", type=Path, help="write the outcome of each scenario to this file")
+    parser.addoption("--s3-workspace", action="store_true", help="workers share no disk: the workspace is in S3")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def _installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    installation = Installation(tmp_path_factory.mktemp("faults"))
+def _installation(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Installation]:
+    kind = InstallationWithoutSharedDisk if pytestconfig.getoption("--s3-workspace") else Installation
+    installation = kind(tmp_path_factory.mktemp("faults"))
     try:
         yield installation
     finally:

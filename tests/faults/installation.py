@@ -76,10 +76,11 @@ class Installation:
         self.airflow.wait_until_ready(self.ready_dag, self.group)
 
     def _environment(self, outputs: Mapping[str, str]) -> dict[str, str]:
+        self.workspace = outputs.get("workspace", str(self.folder / "workspace"))
         variables = {
             **{name: outputs[name] for name in FROM_STACK if name in outputs},
             **self.variables,
-            "workspace": str(self.folder / "workspace"),
+            "workspace": self.workspace,
             "local_folders": tempfile.gettempdir(),
         }
         connection = self._connection(login="testing", password="testing")
@@ -134,18 +135,27 @@ class Installation:
         process = self.process(name)
         _kill([process] if alone else [process, *process.children(recursive=True)])
         self.group.started = [entry for entry in self.group.started if entry.name != name]
+        if name == "scheduler" and not alone:
+            self._lose_disk()
 
     def kill_worker(self, *, alone: bool = False) -> None:
         """kill -9 the executor's workers that run a task, with the task's process or without."""
         busy = [worker for worker in self.workers() if worker.children()]
         assert busy, "no worker runs a task"
         _kill(busy if alone else [victim for worker in busy for victim in (worker, *worker.children(recursive=True))])
+        if not alone:
+            self._lose_disk()
 
     def kill_task_process(self) -> None:
         """kill -9 the task's own process, as the kernel does when memory is short."""
         tasks = [task for worker in self.workers() for task in worker.children()]
         assert tasks, "no worker runs a task"
         _kill(tasks)
+        self._lose_disk()
+
+    def _lose_disk(self) -> None:
+        """Take away the scratch space of killed tasks, as if the next try ran on another worker."""
+        shutil.rmtree(self.folder / "airflow" / "model-import-workspace", ignore_errors=True)
 
     def workers(self) -> list[psutil.Process]:
         """Return the worker processes of the scheduler's LocalExecutor."""
@@ -176,6 +186,12 @@ class Installation:
         self.gate.shut()
         self.group.stop()
         shutil.rmtree(self.folder / "workspace", ignore_errors=True)
+
+
+class InstallationWithoutSharedDisk(Installation):
+    """Its workspace is in S3."""
+
+    stack_parameters: ClassVar[dict[str, str]] = {"WorkspaceInS3": "true"}
 
 
 def _kill(processes: list[psutil.Process]) -> None:

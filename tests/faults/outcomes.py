@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tests.faults.runs import Run
@@ -50,7 +49,7 @@ def assert_nothing_is_left(run: Run) -> None:
     """No multipart upload is open and the run's workspace is cleared."""
     uploads = run.installation.client("s3").list_multipart_uploads(Bucket=run.installation.bucket)
     assert "Uploads" not in uploads, uploads
-    assert not Path(run.workspace).exists()
+    assert run.left_in_workspace() == []
 
 
 def jobs_of(run: Run) -> list[dict[str, Any]]:

@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import requests
 
+from include.aws.s3_uri import S3Uri, is_s3_uri
 from include.run.workspace import run_workspace
 from tests.faults.installation import DAG_ID, Installation
 
@@ -112,5 +114,13 @@ class Run:
 
     @property
     def workspace(self) -> str:
-        """The run's folder in the workspace."""
-        return run_workspace(str(self.installation.folder / "workspace"), self.dag_id, self.run_id)
+        """The run's place in the workspace."""
+        return run_workspace(self.installation.workspace, self.dag_id, self.run_id)
+
+    def left_in_workspace(self) -> list[str]:
+        """Return what is in the run's place in the workspace: objects in S3, or its folder."""
+        if not is_s3_uri(self.workspace):
+            return [self.workspace] if Path(self.workspace).exists() else []
+        bucket, key = S3Uri.parse(f"{self.workspace}/")
+        listed = self.installation.client("s3").list_objects_v2(Bucket=bucket, Prefix=key)
+        return [item["Key"] for item in listed.get("Contents", ())]

@@ -21,6 +21,7 @@ from include.preflight.checks import preflight, preflight_content
 from include.preflight.findings import Finding, PreflightFailedError
 from include.preflight.permissions import Target, needs_of_caller, needs_of_role, trust_statement
 from include.run.inputs import describe_inputs
+from include.run.workspace import Workspace
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -61,6 +62,7 @@ class Account:
         self.keys = ADMIN
         self.tags = {"dag_id": "import_capitals", "dag_run_id": "manual__2026-11-22T10:00:00+00:00"}
         self.workspace = folder / "workspace"
+        self.workspace_uri = ""  # of a workspace in S3
         self.dataset = folder / "eval.jsonl"
         self.dataset.write_text('{"question": "What is the capital of France?", "answer": "Paris"}\n')
         self.values: dict[str, Any] = {
@@ -146,10 +148,17 @@ class Account:
         started = time.monotonic()
         clients = self.clients()
         try:
-            preflight(self.config, clients, self.workspace, self.tags)
+            preflight(self.config, clients, Workspace(self.workspace_uri or str(self.workspace)), self.tags)
             name = f"{MODEL}-0123456789ab"
             inputs = describe_inputs(self.config, clients.s3, clients.sagemaker)
-            preflight_content(self.config, clients, self.workspace, name, inputs, delivered=False)
+            preflight_content(
+                self.config,
+                clients,
+                Workspace(self.workspace_uri or str(self.workspace)),
+                name,
+                inputs,
+                delivered=False,
+            )
         except PreflightFailedError as error:
             return error.findings
         finally:

@@ -15,6 +15,7 @@ from include.aws.clients import AwsClients
 from include.config.model import ModelConfig, parse_model_config
 from include.preflight.training_permissions import TrainingTarget
 from include.preflight.training_role import training_trust
+from include.run.workspace import run_workspace
 from include.steps.plan_training import make_training_plan
 from include.training.plan import TrainingPlan
 
@@ -106,7 +107,7 @@ class FineTuning:
 
     def plan(self, run: str = "run-1") -> TrainingPlan:
         """Return the plan of a run."""
-        workspace = str(self.folder / "workspace" / run)
+        workspace = run_workspace(self.values["account"]["workspace"], "fine_tune", run)
         provenance = {"dag_id": "fine_tune", "dag_run_id": run}
         return make_training_plan(self.config, self.clients, workspace, provenance)
 

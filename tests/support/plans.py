@@ -10,7 +10,9 @@ from include.config.model import parse_model_config
 from include.run.plan import ImportPlan
 
 
-def import_plan(values: Mapping[str, Any], fingerprint: str, place: str, workspace: Path, **fields: Any) -> ImportPlan:
+def import_plan(
+    values: Mapping[str, Any], fingerprint: str, place: str, workspace: Path | str, **fields: Any
+) -> ImportPlan:
     """A plan for a model with these fields in its file; everything it has in S3 is below ``place``, bucket and folder.
 
     ``fields`` replace those of the plan.

@@ -258,7 +258,9 @@ def test_every_build_target_is_a_stage_of_the_dockerfile() -> None:
 def test_every_airflow_service_sees_the_same_workspace_where_the_tasks_look_for_it() -> None:
     for name in AIRFLOW_SERVICES:
         mounts = dict(mount.split(":") for mount in SERVICES[name]["volumes"])
-        assert mounts["workspace"] == SERVICES[name]["environment"]["AIRFLOW_VAR_MODEL_IMPORT_WORKSPACE"]
+        variable = SERVICES[name]["environment"]["AIRFLOW_VAR_MODEL_IMPORT_WORKSPACE"]
+        assert variable == f"${{MODEL_IMPORT_WORKSPACE:-{mounts['workspace']}}}"
+        assert mounts["workspace"] == EXAMPLE["MODEL_IMPORT_WORKSPACE"]
         assert set(mounts) <= set(COMPOSE["volumes"])
 
 

@@ -97,12 +97,21 @@ class Checkpoint:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON form atomically and sync it to disk."""
-        write_file(Path(path), json.dumps(asdict(self)).encode())
+        write_file(Path(path), self.to_json())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
         """Return the Checkpoint that ``save`` wrote."""
-        saved = json.loads(Path(path).read_bytes())
+        return cls.from_json(Path(path).read_bytes())
+
+    def to_json(self) -> bytes:
+        """Return the JSON form."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Checkpoint:
+        """Return the Checkpoint with this JSON form."""
+        saved = json.loads(data)
         files = tuple(_file(file) for file in saved["files"])
         return cls(files=files, pins=tuple(Pin(**pin) for pin in saved["pins"]), notes=tuple(saved["notes"]))
 

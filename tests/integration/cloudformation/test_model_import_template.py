@@ -181,6 +181,40 @@ def test_the_bucket_keeps_what_was_deleted_for_a_month() -> None:
     assert rules["expire-old-versions"]["ExpiredObjectDeleteMarker"] is True
 
 
+def test_a_workspace_in_the_bucket_is_the_runners_to_write_and_nobody_elses_to_read(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, BucketName="workers-models", WorkspaceInS3="true")
+    assert outputs["Workspace"] == "s3://workers-models/model-import-workspace"
+    assert AccountConfig(workspace=outputs["Workspace"])
+    written = by_sid(aws.policy_statements(outputs["RunnerPolicyArn"]))["WriteCheckpoints"]
+    assert written["Resource"] == [
+        "arn:aws:s3:::workers-models/models/*",
+        "arn:aws:s3:::workers-models/model-import-workspace/*",
+    ]
+    assert "model-import-workspace" not in str(aws.role_statements(outputs["ImportRoleArn"]))
+
+
+def test_without_one_the_workspace_is_a_folder_and_the_runner_writes_checkpoints_only(aws: Aws) -> None:
+    outputs = aws.deploy(TEMPLATE, BucketName="one-machines-models")
+    assert "Workspace" not in outputs
+    assert "model-import-workspace" not in str(aws.policy_statements(outputs["RunnerPolicyArn"]))
+
+
+@pytest.mark.parametrize(("in_s3", "status"), [("true", "Enabled"), ("false", "Disabled")])
+def test_what_runs_leave_in_the_workspace_is_cleared_after_a_week(aws: Aws, in_s3: str, status: str) -> None:
+    bucket = aws.deploy(TEMPLATE, WorkspaceInS3=in_s3)["BucketName"]
+    rules = aws.client("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    [rule] = [rule for rule in rules if rule["ID"] == "clear-workspace"]
+    assert (rule["Status"], rule["Filter"]["Prefix"]) == (status, "model-import-workspace/")
+    assert (rule["Expiration"], rule["NoncurrentVersionExpiration"]) == ({"Days": 7}, {"NoncurrentDays": 1})
+
+
+@pytest.mark.parametrize("parameter", ["Prefix", "FineTunesPrefix"])
+def test_nothing_that_is_to_last_can_be_where_the_workspace_is_cleared(parameter: str) -> None:
+    taken = ["model-import-workspace", "model-import-workspace/models"]
+    assert not any(re.fullmatch(parameter_pattern(parameter), prefix) for prefix in taken)
+    assert re.fullmatch(parameter_pattern(parameter), "model-import-workspaces/models")
+
+
 @pytest.mark.parametrize("template", [IMPORT, ALARMS], ids=lambda path: path.stem)
 def test_arns_are_of_the_partition_that_the_stack_is_in(template: Path) -> None:
     text = template.read_text()

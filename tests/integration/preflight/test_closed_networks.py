@@ -14,6 +14,7 @@ from botocore.config import Config
 from include.aws.clients import AwsClients
 from include.preflight.checks import preflight, preflight_content
 from include.run.inputs import describe_inputs
+from include.run.workspace import Workspace
 from include.steps.plan_run import source_tags
 from tests.support.account import REGION, Account
 from tests.support.raw_server import listening
@@ -46,10 +47,10 @@ def clients_without(account: Account, service: str, url: str, config: Config = O
 
 
 def check(account: Account, clients: AwsClients) -> None:
-    preflight(account.config, clients, account.workspace, account.tags | source_tags(account.config))
+    preflight(account.config, clients, Workspace(str(account.workspace)), account.tags | source_tags(account.config))
     inputs = describe_inputs(account.config, clients.s3, clients.sagemaker)
     name = "capitals-0123456789ab"
-    preflight_content(account.config, clients, account.workspace, name, inputs, delivered=False)
+    preflight_content(account.config, clients, Workspace(str(account.workspace)), name, inputs, delivered=False)
 
 
 @pytest.mark.parametrize("service", ["iam", "kms", "service-quotas"])

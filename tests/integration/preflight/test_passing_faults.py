@@ -12,6 +12,7 @@ from botocore.awsrequest import AWSResponse
 from include.aws.transient import transient_cause
 from include.preflight.checks import preflight
 from include.preflight.findings import PreflightFailedError, PreflightUnansweredError
+from include.run.workspace import Workspace
 from tests.support.account import Account
 from tests.support.bedrock_stand_in import Aws
 
@@ -52,7 +53,7 @@ def answering(client: Any, operation: str, status: int, body: str, after: int = 
 
 def fail(account: Account) -> PreflightFailedError:
     with pytest.raises(PreflightFailedError) as caught:
-        preflight(account.config, account.clients(), account.workspace, account.tags)
+        preflight(account.config, account.clients(), Workspace(str(account.workspace)), account.tags)
     return caught.value
 
 

@@ -21,6 +21,7 @@ from include.training.errors import LeakageError, TrainingCardMissingError, Trai
 from include.training.training_record import read_record, record_uri, record_uri_beside
 from tests.support.cloud_sources import Cloud
 from tests.support.fine_tuning import CARD, LEAVE_CARD, FineTuning
+from tests.support.workers import files_of_runs
 
 ASKING = {
     "Version": "2012-10-17",
@@ -90,6 +91,18 @@ def test_the_job_reads_the_base_the_two_sides_of_the_split_and_the_script_with_i
     assert f"{plan.prefix}/checkpoints/" in request["CheckpointConfig"]["S3Uri"]
     assert "Environment" not in request
     assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 24 * 3600, "MaxWaitTimeInSeconds": 36 * 3600}
+
+
+def test_with_a_workspace_in_s3_a_worker_has_nothing_of_the_run_afterwards(
+    tuning: FineTuning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "home"))
+    tuning.values["account"]["workspace"] = f"s3://{tuning.bucket}/working"
+    plan = tuning.plan()
+    assert prepare_training(plan, tuning.clients).examples > 0
+    assert files_of_runs(tmp_path / "home") == []
+    assert not [key for key in keys(tuning) if key.startswith("working/")]
+    assert f"{plan.prefix}/data_report.json" in keys(tuning)
 
 
 def test_a_second_run_prepares_nothing_again(tuning: FineTuning, monkeypatch: pytest.MonkeyPatch) -> None:

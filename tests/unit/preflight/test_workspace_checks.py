@@ -7,12 +7,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from include.config.account import AccountConfig
 from include.preflight.workspace_checks import RESERVE, check_workspace
 from include.run.inputs import RunInputs
+from include.run.workspace import Workspace
 from include.sources.fingerprint import SourceFile
 from include.sources.source import Source
 
 GB = 10**9
+ACCOUNT = AccountConfig()
 
 
 BASE = Source("/models/base", (SourceFile("model.safetensors", 40 * GB, 0),), in_place=True)
@@ -47,7 +50,7 @@ def test_a_merge_needs_room_for_the_weights_it_changes_not_for_the_model(
     tmp_path: Path, adapter: Source, free: list[int], gigabytes: float, found: list[str]
 ) -> None:
     free[0] = int(gigabytes * GB)
-    findings = list(check_workspace(tmp_path / "workspace", RunInputs(BASE, adapter, "keep")))
+    findings = list(check_workspace(Workspace(str(tmp_path / "workspace")), ACCOUNT, RunInputs(BASE, adapter, "keep")))
     assert [finding.severity for finding in findings] == found
     assert all("write about 4.29 GB" in finding.found for finding in findings)
 
@@ -57,26 +60,28 @@ def test_a_conversion_may_need_as_much_as_the_base(
     tmp_path: Path, adapter: Source, free: list[int], gigabytes: int, found: list[str]
 ) -> None:
     free[0] = gigabytes * GB
-    findings = list(check_workspace(tmp_path / "workspace", RunInputs(RAW_BASE, adapter, "keep")))
+    findings = list(
+        check_workspace(Workspace(str(tmp_path / "workspace")), ACCOUNT, RunInputs(RAW_BASE, adapter, "keep"))
+    )
     assert [finding.severity for finding in findings] == found
 
 
 def test_an_import_as_it_is_needs_next_to_nothing(tmp_path: Path, free: list[int]) -> None:
     free[0] = RESERVE
-    assert list(check_workspace(tmp_path / "workspace", RunInputs(BASE, None, "keep"))) == []
+    assert list(check_workspace(Workspace(str(tmp_path / "workspace")), ACCOUNT, RunInputs(BASE, None, "keep"))) == []
     free[0] = RESERVE - 1
-    [finding] = check_workspace(tmp_path / "workspace", RunInputs(BASE, None, "keep"))
+    [finding] = check_workspace(Workspace(str(tmp_path / "workspace")), ACCOUNT, RunInputs(BASE, None, "keep"))
     assert finding.severity == "error"
 
 
 def test_the_workspace_is_made_and_nothing_is_left_in_it(tmp_path: Path) -> None:
     workspace = tmp_path / "a" / "b"
-    assert list(check_workspace(workspace, RunInputs(BASE, None, "keep"))) == []
+    assert list(check_workspace(Workspace(str(workspace)), ACCOUNT, RunInputs(BASE, None, "keep"))) == []
     assert list(workspace.iterdir()) == []
 
 
 def test_an_archive_needs_room_to_be_unpacked(tmp_path: Path, free: list[int]) -> None:
     archive = Source("s3://bucket/model.tar.gz", (SourceFile("model.tar.gz", 10 * GB, 0),), in_place=False)
     free[0] = 9 * GB
-    [finding] = check_workspace(tmp_path / "workspace", RunInputs(archive, None, "keep"))
+    [finding] = check_workspace(Workspace(str(tmp_path / "workspace")), ACCOUNT, RunInputs(archive, None, "keep"))
     assert finding.severity == "error"
