@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from model_import_dag.model_files import MODELS_FOLDER
+from tests.support.airflow_versions import DAG_BAG_MODULE
 
 PROJECT = MODELS_FOLDER.parents[1]
 IGNORED = shutil.ignore_patterns("__pycache__", ".venv", ".git", ".demo", "tests", "docs", "benchmarks", "local_aws")
 #: As the DAG processor loads a bundle; then, as a running task does, import what no DAG file imports.
-LOAD = """
+LOAD = f"""
 import json, os, sys
-from airflow.dag_processing.dagbag import BundleDagBag
+from {DAG_BAG_MODULE} import BundleDagBag
 root, swap = sys.argv[1:]
 bag = BundleDagBag(root, bundle_path=root)
 if swap:
@@ -28,10 +29,10 @@ if swap:
 from include.run.workspace import MODELS_FOLDER, PROJECT_ROOT
 from include.config.account import AccountConfig
 import include.steps.deliver
-print(json.dumps({
+print(json.dumps({{
     "dags": sorted(bag.dags), "errors": bag.import_errors, "models": sorted(os.listdir(MODELS_FOLDER)),
     "workspace": AccountConfig().workspace, "project": str(PROJECT_ROOT),
-}))
+}}))
 """
 DAGS = {"import_model", "import_capitals", "retire_imported_models", "roll_back_model"}
 

@@ -42,5 +42,6 @@ def test_who_waits_for_a_job_comes_before_who_wants_to_start_one() -> None:
     dag = build_import_dag("import_a", config(None))
     wait = dag.get_task("wait_for_import")
     # Any other task weighs one and one more for each task after it.
-    assert (wait.weight_rule, wait.priority_weight) == ("absolute", WAIT_PRIORITY)
+    assert "absolute" in str(wait.weight_rule).lower()  # text, or the class of this name
+    assert wait.priority_weight == WAIT_PRIORITY
     assert len(dag.tasks) < WAIT_PRIORITY

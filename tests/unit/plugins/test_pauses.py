@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
 from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger
