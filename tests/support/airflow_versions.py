@@ -28,9 +28,10 @@ find_path_from_directory = _first(
 )
 serialize = _first(("airflow.sdk.serde", "serialize"), ("airflow.serialization.serde", "serialize"))
 deserialize = _first(("airflow.sdk.serde", "deserialize"), ("airflow.serialization.serde", "deserialize"))
-#: An expression for programs that tests run and that import ``plugins_manager``: the errors of all plugins.
-PLUGIN_ERRORS = (
-    "plugins_manager._get_plugins()[1]"
-    if hasattr(import_module("airflow.plugins_manager"), "_get_plugins")
-    else "(plugins_manager.ensure_plugins_loaded(), plugins_manager.import_errors)[1]"
+#: For programs of tests that import ``plugins_manager``: lines that set ``errors`` and ``apps`` of all plugins.
+LOAD_PLUGINS = (
+    "errors = plugins_manager._get_plugins()[1]\napps, _ = plugins_manager.get_fastapi_plugins()"
+    if hasattr(import_module("airflow.plugins_manager"), "get_fastapi_plugins")
+    else "plugins_manager.initialize_fastapi_plugins()\n"
+    "errors, apps = plugins_manager.import_errors, plugins_manager.fastapi_apps"
 )

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from model_imports_plugin import ModelImportsPlugin
-from tests.support.airflow_versions import PLUGIN_ERRORS
+from tests.support.airflow_versions import LOAD_PLUGINS
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 LOAD = f"""
 import json
 from airflow import plugins_manager
-errors = {PLUGIN_ERRORS}
-apps, _ = plugins_manager.get_fastapi_plugins()
+{LOAD_PLUGINS}
 info = {{plugin["name"]: plugin for plugin in plugins_manager.get_plugin_info()}}
 print(json.dumps({{
     "errors": errors, "apps": [app["url_prefix"] for app in apps],
