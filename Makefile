@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ADAPTER ?= finished
+AIRFLOW ?= 3.2.1
 QLORA ?= 0
 BIN := .venv/bin
 REQUIREMENTS := $(sort $(wildcard requirements*.txt)) constraints.txt requirements.lock
@@ -19,7 +20,7 @@ export UV_INDEX ?= $(PIP_EXTRA_INDEX_URL)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_INDEX_STRATEGY ?= unsafe-best-match
 
-.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-soak test-clients test-browser check lock format
+.PHONY: help demo demo-fine-tune down test coverage test-endurance test-policies test-calls test-events test-compose test-training test-fine-tune test-faults test-soak test-clients test-browser test-versions mwaa check lock format
 
 help: ## List these commands
 	@awk -F ' *## *' '/^[a-z-]+:.*## / { sub(/:.*/, "", $$1); printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +79,12 @@ test-clients: $(STAMP) ## Call a model of the stand-in with the clients of docs/
 
 test-browser: $(STAMP) ## Look at the page of imported models in Chromium, with 50 models of 100 versions: some minutes
 	$(BIN)/python -m pytest -s tests/long/browser
+
+test-versions: $(STAMP) ## Run the tests of plugins and DAGs and one run end to end on every supported Airflow: twenty minutes
+	$(BIN)/python -m pytest -s -v tests/long/airflow_versions
+
+mwaa: ## Lay the project out for Amazon MWAA in build/mwaa (AIRFLOW=3.2.1: the environment's version)
+	@$(PYTHON) -m deploy.mwaa --airflow $(AIRFLOW)
 
 check: $(STAMP) ## Check lint, format, types and import boundaries
 	$(BIN)/ruff check .

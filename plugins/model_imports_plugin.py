@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import logging
+import sys
 from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+from airflow.providers.common.compat.sdk import conf
 
 log = logging.getLogger(__name__)
 
 URL_PREFIX = "/model-imports"
 TITLE = "Imported models"
+
+
+def add_project_to_path() -> None:
+    """Let the page import ``include``: the API server has neither the folder of DAGs nor its parent on ``sys.path``.
+
+    The DAG files do the same for themselves.
+    """
+    if find_spec("include") is None:
+        dags = Path(conf.get("core", "dags_folder"))
+        sys.path += [str(folder) for folder in (dags.parent, dags) if (folder / "include").is_dir()][:1]
 
 
 class ModelImportsPlugin(AirflowPlugin):
@@ -26,6 +40,7 @@ class ModelImportsPlugin(AirflowPlugin):
     @cached_property
     def _app(self) -> Any | None:
         try:
+            add_project_to_path()
             from model_imports_page.app import app
         except Exception as error:  # whatever it is, Airflow's own UI is to come up
             cause = " ".join(str(error).split())

@@ -89,8 +89,8 @@ def _check_connection(aws_conn_id: str) -> None:
 
     For the default connection that is intended: without it, the worker's role or environment is used.
     """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
     from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
 
     if aws_conn_id == AccountConfig.model_fields["aws_conn_id"].default:
         return

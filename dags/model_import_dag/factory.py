@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import DAG, Asset, TaskGroup, XComArg, chain
 
+from airflow_versions import set_retry_policy
 from aws_waits.links import S3PrefixLink
 from bedrock_import.links import SageMakerModelRegistryLink
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
@@ -29,6 +30,7 @@ from model_import_dag.notifications import notify_promotion
 from model_import_dag.params import form_params
 from model_import_dag.publishing import publish_after_run
 from model_import_dag.report_link import ModelReportLink
+from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PREFLIGHT, planned
 from model_import_dag.schedules import dag_schedule, fine_tunes_asset
 from model_import_dag.task_defaults import task_defaults
@@ -236,4 +238,4 @@ def build_import_dag(dag_id: str, config: ModelConfig | None, waits: Waits = Wai
         )
     if schedule:
         dag.max_active_runs = 1
-    return dag
+    return set_retry_policy(dag, ImportRetryPolicy())

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import DAG, Asset, chain
 
+from airflow_versions import set_retry_policy
 from include.config.model import ModelConfig
 from include.config.names import fine_tune_dag_id, fine_tunes_asset_name
 from model_import_dag import fine_tune_tasks, tasks
 from model_import_dag.model_files import MODEL_FILE
+from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import PLAN
 from model_import_dag.schedules import fine_tunes_asset, training_schedule
 from model_import_dag.task_defaults import task_defaults
@@ -119,4 +121,4 @@ def build_fine_tune_dag(config: ModelConfig, waits: TrainingWaits = TrainingWait
         )
     if schedule:
         dag.max_active_runs = 1
-    return dag
+    return set_retry_policy(dag, ImportRetryPolicy())

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
+from typing import TYPE_CHECKING
 
+from airflow_versions import RetryAction, RetryDecision, RetryPolicy
 from include.aws.errors import S3RequestError
 from include.aws.transient import transient_cause
 from include.errors import ModelImportError
 from include.evaluation.errors import ModelUnavailableError
 
-RULES = [
-    RetryRule(exception=[S3RequestError, ModelUnavailableError], action=RetryAction.RETRY),
-    RetryRule(exception=ModelImportError, action=RetryAction.FAIL),
-]
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+RETRIED = (S3RequestError, ModelUnavailableError)
 
 
-class ImportRetryPolicy(ExceptionRetryPolicy):
+class ImportRetryPolicy(RetryPolicy):
     """Retry failures that a transient AWS error caused; fail at once on errors that would recur.
 
     The plugin's errors say themselves whether they are to be retried: some are AirflowFailException.
     """
 
-    def __init__(self) -> None:
-        super().__init__(RULES)
-
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Return the decision: a transient cause decides, at any depth; otherwise the rules apply."""
+        """Return the decision: a transient cause decides, at any depth; otherwise the error's class."""
         if cause := transient_cause(exception):
-            return RetryDecision.retry(reason=f"Transient AWS error: {type(cause).__name__}: {cause}")
-        return super().evaluate(exception, try_number, max_tries, context)
+            return RetryDecision(RetryAction.RETRY, reason=f"Transient AWS error: {type(cause).__name__}: {cause}")
+        if isinstance(exception, RETRIED):
+            return RetryDecision(RetryAction.RETRY)
+        return RetryDecision(RetryAction.FAIL if isinstance(exception, ModelImportError) else RetryAction.DEFAULT)

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
+from airflow_versions import set_retry_policy
 from include.config.names import MODEL_NAME_MAX_LENGTH, MODEL_NAME_PATTERN
 from include.steps.results import PromotionResult
 from model_import_dag.clients import clients_of_model
@@ -15,6 +16,7 @@ from model_import_dag.params import validation_only
 from model_import_dag.promotion_events import PROMOTIONS, announce
 from model_import_dag.publishing import publish_after_roll_back
 from model_import_dag.refusals import refuse_unknown_parameters
+from model_import_dag.retries import ImportRetryPolicy
 from model_import_dag.runs import run_name, who_triggered
 from model_import_dag.skipping import skip
 from model_import_dag.task_defaults import task_defaults
@@ -85,4 +87,4 @@ def build_roll_back_dag() -> DAG:
     ) as dag:
         done = roll_back()
         done >> publish_after_roll_back() >> announce_promotion(done)  # type: ignore[arg-type]  # its return value
-    return dag
+    return set_retry_policy(dag, ImportRetryPolicy())

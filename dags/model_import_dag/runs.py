@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from airflow.sdk import conf
+from airflow.providers.common.compat.sdk import conf
 from pydantic import BaseModel
 
 from include.run.plan import ImportPlan

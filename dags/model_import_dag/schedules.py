@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow.exceptions import AirflowTimetableInvalid
 from airflow.sdk import Asset, AssetWatcher
 from airflow.sdk.definitions.asset import AssetRef
-from airflow.sdk.exceptions import AirflowTimetableInvalid
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from artifact_events.triggers import ArtifactLandedTrigger
+from airflow_versions import SHARED_STREAMS, newest_first
 from include.config.model import ModelConfig
 from include.config.names import fine_tunes_asset_name
 from include.config.schedule import FineTuneEvents
 from include.steps.newest_fine_tune import FineTune, newest_fine_tune
 from model_import_dag.account import connection_of, variable
+
+if TYPE_CHECKING:
+    from artifact_events.triggers import ArtifactLandedTrigger
 
 QUEUE_VARIABLE = "model_import_event_queue_url"
 #: So many of the asset's last events are looked at; a burst is far smaller.
@@ -35,6 +38,8 @@ def fine_tunes_asset(config: ModelConfig) -> Asset | None:
 def schedule_problem(config: ModelConfig) -> str | None:
     """Return the problem of a model's schedule in this Airflow, or None."""
     schedule = config.schedule
+    if schedule and schedule.events and not SHARED_STREAMS:
+        return "schedule.events: it needs Airflow 3.3 or newer; set schedule.cron or schedule.asset instead"
     if schedule and schedule.events and not _queue_url(schedule.events):
         return f"schedule.events.queue_url: it is not set, and neither is the Airflow Variable {QUEUE_VARIABLE}"
     training = config.training.schedule if config.training else None
@@ -55,6 +60,8 @@ def _queue_url(events: FineTuneEvents) -> str | None:
 
 
 def _trigger(config: ModelConfig, events: FineTuneEvents) -> ArtifactLandedTrigger:
+    from artifact_events.triggers import ArtifactLandedTrigger
+
     aws_conn_id, region_name, _ = connection_of(config)
     return ArtifactLandedTrigger(
         queue_url=str(_queue_url(events)),
@@ -97,5 +104,5 @@ def landed_fine_tune(context: Any, fine_tunes: Asset) -> FineTune | None:
     """
     if context["dag_run"].run_type != "asset_triggered":
         return None
-    events = context["inlet_events"][fine_tunes].ascending(False).limit(MAX_EVENTS)
+    events = newest_first(context["inlet_events"][fine_tunes], MAX_EVENTS)
     return newest_fine_tune(fine_tunes.name, (event.extra.get("payload", event.extra) for event in events))

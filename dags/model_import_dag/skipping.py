@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
-from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
+from airflow.providers.common.compat.sdk import AirflowSkipException, DownstreamTasksSkipped
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import AwsHookType
-from airflow.sdk.exceptions import TaskDeferralError
 from botocore.exceptions import ClientError
 
+from airflow_versions import TaskDeferralError
 from aws_waits.attempts import FreeAttempt
 from aws_waits.aws_errors import AWS_ERRORS, AwsError, error_code, is_transient
 from aws_waits.exceptions import AwsWaitError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from airflow.api_fastapi.app import get_auth_manager
-from airflow.sdk.exceptions import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException
 from botocore.exceptions import ClientError
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 from airflow.configuration import conf
-from airflow.dag_processing.dagbag import DagBag
-from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
+from airflow.providers.common.compat.sdk import AirflowSkipException, ParamValidationError
 
+from airflow_versions import SHARED_STREAMS
 from include.config.errors import BrokenModelFilesError
 from include.config.names import import_dag_id
 from include.config.training import TrainingJobSettings
@@ -23,15 +23,16 @@ from include.steps.stages import STAGES
 from model_import_dag.loader import load_dags, load_fine_tune_dags, raise_on_broken_model_files
 from model_import_dag.model_files import MODELS_FOLDER
 from model_import_dag.skipping import skip
+from tests.support.airflow_versions import DAG_BAG_MODULE, DagBag
 from tests.support.import_chain import CHAIN
 
 DAGS_FOLDER = MODELS_FOLDER.parent
 HEAVY = {"torch", "transformers", "peft", "safetensors", "numpy", "aiobotocore", "moto"}
-PARSE = """
+PARSE = f"""
 import json, sys, time
 began = time.process_time()
 import airflow.sdk
-from airflow.dag_processing.dagbag import BundleDagBag
+from {DAG_BAG_MODULE} import BundleDagBag
 airflow = time.process_time() - began
 def cost(folder):
     began = time.process_time()
@@ -39,9 +40,11 @@ def cost(folder):
     assert bag.dags and not bag.import_errors
     return time.process_time() - began
 empty = cost(sys.argv[1])
-print(json.dumps({"share": (cost(sys.argv[2]) - empty) / airflow, "modules": sorted(sys.modules)}))
+print(json.dumps({{"share": (cost(sys.argv[2]) - empty) / airflow, "modules": sorted(sys.modules)}}))
 """
 TRAINING = {"data": "data.jsonl", "format": "messages"}
+EVENTS = {"events": {"s3": "s3://bucket/f", "queue_url": "https://queue"}}
+NEEDS_SHARED_STREAMS = pytest.mark.skipif(not SHARED_STREAMS, reason="Airflow 3.3 and newer share streams")
 GOOD = {"model_name": "good", "base": "base", "evaluation": {"dataset": "eval.jsonl"}}
 
 
@@ -255,7 +258,7 @@ def test_airflow_shows_a_broken_model_file_as_an_import_error(tmp_path: Path) ->
     (dags / "models").mkdir()
     _write_models(dags / "models", bad={**GOOD, "base": 7}, good=GOOD)
     script = (
-        "from airflow.dag_processing.dagbag import DagBag; import sys; bag = DagBag(sys.argv[1]);"
+        f"from {DAG_BAG_MODULE} import DagBag; import sys; bag = DagBag(sys.argv[1]);"
         "print(sorted(bag.dag_ids), bag.import_errors)"
     )
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(dags)!r})\n{script}", str(dags)]
@@ -272,6 +275,7 @@ def test_a_wrong_cron_expression_is_reported_with_its_file(tmp_path: Path) -> No
         raise_on_broken_model_files(folder)
 
 
+@NEEDS_SHARED_STREAMS
 def test_events_need_a_queue_from_the_file_or_the_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _write_models(tmp_path, good={**GOOD, "schedule": {"events": {"s3": "s3://bucket/fine-tunes"}}})
     with pytest.raises(BrokenModelFilesError, match="model_import_event_queue_url"):
@@ -285,7 +289,7 @@ def test_events_need_a_queue_from_the_file_or_the_variable(tmp_path: Path, monke
     [
         ("0 3 * * *", "CronTriggerTimetable"),
         ({"asset": "training-data"}, "AssetTriggeredTimetable"),
-        ({"events": {"s3": "s3://bucket/f", "queue_url": "https://queue"}}, "AssetTriggeredTimetable"),
+        pytest.param(EVENTS, "AssetTriggeredTimetable", marks=NEEDS_SHARED_STREAMS),
         ({"fine_tune": True}, "AssetTriggeredTimetable"),
     ],
 )
@@ -305,12 +309,22 @@ def test_new_training_data_or_the_clock_starts_a_training(tmp_path: Path, schedu
     assert (type(dag.timetable).__name__, dag.max_active_runs) == (timetable, 1)
 
 
+@NEEDS_SHARED_STREAMS
 def test_the_queue_of_a_models_fine_tunes_is_watched_whichever_dag_names_their_asset(tmp_path: Path) -> None:
-    events = {"events": {"s3": "s3://bucket/f", "queue_url": "https://queue"}}
-    _write_models(tmp_path, good={**GOOD, "schedule": events, "training": TRAINING})
+    _write_models(tmp_path, good={**GOOD, "schedule": EVENTS, "training": TRAINING})
     [named] = load_fine_tune_dags(tmp_path)["fine_tune_good"].get_task("hand_over").outlets
     [watched] = load_dags(tmp_path)["import_good"].get_task("preflight").inlets
     assert [watcher.name for watcher in named.watchers] == [watcher.name for watcher in watched.watchers] != []
+
+
+def test_before_airflow_3_3_events_are_refused_and_other_schedules_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_import_dag.schedules.SHARED_STREAMS", False)
+    folder = _write_models(tmp_path, bad={**GOOD, "model_name": "bad", "schedule": EVENTS}, good=GOOD)
+    assert set(load_dags(folder)) == {"import_model", "import_good"}
+    with pytest.raises(BrokenModelFilesError, match=r"(?s)bad\.yaml.*Airflow 3\.3.*schedule\.cron"):
+        raise_on_broken_model_files(folder)
 
 
 def test_a_wrong_cron_expression_of_a_training_is_reported_with_its_file(tmp_path: Path) -> None:

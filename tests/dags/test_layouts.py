@@ -10,17 +10,20 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
 import pytest
 
+from deploy.mwaa import build
 from model_import_dag.model_files import MODELS_FOLDER
+from tests.support.airflow_versions import DAG_BAG_MODULE, LOAD_PLUGINS
 
 PROJECT = MODELS_FOLDER.parents[1]
 IGNORED = shutil.ignore_patterns("__pycache__", ".venv", ".git", ".demo", "tests", "docs", "benchmarks", "local_aws")
 #: As the DAG processor loads a bundle; then, as a running task does, import what no DAG file imports.
-LOAD = """
+LOAD = f"""
 import json, os, sys
-from airflow.dag_processing.dagbag import BundleDagBag
+from {DAG_BAG_MODULE} import BundleDagBag
 root, swap = sys.argv[1:]
 bag = BundleDagBag(root, bundle_path=root)
 if swap:
@@ -28,10 +31,17 @@ if swap:
 from include.run.workspace import MODELS_FOLDER, PROJECT_ROOT
 from include.config.account import AccountConfig
 import include.steps.deliver
-print(json.dumps({
+print(json.dumps({{
     "dags": sorted(bag.dags), "errors": bag.import_errors, "models": sorted(os.listdir(MODELS_FOLDER)),
     "workspace": AccountConfig().workspace, "project": str(PROJECT_ROOT),
-}))
+}}))
+"""
+#: As the API server loads the plugins; it reads no DAG file.
+LOAD_PAGE = f"""
+import json
+from airflow import plugins_manager
+{LOAD_PLUGINS}
+print(json.dumps({{"errors": errors, "apps": [app["url_prefix"] for app in apps]}}))
 """
 DAGS = {"import_model", "import_capitals", "retire_imported_models", "roll_back_model"}
 
@@ -77,11 +87,14 @@ def _git_sync(folder: Path) -> Layout:
 
 
 def _mwaa(folder: Path) -> Layout:
-    """S3 holds one folder of DAGs, with include/ in it; plugins.zip is unpacked elsewhere."""
-    dags = folder / "dags"
-    shutil.copytree(PROJECT / "dags", dags, ignore=IGNORED)
-    _copy(dags, "include")
-    return Layout(dags, _copy(folder, "plugins") / "plugins")
+    """What ``make mwaa`` builds: the folder of DAGs is copied from S3, plugins.zip is unpacked beside it."""
+    build(folder / "mwaa")
+    airflow = folder / "usr" / "local" / "airflow"
+    shutil.copytree(folder / "mwaa" / "dags", airflow / "dags")
+    with ZipFile(folder / "mwaa" / "plugins.zip") as archive:
+        archive.extractall(airflow / "plugins")
+    shutil.rmtree(folder / "mwaa")
+    return Layout(airflow / "dags", airflow / "plugins")
 
 
 LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
@@ -93,7 +106,7 @@ LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
 }
 
 
-def _load(layout: Layout, home: Path) -> dict[str, Any]:
+def _load(layout: Layout, home: Path, program: str = LOAD) -> dict[str, Any]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTHONPATH"))}
     settings = {
         "AIRFLOW_HOME": str(home),
@@ -102,10 +115,10 @@ def _load(layout: Layout, home: Path) -> dict[str, Any]:
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(layout.plugins),
         "PYTHONPATH": os.pathsep.join(map(str, layout.path)),
     }
-    command = [sys.executable, "-c", LOAD, str(layout.root), str(layout.swapped or "")]
+    command = [sys.executable, "-c", program, str(layout.root), str(layout.swapped or "")]
     done = subprocess.run(command, cwd=home, env=kept | settings, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"dags"')))
+    found: dict[str, Any] = json.loads(next(line for line in done.stdout.splitlines() if line.startswith('{"')))
     return found
 
 
@@ -121,3 +134,12 @@ def test_every_dag_is_loaded_and_the_workspace_is_beside_the_project(name: str, 
     assert loaded["models"] == ["capitals.yaml"]
     assert Path(loaded["project"]).is_relative_to(tmp_path)
     assert not Path(loaded["workspace"]).is_relative_to(loaded["project"])
+
+
+@pytest.mark.parametrize("layout", [_mwaa, _dags_is_root])
+def test_the_api_server_finds_the_page_although_only_airflows_own_folders_are_on_its_path(
+    layout: Callable[[Path], Layout], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    assert _load(layout(tmp_path), home, LOAD_PAGE) == {"errors": {}, "apps": ["/model-imports"]}

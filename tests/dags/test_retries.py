@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk import RetryAction
 from botocore.exceptions import ClientError
 
+from airflow_versions import RetryAction
 from include.aws.errors import S3RequestError
 from include.errors import ModelImportError
 from include.evaluation.errors import ModelInvocationError, ModelUnavailableError

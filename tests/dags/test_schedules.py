@@ -20,9 +20,16 @@ class Events(list[Any]):
         return Events(self[:limit])
 
 
+class InletEvents(SimpleNamespace):
+    """The events of a task's assets; Airflow looks them up by the asset's name."""
+
+    def __getitem__(self, asset: Asset) -> Events:
+        return vars(self)[asset.name]
+
+
 def context(run_type: str, *events: dict[str, Any]) -> dict[str, Any]:
     told = Events(SimpleNamespace(extra=extra) for extra in events)
-    return {"dag_run": SimpleNamespace(run_type=run_type), "inlet_events": {ASSET: told}}
+    return {"dag_run": SimpleNamespace(run_type=run_type), "inlet_events": InletEvents(**{ASSET.name: told})}
 
 
 def landed(artifact: str, day: int) -> dict[str, Any]:

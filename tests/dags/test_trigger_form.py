@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.providers.common.compat.sdk import AirflowFailException, ParamValidationError
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, ParamValidationError
 
 from include.config.account import AccountConfig
 from include.config.errors import ModelFileInvalidError

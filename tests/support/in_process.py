@@ -9,17 +9,18 @@ from types import SimpleNamespace
 from typing import Any, Protocol
 from unittest.mock import MagicMock, patch
 
-from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import DAG, RetryAction
-from airflow.sdk.bases.decorator import KeywordParameters
-from airflow.sdk.definitions.xcom_arg import PlainXComArg
-from airflow.sdk.exceptions import (
+from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
     DownstreamTasksSkipped,
 )
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG
+from airflow.sdk.bases.decorator import KeywordParameters
+from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
+from airflow_versions import RetryAction
 from tests.support.task_run import FakeTaskInstance, run_task
 
 log = logging.getLogger(__name__)

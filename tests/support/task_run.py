@@ -7,9 +7,10 @@ import json
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk._shared.module_loading import import_string
-from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.serde import deserialize, serialize
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.sdk.module_loading import import_string
+
+from tests.support.airflow_versions import deserialize, serialize
 
 
 class FakeTaskInstance:

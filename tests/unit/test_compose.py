@@ -234,8 +234,8 @@ def test_every_image_is_pinned_to_a_version() -> None:
     assert [image for image in images if not re.search(r":[\w.-]*\d+\.\d+", image)] == []
 
 
-def test_the_image_holds_the_airflow_of_the_requirements() -> None:
-    [required] = re.findall(r"^apache-airflow==(\S+)", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)
+def test_the_image_holds_the_airflow_of_the_constraints() -> None:
+    [required] = re.findall(r"^apache-airflow==(\S+)", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
     assert f"FROM apache/airflow:slim-{required}-python3.11 AS " in DOCKERFILE
 
 

@@ -9,13 +9,20 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from deploy.constraints import INSTEAD, UntriedAirflowError, constraints
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 OWN = {
-    "include", "artifact_events", "aws_waits", "bedrock_import", "model_import_dag", "model_imports_page",
-    "sagemaker_training", "benchmarks",
+    "include", "airflow_versions", "artifact_events", "aws_waits", "bedrock_import", "model_import_dag",
+    "model_imports_page", "sagemaker_training", "benchmarks", "deploy",
 }  # fmt: skip
+
+
+#: They have a range; constraints.txt and ``python -m deploy.constraints`` say which of it.
+DIFFERENT_IN_OLDER_AIRFLOWS = {"apache-airflow", "fastapi"}
 
 
 def requirements(name: str) -> list[Requirement]:
@@ -65,9 +72,36 @@ def test_the_lock_file_has_a_hash_for_every_pinned_package_but_torch() -> None:
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-compose.txt", "requirements-dev.txt"])
 def test_every_direct_requirement_has_one_exact_version_and_the_constraints_agree(name: str) -> None:
     constraints = pins("constraints.txt")
-    assert {
-        key: pin for key, pin in pins(name).items() if constraints.get(key) != pin or not pin.startswith("==")
-    } == {}
+    exact = {key: pin for key, pin in pins(name).items() if key not in DIFFERENT_IN_OLDER_AIRFLOWS}
+    assert {key: pin for key, pin in exact.items() if constraints.get(key) != pin or not pin.startswith("==")} == {}
+
+
+@pytest.mark.parametrize("version", INSTEAD)
+def test_the_constraints_of_every_supported_airflow_fit_what_production_requires(version: str) -> None:
+    lines = constraints(version).splitlines()[1:]
+    pinned = {canonicalize_name(name): pin for name, pin in (line.split("==") for line in lines)}
+    assert pinned["apache-airflow"] == version
+    assert [
+        each.name
+        for each in requirements("requirements.txt")
+        if pinned[canonicalize_name(each.name)] not in each.specifier
+    ] == []
+
+
+def test_the_current_constraints_are_those_of_the_newest_supported_airflow() -> None:
+    newest = max(INSTEAD, key=Version)
+    assert dict(line.split("==") for line in constraints(newest).splitlines()[1:]) == {
+        line.split("==")[0]: line.split("==")[1]
+        for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    }
+    [airflow] = [each for each in requirements("requirements.txt") if each.name == "apache-airflow"]
+    assert str(airflow.specifier) == f"<3.4,>={min(INSTEAD, key=Version)}"
+
+
+def test_constraints_of_an_airflow_that_was_not_tried_are_refused_with_those_that_were() -> None:
+    with pytest.raises(UntriedAirflowError, match=r"3\.0\.6.*expected one of 3\.1\.8"):
+        constraints("3.0.6")
 
 
 def test_the_constraints_pin_nothing_that_only_a_gpu_needs() -> None:

@@ -13,18 +13,18 @@ from typing import Any
 import pytest
 
 from model_imports_plugin import ModelImportsPlugin
+from tests.support.airflow_versions import LOAD_PLUGINS
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
-LOAD = """
+LOAD = f"""
 import json
 from airflow import plugins_manager
-errors = plugins_manager._get_plugins()[1]
-apps, _ = plugins_manager.get_fastapi_plugins()
-info = {plugin["name"]: plugin for plugin in plugins_manager.get_plugin_info()}
-print(json.dumps({
+{LOAD_PLUGINS}
+info = {{plugin["name"]: plugin for plugin in plugins_manager.get_plugin_info()}}
+print(json.dumps({{
     "errors": errors, "apps": [app["url_prefix"] for app in apps],
     "views": [view["name"] for view in info["model_imports"]["external_views"]],
-}))
+}}))
 """
 
 

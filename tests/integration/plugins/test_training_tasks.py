@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 from botocore.exceptions import ConnectionClosedError
 
 from sagemaker_training.exceptions import (

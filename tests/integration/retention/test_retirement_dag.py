@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import ParamValidationError
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import ParamValidationError
 
 from include.registry.sagemaker import SageMakerRegistry
 from include.retention.named_model import ModelNotImportedError

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 from airflow.sdk import DAG, task
-from airflow.serialization.serialized_objects import DagSerialization
 
 from aws_waits import links as shared_links
 from aws_waits.links import S3PrefixLink, persist_in_console
@@ -14,6 +13,7 @@ from bedrock_import import links
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
 from sagemaker_training import links as training_links
+from tests.support.airflow_versions import DagSerialization
 from tests.support.task_run import FakeTaskInstance
 
 US = {"region_name": "us-west-2", "aws_partition": "aws"}

@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from bedrock_import.adoption import numbered

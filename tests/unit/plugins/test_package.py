@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow._shared.module_loading import find_path_from_directory
-from airflow.sdk.exceptions import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException
 
 from aws_waits.exceptions import AwsWaitError
 from bedrock_import import exceptions
@@ -21,6 +20,7 @@ from bedrock_import.sensors import (
     BedrockImportedModelReadySensor,
     BedrockModelImportJobCompletedSensor,
 )
+from tests.support.airflow_versions import find_path_from_directory
 
 PLUGINS = Path(exceptions.__file__).parents[1]
 AWS_FIELDS = {"aws_conn_id", "region_name", "verify"}

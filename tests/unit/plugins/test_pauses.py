@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from bedrock_import.sensors import BedrockModelImportJobCompletedSensor
 from bedrock_import.triggers import BedrockModelImportJobCompletedTrigger

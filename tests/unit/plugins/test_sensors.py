@@ -5,9 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowRescheduleException
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowSkipException,
+    TaskDeferred,
+)
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowException, AirflowRescheduleException, AirflowSkipException, TaskDeferred
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from bedrock_import.exceptions import (

@@ -9,7 +9,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from aws_waits.hints import load_hints
 from aws_waits.outcomes import format_seconds
