@@ -6,7 +6,8 @@
 A synthetic S3 in a process of its own computes the base's bytes, and checks and counts what it receives. Each step is a
 process, as in Airflow. The adapter changes q and v of two layers; they are read, merged and sent, everything else is
 planned as copies. "As it is" imports the base without an adapter. "All linears" plans the merge and the upload of an
-adapter on every linear layer from headers, without a byte of the weights. The bounds are checked at the end.
+adapter on every linear layer from headers, without a byte of the weights. Each step's figures go to standard error as
+JSON; the tables follow, and the bounds are checked at the end.
 """
 
 from __future__ import annotations
@@ -34,9 +35,14 @@ from include.service.limits import load_limits
 MIB = 2**20
 MOST_MEMORY, MOST_PARTS = 450, 10_000
 PREFERRED_PORT = 8333
-AS_IT_IS = ("describe", "prepare", "validate", "deliver", "again")
 WITH_ADAPTER = ("describe", "prepare", "merge", "validate", "deliver", "again", "forced")
-ALL_LINEARS = ("plan",)
+VARIANTS = {
+    "as it is": ("describe", "prepare", "validate", "deliver", "again"),
+    "adapter": WITH_ADAPTER,
+    "all linears": ("plan",),
+}
+#: A prefix with other files is only looked at as it is, up to the step that cuts the weights into tensors.
+CROWDED_VARIANTS = {"as it is": ("describe", "prepare")}
 #: HEAD and GET; DeleteObject and AbortMultipartUpload are free, and everything else costs as much as a write.
 READS = ("GetObject", "HeadObject")
 FREE = ("DeleteObject", "AbortMultipartUpload")
@@ -73,12 +79,14 @@ class Done(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=[*MODELS, *CROWDED], choices=[*MODELS, *CROWDED])
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--latency", type=float, default=0.03, help="seconds that each answer of S3 takes at least")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="large-models-") as folder:
         work = Path(folder)
         with synthetic_s3(work, arguments.latency) as endpoint_url:
-            done = [it for model in arguments.models for it in take_through(endpoint_url, model, work)]
+            pairs = [(model, variant) for model in arguments.models for variant in arguments.variants]
+            done = [it for pair in pairs for it in take_through(endpoint_url, *pair, work)]
     for table in (amounts(done), steps(done), plans(done)):
         print("\n".join(table), end="\n\n")
     print(f"Load at the end: {', '.join(f'{it:.1f}' for it in os.getloadavg())}; {os.cpu_count()} cores")
@@ -95,24 +103,22 @@ def synthetic_s3(work: Path, latency: float) -> Iterator[str]:
         group.start("synthetic-s3", command, inherited_environment() | {"PYTHONPATH": str(ROOT)})
         endpoint_url = f"http://{LOOPBACK}:{port}"
         wait_for_answer(f"{endpoint_url}/_counts", group)
+        group.check()  # the answer may be that of another benchmark, which took the port in between
         yield endpoint_url
     finally:
         group.stop()
 
 
-def take_through(endpoint_url: str, model: str, work: Path) -> Iterator[Done]:
-    """Run the steps of every variant of a model, each until one is refused."""
-    variants = {"as it is": AS_IT_IS, "adapter": WITH_ADAPTER, "all linears": ALL_LINEARS}
-    if model in CROWDED:
-        variants = {"as it is": ("describe", "prepare")}
-    for variant, names in variants.items():
-        with tempfile.TemporaryDirectory(dir=work) as folder:
-            for step in names:
-                done = run(endpoint_url, Path(folder), model, variant, step)
-                print(f"{model}, {variant}, {step}: {done.result}", file=sys.stderr, flush=True)
-                yield done
-                if "error" in done.result:
-                    break
+def take_through(endpoint_url: str, model: str, variant: str, work: Path) -> Iterator[Done]:
+    """Run the steps of a variant of a model, until one is refused."""
+    names = (CROWDED_VARIANTS if model in CROWDED else VARIANTS).get(variant, ())
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        for step in names:
+            done = run(endpoint_url, Path(folder), model, variant, step)
+            print(json.dumps(done._asdict()), file=sys.stderr, flush=True)
+            yield done
+            if "error" in done.result:
+                break
 
 
 def run(endpoint_url: str, folder: Path, model: str, variant: str, step: str) -> Done:
