@@ -52,11 +52,12 @@ def seaweedfs() -> Iterator[str]:
         keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         group.start("seaweedfs", command, inherited_environment() | keys)
         endpoint_url = f"http://{LOOPBACK}:{ports['s3']}"
-        _wait_for_answer(f"{endpoint_url}/status", group)
+        wait_for_answer(f"{endpoint_url}/status", group)
         yield endpoint_url
 
 
-def _wait_for_answer(url: str, group: ProcessGroup) -> None:
+def wait_for_answer(url: str, group: ProcessGroup) -> None:
+    """Wait until a server answers; raises ProcessDiedError, and TimeoutError after READY_SECONDS."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         group.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,21 @@ def request(
     except NO_ANSWER as error:
         raise S3RequestError(uri, operation, type(error).__name__, str(error), remedy_for_no_answer(error)) from error
     return answer
+
+
+def objects_under(client: Any, bucket: str, prefix: str, attempts: int = ATTEMPTS) -> Iterator[dict[str, Any]]:
+    """Yield the objects under a prefix, as ListObjectsV2 describes them, a thousand a request.
+
+    Raises:
+        S3RequestError: S3 refused a request.
+    """
+    arguments = {"Bucket": bucket, "Prefix": prefix}
+    while True:
+        page = request(client, "list_objects_v2", f"s3://{bucket}/{prefix}", arguments, attempts)
+        yield from page.get("Contents", ())
+        if not page.get("IsTruncated"):
+            return
+        arguments["ContinuationToken"] = page["NextContinuationToken"]
 
 
 def read_object_if_any(client: Any, uri: str) -> bytes | None:

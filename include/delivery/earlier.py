@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from include.aws.s3 import objects_under
 from include.delivery.manifest import Manifest, find_delivered
 
 MANIFEST_NAME = "/manifest.json"
@@ -16,8 +17,7 @@ def earlier_deliveries(client: Any, bucket: str, prefix: str, most: int = 3) -> 
         ManifestUnreadableError: the object at a manifest's key is not a manifest.
         S3RequestError: S3 refused a request.
     """
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    listed = [item for page in pages for item in page.get("Contents", ()) if item["Key"].endswith(MANIFEST_NAME)]
+    listed = [item for item in objects_under(client, bucket, prefix) if item["Key"].endswith(MANIFEST_NAME)]
     newest = sorted(listed, key=lambda item: item["LastModified"], reverse=True)[:most]
     found = (find_delivered(client, bucket, item["Key"]) for item in newest)
     return tuple(manifest for manifest in found if manifest is not None)

@@ -15,6 +15,8 @@ MIN_PART_SIZE = 5 * 2**20
 MAX_PARTS = 10_000
 # S3 copies up to 5 GiB a part; smaller ones let it copy several at once.
 COPY_PART_SIZE = 512 * 2**20
+# How much larger parts become until a file needs no more than MAX_PARTS: memory grows with them.
+GROWTH = 1.25
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def plan_parts(file: CheckpointFile, part_size: int) -> tuple[Part, ...]:
     with its neighbours. Sent parts have at most ``part_size`` bytes (or 10 MiB, where that is more), unless the file
     needs more than S3's 10,000 parts.
     """
-    scale = 1
-    while len(borders := _borders(file, part_size * scale, MIN_PART_SIZE * scale)) > MAX_PARTS:
-        scale *= 2
+    scale = 1.0
+    while len(borders := _borders(file, int(part_size * scale), int(MIN_PART_SIZE * scale))) > MAX_PARTS:
+        scale *= GROWTH
     pieces = _cut(file.segments, [run.length for run in borders])
     return tuple(
         Part(number, segments, run.copied)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
-from include.aws.s3 import request
+from include.aws.s3 import objects_under
 from include.delivery.destination import Destination
 from include.delivery.upload_plan import RemoteObject
 from include.sources.checksums import decode
@@ -16,16 +16,11 @@ RECIPE = "recipe"
 
 def list_objects(destination: Destination) -> list[RemoteObject]:
     """Return all objects under the prefix with names, sizes and ETags, from one listing."""
-    found: list[RemoteObject] = []
-    arguments = {"Bucket": destination.bucket, "Prefix": f"{destination.prefix}/"}
-    while True:
-        page = request(destination.client, "list_objects_v2", destination.uri(), arguments, destination.attempts)
-        for item in page.get("Contents", ()):
-            name = item["Key"].removeprefix(arguments["Prefix"])
-            found.append(RemoteObject(name, item["Size"], item["ETag"].strip('"')))
-        if not page.get("IsTruncated"):
-            return found
-        arguments["ContinuationToken"] = page["NextContinuationToken"]
+    prefix = f"{destination.prefix}/"
+    return [
+        RemoteObject(item["Key"].removeprefix(prefix), item["Size"], item["ETag"].strip('"'))
+        for item in objects_under(destination.client, destination.bucket, prefix, destination.attempts)
+    ]
 
 
 def list_with_checksums(destination: Destination, names: Collection[str]) -> list[RemoteObject]:

@@ -90,11 +90,12 @@ class Prices(_DatedBlock):
 
 
 class S3Prices(_DatedBlock):
-    """US dollars of storage, and of requests that write or copy, in ``regions``."""
+    """US dollars of storage, and of requests: those that write, copy or list, and those that read, in ``regions``."""
 
     regions: tuple[str, ...]
     storage_per_gigabyte_month: float
     per_thousand_writes: float
+    per_thousand_reads: float
 
 
 class Limits(_Block):

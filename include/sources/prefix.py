@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from include.aws.s3 import request
+from include.aws.s3 import objects_under, request
 from include.aws.s3_uri import S3Uri
 from include.checkpoint.files.segments import Pin
 from include.sources.checksum_memory import ChecksumMemory
@@ -30,20 +30,15 @@ def list_prefix(client: Any, uri: str) -> dict[str, Pin]:
         SourceTooManyFilesError: there are more than in any model's folder. S3RequestError: S3 refused the request.
     """
     bucket, prefix = S3Uri.parse(f"{uri}/")
-    arguments = {"Bucket": bucket, "Prefix": "" if prefix == "/" else prefix}
+    prefix = "" if prefix == "/" else prefix
     found: dict[str, Pin] = {}
-    while True:
-        page = request(client, "list_objects_v2", uri, arguments)
-        for item in page.get("Contents", ()):
-            name = item["Key"].removeprefix(arguments["Prefix"])
-            if not name.endswith("/") and name:
-                pinned = Pin(uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"'))
-                found[name] = pinned
+    for item in objects_under(client, bucket, prefix):
+        name = item["Key"].removeprefix(prefix)
+        if not name.endswith("/") and name:
+            found[name] = Pin(uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"'))
         if len(found) > MAX_ENTRIES:
             raise SourceTooManyFilesError(uri, MAX_ENTRIES)
-        if not page.get("IsTruncated"):
-            return found
-        arguments["ContinuationToken"] = page["NextContinuationToken"]
+    return found
 
 
 def pin_object(client: Any, uri: str) -> Pin:

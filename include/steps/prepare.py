@@ -124,11 +124,11 @@ def _converted(source: str, folder: Path) -> Checkpoint:
 
 
 def _rounded(checkpoint: Checkpoint, plan: ImportPlan, folder: str, reader: RangeReader) -> Checkpoint:
-    from include.checkpoint.casting import cast
-    from include.checkpoint.writing.progress import LogProgress
-
     if plan.config.dtype == "keep":
         return checkpoint
+    from include.checkpoint.casting import cast  # imports torch
+    from include.checkpoint.writing.progress import LogProgress
+
     overlay = plan.workspace_file(folder)
     return cast(checkpoint, overlay, plan.config.dtype, progress=LogProgress("Rounding"), reader=reader)
 

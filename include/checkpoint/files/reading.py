@@ -91,16 +91,16 @@ class S3Reader:
         bucket, prefix = S3Uri.parse(uri.rstrip("/") + "/")
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         try:
-            objects = [item for page in pages for item in page.get("Contents", ())]
+            return {
+                item["Key"][len(prefix) :]: Pin(
+                    uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"')
+                )
+                for page in pages
+                for item in page.get("Contents", ())
+                if not item["Key"].endswith("/")
+            }
         except self._client.exceptions.ClientError as error:
             raise SourceUnreadableError(uri, str(error)) from error
-        return {
-            item["Key"][len(prefix) :]: Pin(
-                uri=str(S3Uri(bucket, item["Key"])), size=item["Size"], version=item["ETag"].strip('"')
-            )
-            for item in objects
-            if not item["Key"].endswith("/")
-        }
 
 
 class UriReader:

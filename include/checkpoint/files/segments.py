@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_right
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +56,15 @@ class CheckpointFile:
     name: str
     segments: tuple[Segment, ...]
 
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """Return the offset in the file at which each segment ends; a file has thousands, and is cut as often."""
+        return tuple(accumulate(segment.length for segment in self.segments))
+
     @property
     def size(self) -> int:
         """Return the file's length in bytes."""
-        return sum(segment.length for segment in self.segments)
+        return self.ends[-1] if self.ends else 0
 
     @property
     def crc64nvme(self) -> int | None:
@@ -123,12 +131,14 @@ def _file(saved: dict[str, Any]) -> CheckpointFile:
 def slice_segments(file: CheckpointFile, offset: int, length: int) -> tuple[Segment, ...]:
     """Return the segments of this range of the file; a cut segment loses its CRC."""
     found: list[Segment] = []
-    start = 0
-    for segment in file.segments:
+    for index in range(bisect_right(file.ends, offset), len(file.segments)):
+        segment = file.segments[index]
+        start = file.ends[index] - segment.length
+        if start >= offset + length:
+            break
         first, last = max(offset - start, 0), min(offset + length - start, segment.length)
         if first < last:
             whole = first == 0 and last == segment.length
             cut = Segment(uri=segment.uri, offset=segment.offset + first, length=last - first)
             found.append(segment if whole else cut)
-        start += segment.length
     return tuple(found)

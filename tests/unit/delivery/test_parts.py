@@ -70,9 +70,10 @@ def test_a_short_send_at_the_end_stays_short() -> None:
     assert shape(plan_parts(file_of((REMOTE, 100 * MIB), (LOCAL, 1)), 8 * MIB)) == [(True, 100), (False, 1 / MIB)]
 
 
-def test_parts_grow_where_there_would_be_too_many() -> None:
+def test_parts_grow_where_there_would_be_too_many_and_no_more_than_that_as_they_are_held_in_memory() -> None:
     parts = plan_parts(file_of((LOCAL, 200 * 10**9)), 8 * MIB)
-    assert 5_000 < len(parts) <= MAX_PARTS
+    assert 0.75 * MAX_PARTS < len(parts) <= MAX_PARTS
+    assert max(part.length for part in parts) < 1.3 * 200 * 10**9 / MAX_PARTS
     broken_up = file_of(*[(LOCAL, 6 * MIB), (REMOTE, 6 * MIB)] * 8_000)
     assert len(plan_parts(broken_up, 8 * MIB)) <= MAX_PARTS
 

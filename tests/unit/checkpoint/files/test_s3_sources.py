@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import boto3
 import pytest
@@ -53,6 +54,35 @@ def test_a_prefix_is_inspected_and_validated_like_its_folder(s3: Any, base_dir: 
 
     assert inspect(PREFIX, reader).parameters == inspect(base_dir).parameters
     assert validate(checkpoint_of_folder(PREFIX, reader), reader) == validate(checkpoint_of_folder(base_dir))
+
+
+class _Item(dict[str, Any]):
+    """An object in a listing that can be watched: a plain dict has no weak references."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+def test_a_listing_of_many_objects_is_not_held_in_memory_as_s3_answers_it(
+    s3: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: WeakSet[_Item] = WeakSet()
+    most_alive = []
+
+    class Paginator:
+        def paginate(self, **_: Any) -> Iterator[dict[str, Any]]:
+            for number in range(20):
+                page = [_Item(Key=f"base/v1/{number}-{it}.json", Size=it, ETag='"e"') for it in range(10)]
+                alive.update(page)
+                most_alive.append(len(alive))
+                yield {"Contents": page}
+
+    monkeypatch.setattr(s3, "get_paginator", lambda _: Paginator())
+
+    found = UriReader(s3).files(PREFIX)
+
+    assert len(found) == 200
+    assert found["19-9.json"].size == 9
+    assert max(most_alive) <= 30
 
 
 def test_validation_reads_a_fraction_of_the_weights(s3: Any, tmp_path: Path) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from awscrt.checksums import crc64nvme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include.checkpoint import errors
 from include.checkpoint.files.folder import checkpoint_of_folder
 from include.checkpoint.files.reading import LOCAL, chunks, read, verify_pins
-from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment
+from include.checkpoint.files.segments import Checkpoint, CheckpointFile, Segment, slice_segments
 from include.checkpoint.lora.merging import merge
 from include.checkpoint.writing.materialize import materialize
 from include.checkpoint.writing.overlay import overlay
@@ -34,6 +38,40 @@ def test_a_file_reads_as_its_segments_one_after_the_other(file: CheckpointFile) 
     assert [read(file, start, 3) for start in range(12)] == [whole[start : start + 3] for start in range(12)]
     assert b"".join(chunks(file, chunk_size=4)) == whole
     assert all(len(chunk) <= 4 for chunk in chunks(file, chunk_size=4))
+
+
+@given(st.lists(st.integers(0, 4), max_size=6), st.integers(0, 12), st.integers(0, 12))
+def test_a_cut_has_the_bytes_of_its_range_whatever_the_segments(lengths: list[int], offset: int, length: int) -> None:
+    segments = tuple(Segment(uri=str(n), offset=n, length=it, crc64nvme=1) for n, it in enumerate(lengths))
+    each_byte = [(it.uri, it.offset + at) for it in segments for at in range(it.length)]
+
+    cut = slice_segments(CheckpointFile("f", segments), offset, length)
+
+    assert [(it.uri, it.offset + at) for it in cut for at in range(it.length)] == each_byte[offset : offset + length]
+    assert all(it.length and (it.crc64nvme is None) is (it not in segments) for it in cut)
+
+
+class _CountedSegments(tuple[Segment, ...]):
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[Segment]:
+        type(self).looked_at += len(self)
+        return super().__iter__()
+
+    def __getitem__(self, index: Any) -> Any:
+        type(self).looked_at += 1
+        return super().__getitem__(index)
+
+
+def test_cutting_a_file_of_many_tensors_at_each_of_them_takes_time_in_proportion_to_their_number() -> None:
+    tensors = 5_000
+    segments = _CountedSegments(Segment(uri="s3://b/k", offset=n * 10, length=10) for n in range(tensors))
+    file = CheckpointFile("model.safetensors", segments)
+
+    cuts = [slice_segments(file, n * 10, 10) for n in range(file.size // 10)]
+
+    assert cuts[-1] == (tuple(segments)[-1],)
+    assert _CountedSegments.looked_at <= 5 * tensors
 
 
 def test_a_range_past_the_end_of_its_source_is_an_error(tmp_path: Path, file: CheckpointFile) -> None:
