@@ -50,7 +50,7 @@ def demo_summary(system: System, results: dict[str, object], before: Inventory) 
     config = read_model_file(MODEL_FILE)
     outcome = Outcome(
         results=results,
-        base_scores=results["evaluate_model"]["scores"],
+        base_scores={},
         before=before,
         after=system.inventory(),
         answer=ask(system.environment, config, results),

@@ -55,9 +55,10 @@ def test_the_projects_template_makes_the_bucket_and_role_it_describes(
     encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"][0]
     assert encryption["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     assert set(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values()) == {True}
-    uploads, versions = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    uploads, versions, workspace = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert uploads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert versions["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert (workspace["Status"], workspace["Expiration"]["Days"]) == ("Disabled", 7)
     ownership = s3.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
     assert ownership == [{"ObjectOwnership": "BucketOwnerEnforced"}]
     assert "aws:SecureTransport" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
@@ -71,7 +72,7 @@ def test_an_updated_template_changes_what_it_made(client: Callable[[str], Client
     bucket = stack.deploy(TEMPLATE.read_text())["BucketName"]
     changed = TEMPLATE.read_text().replace("DaysAfterInitiation: 7", "DaysAfterInitiation: 3")
     stack.deploy(changed.replace("RefuseWithoutTls", "Renamed"), update=True)
-    uploads, _ = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    uploads, *_ = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert uploads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 3}
     assert "Renamed" in s3.get_bucket_policy(Bucket=bucket)["Policy"]
 

@@ -74,7 +74,7 @@ def test_a_bedrock_api_key_is_refused_with_what_to_do_instead(local_aws: LocalAw
         ("bedrock-data-automation", "list_blueprints", {}),
         ("bedrock-agentcore", "list_ab_tests", {}),
         ("bedrock", "list_guardrails", {}),
-        ("bedrock", "list_evaluation_jobs", {}),
+        ("bedrock", "list_prompt_routers", {}),
         ("lambda", "get_account_settings", {}),
         ("s3outposts", "list_endpoints", {}),
         ("pricing", "describe_services", {}),
