@@ -94,8 +94,8 @@ def _demonstrate(demo: DemoEnvironment, arguments: argparse.Namespace, config: M
         check_qlora(training_packages())
     began = time.monotonic()
     with ProcessPoolExecutor(1, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        base: Future[dict[str, float]] = pool.submit(base_scores, config)
         environment = _environment(demo, console)
+        base: Future[dict[str, float]] = pool.submit(base_scores, config)  # beside the run, which mostly waits
         if arguments.qlora:
             check_qlora(environment.packages)  # it may have been started without them
         if arguments.fine_tune:
