@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_versions import RetryAction, RetryDecision, RetryPolicy
-from include.aws.errors import S3RequestError
 from include.aws.transient import transient_cause
 from include.errors import ModelImportError
-from include.evaluation.errors import ModelUnavailableError
+from include.steps.retried import RETRIED
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-RETRIED = (S3RequestError, ModelUnavailableError)
 
 
 class ImportRetryPolicy(RetryPolicy):

@@ -39,31 +39,30 @@ def ask(environment: Environment, config: ModelConfig, results: Mapping[str, Any
     prompt, longest = config.evaluation.prompt_template.format(question=QUESTION), config.evaluation.max_tokens
     body = json.dumps({"prompt": prompt, "max_tokens": longest, "temperature": 0})
     runtime = aws_client(environment.aws_endpoint, "bedrock-runtime")
-    imported = _unchanged(results) or results["wait_for_import"]
+    imported = _found(results, "wait_for_import")
     response = runtime.invoke_model(modelId=imported["imported_model_arn"], body=body)
     return read_answer(json.loads(response["body"].read())).text
 
 
 def save_report(environment: Environment, results: Mapping[str, Any]) -> Path:
     """Save a copy of the version's report beside the demo's logs, and return its path."""
-    report = S3Uri.parse((_unchanged(results) or results["write_report"])["report_html_uri"])
+    report = S3Uri.parse(_found(results, "write_report")["report_html_uri"])
     path = Path(environment.folder) / "report.html"
     path.write_bytes(aws_client(environment.aws_endpoint, "s3").get_object(**report.arguments)["Body"].read())
     return path
 
 
-def _unchanged(results: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what a run found that had nothing to do, else None."""
-    found: Mapping[str, Any] | None = results["decide_import"]["unchanged"]
+def _found(results: Mapping[str, Any], task_id: str) -> Mapping[str, Any]:
+    """Return the result of a task, or what a run found that had nothing to do and skipped the task."""
+    found: Mapping[str, Any] = results["decide_import"]["unchanged"] or results[task_id]
     return found
 
 
 def _facts(outcome: Outcome) -> dict[str, str]:
     results = outcome.results
-    imported = _unchanged(results) or results["wait_for_import"]
-    version = _unchanged(results) or results["register_version"]
+    imported, version = _found(results, "wait_for_import"), _found(results, "register_version")
     return {
-        "Checkpoint": (_unchanged(results) or results["upload_checkpoint"])["s3_uri"],
+        "Checkpoint": _found(results, "upload_checkpoint")["s3_uri"],
         "Bytes uploaded": f"{results.get('upload_checkpoint', {'bytes_sent': 0})['bytes_sent']:,}",
         "Import job": imported["job_arn"],
         "Imported model": imported["imported_model_arn"],
@@ -76,7 +75,7 @@ def _facts(outcome: Outcome) -> dict[str, str]:
 
 
 def _decision(results: Mapping[str, Any]) -> str:
-    if _unchanged(results):
+    if results["decide_import"]["unchanged"]:
         return str(results["decide_import"]["reason"])
     return "; ".join(results["decide_promotion"]["reasons"])
 
@@ -95,8 +94,7 @@ def _made(before: Inventory, after: Inventory) -> str:
 
 def _scores(outcome: Outcome) -> Table:
     table = Table("metric", "base model", "imported model", title="Mean scores on questions in unseen wordings")
-    measured = _unchanged(outcome.results) or outcome.results["evaluate_model"]
-    for metric, score in measured["scores"].items():
+    for metric, score in _found(outcome.results, "evaluate_model")["scores"].items():
         base = outcome.base_scores.get(metric)
         table.add_row(metric, "" if base is None else f"{base:.3f}", f"{score:.3f}")
     return table

@@ -165,7 +165,7 @@ def read_marks(s3: Any, report: EvaluationReport) -> AnswerMarks:
 def add_marks(s3: Any, report: EvaluationReport, marks: Iterable[MarkedAnswer]) -> None:
     """Add marks to those that are stored; a later one of the same record replaces the earlier one.
 
-    The caller holds the lease of the model's versions, so nobody else writes the same object at the same moment.
+    The caller holds the lease on the model's versions, so no other process writes this object at the same time.
     """
     latest = {mark.record_id: mark for mark in (*read_marks(s3, report).marks, *marks)}
     ordered = sorted(latest.values(), key=lambda mark: mark.number)

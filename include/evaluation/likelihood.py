@@ -8,7 +8,7 @@ They are the model's own: nothing is sampled, and no constraint of ``structured_
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, ClassVar
 
@@ -77,7 +77,7 @@ class Likelihood(OfAnswers):
         each = len(further) // len(results)
         groups = [further[start : start + each] for start in range(0, len(further), each)]
         return tuple(
-            _with_scores(result, dict(zip(self.score_names(label), self._scores(result, group), strict=True)))
+            result.with_scores(dict(zip(self.score_names(label), self._scores(result, group), strict=True)))
             for result, group in zip(results, groups, strict=True)
         )
 
@@ -110,7 +110,7 @@ class InversePerplexity(OfAnswers):
         """Return the results with the score ``label`` added; see ``FurtherQuestions``."""
         remaining = iter(further)
         return tuple(
-            _with_scores(result, {label: self._score(result, [next(remaining) for _ in result.accepted_answers])})
+            result.with_scores({label: self._score(result, [next(remaining) for _ in result.accepted_answers])})
             for result in results
         )
 
@@ -159,7 +159,3 @@ def _shares(logprobs: Sequence[float]) -> list[float]:
     most = max(logprobs)
     weights = [math.exp(one - most) for one in logprobs]
     return [weight / sum(weights) for weight in weights]
-
-
-def _with_scores(result: RecordResult, scores: Mapping[str, float]) -> RecordResult:
-    return result.model_copy(update={"scores": {**result.scores, **scores}})

@@ -10,7 +10,7 @@ class TokenCountError(ModelImportError):
 
     def __init__(self, record_index: int, without: int | None, with_answer: int | None) -> None:
         super().__init__(
-            "The log probabilities of an answer cannot be told from those of its prompt",
+            "The log probabilities of an answer cannot be separated from those of its prompt",
             f"record {record_index}",
             "more tokens in the prompt with the answer than in the prompt alone, and a log probability of each",
             f"{with_answer} and {without} tokens",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,6 +48,10 @@ class RecordResult(_Block):
     input_tokens: int | None = None
     output_tokens: int | None = None
     answered_at: datetime | None = None
+
+    def with_scores(self, scores: Mapping[str, float]) -> Self:
+        """Return the result with these scores added."""
+        return self.model_copy(update={"scores": {**self.scores, **scores}})
 
 
 class Estimate(_Block):

@@ -61,10 +61,7 @@ class Robustness(FurtherQuestions):
             robustness(result.scores[self.score], part) if result.status == "answered" else 0.0
             for result, part in zip(results, parts, strict=True)
         )
-        return tuple(
-            result.model_copy(update={"scores": {**result.scores, label: value}})
-            for result, value in zip(results, values, strict=True)
-        )
+        return tuple(result.with_scores({label: value}) for result, value in zip(results, values, strict=True))
 
 
 def with_typos(text: str, generator: np.random.Generator) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from include.aws.s3 import objects_under
 from include.aws.s3_uri import S3Uri
 from include.errors import ModelImportError
 from include.evaluation.bootstrap import estimate, estimate_score
@@ -120,10 +121,9 @@ def read_written_scores(s3: Any, output_uri: str, name: str) -> WrittenScores:
 
 
 def _outputs(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        for found in page.get("Contents", ()):
-            if found["Key"].endswith(_ENDING):
-                yield str(S3Uri(bucket, found["Key"]))
+    for found in objects_under(s3, bucket, prefix):
+        if found["Key"].endswith(_ENDING):
+            yield str(S3Uri(bucket, found["Key"]))
 
 
 def _lines(uri: str, body: bytes) -> Iterator[_Line]:

@@ -9,10 +9,10 @@ from include.aws.clients import AwsClients
 from include.config.model import ModelConfig
 from include.preflight.asking import Check, guarded
 from include.preflight.caller import Identity
-from include.preflight.evaluation_permissions import evaluation_trust_statement, needs_of_evaluation_role
+from include.preflight.evaluation_permissions import needs_of_evaluation_role
 from include.preflight.findings import Finding
 from include.preflight.judging_models import JudgingModel, check_judging_model
-from include.preflight.permissions import BEDROCK_PRINCIPAL, Target
+from include.preflight.permissions import BEDROCK_PRINCIPAL, Target, trust_statement
 from include.preflight.role_checks import Trust, check_trust, find_role
 from include.preflight.simulation import Subject, check_needs
 
@@ -58,7 +58,7 @@ def check_evaluation_role(iam: Any, target: Target, policies: str) -> Check[bool
         BEDROCK_PRINCIPAL,
         target.account_id,
         own_job,
-        evaluation_trust_statement(target),
+        trust_statement(target, "evaluation-job"),
         "evaluation jobs",
     )
     asked = check_trust(iam, trust, role["AssumeRolePolicyDocument"])

@@ -8,23 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from include.preflight.permissions import BEDROCK_PRINCIPAL, Need, Target, invoking, present, tags_of
+from include.preflight.permissions import BEDROCK_PRINCIPAL, Need, Target, invoking, passing_role, present, tags_of
 from include.run.names import EVALUATIONS
 
 _PROBE_ID = "preflight000"
-
-
-def evaluation_trust_statement(target: Target) -> dict[str, Any]:
-    """Return the trust statement that lets only this account's evaluation jobs assume the role."""
-    return {
-        "Effect": "Allow",
-        "Principal": {"Service": BEDROCK_PRINCIPAL},
-        "Action": "sts:AssumeRole",
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": target.account_id},
-            "ArnLike": {"aws:SourceArn": target.arn("bedrock", "evaluation-job/*")},
-        },
-    }
 
 
 def needs_of_evaluation_role(target: Target) -> Iterator[Need]:
@@ -59,14 +46,7 @@ def needs_of_evaluation_caller(target: Target) -> Iterator[Need]:
     if not target.evaluation_role_arn:
         return
     jobs, requested = target.arn("bedrock", "evaluation-job/"), tags_of("aws:RequestTag", target)
-    passed = {"iam:PassedToService": BEDROCK_PRINCIPAL}
-    yield Need(
-        "hand the evaluation role to Bedrock",
-        ("iam:PassRole",),
-        target.evaluation_role_arn,
-        context=passed,
-        condition={"StringEquals": passed},
-    )
+    yield passing_role("hand the evaluation role to Bedrock", target.evaluation_role_arn, BEDROCK_PRINCIPAL)
     tagged: dict[str, Any] = {"context": requested, "condition": present(requested)}
     yield Need("start evaluation jobs", ("bedrock:CreateEvaluationJob",), "*", **tagged)
     yield Need("tag new evaluation jobs", ("bedrock:TagResource",), f"{jobs}*", **tagged)

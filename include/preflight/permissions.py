@@ -87,17 +87,26 @@ class Target(Place):
         return "/".join(part for part in (self.prefix, self.model_name, _PROBE_ID, "checkpoint/") if part)
 
 
-def trust_statement(target: Target) -> dict[str, Any]:
-    """Return the trust statement that lets only this account's import jobs assume the role."""
+def trust_statement(target: Target, jobs: str = "model-import-job") -> dict[str, Any]:
+    """Return the trust statement that lets only this account's jobs of one kind assume the role.
+
+    ``jobs`` is the kind's name in the jobs' ARNs.
+    """
     return {
         "Effect": "Allow",
         "Principal": {"Service": BEDROCK_PRINCIPAL},
         "Action": "sts:AssumeRole",
         "Condition": {
             "StringEquals": {"aws:SourceAccount": target.account_id},
-            "ArnLike": {"aws:SourceArn": target.arn("bedrock", "model-import-job/*")},
+            "ArnLike": {"aws:SourceArn": target.arn("bedrock", f"{jobs}/*")},
         },
     }
+
+
+def passing_role(what: str, role_arn: str, principal: str) -> Need:
+    """Return the permission to hand a role to a service."""
+    passed = {"iam:PassedToService": principal}
+    return Need(what, ("iam:PassRole",), role_arn, context=passed, condition={"StringEquals": passed})
 
 
 def needs_of_role(target: Target) -> tuple[Need, ...]:
@@ -136,13 +145,7 @@ def needs_of_role(target: Target) -> tuple[Need, ...]:
 def needs_of_caller(target: Target) -> tuple[Need, ...]:
     """Return the permissions that the run's credentials need."""
     return (
-        Need(
-            "hand the import role to Bedrock",
-            ("iam:PassRole",),
-            target.role_arn,
-            context={"iam:PassedToService": BEDROCK_PRINCIPAL},
-            condition={"StringEquals": {"iam:PassedToService": BEDROCK_PRINCIPAL}},
-        ),
+        passing_role("hand the import role to Bedrock", target.role_arn, BEDROCK_PRINCIPAL),
         *_bedrock_needs(target),
         *_storage_needs(target),
         *_registry_needs(target),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from include.preflight.permissions import Need, Place
+from include.preflight.permissions import Need, Place, passing_role
 from include.training.training_record import TRAINING
 
 SAGEMAKER_PRINCIPAL = "sagemaker.amazonaws.com"
@@ -51,15 +51,8 @@ def needs_of_training_caller(target: TrainingTarget) -> tuple[Need, ...]:
     tags = {"model_name": target.model_name, "fingerprint": _PROBE}
     requested = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
     carried = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
-    passed = {"iam:PassedToService": SAGEMAKER_PRINCIPAL}
     return (
-        Need(
-            "hand the training role to SageMaker",
-            ("iam:PassRole",),
-            target.role_arn,
-            context=passed,
-            condition={"StringEquals": passed},
-        ),
+        passing_role("hand the training role to SageMaker", target.role_arn, SAGEMAKER_PRINCIPAL),
         Need("start training jobs", ("sagemaker:CreateTrainingJob",), jobs, probe=probe, context=requested),
         Need(
             "tag new training jobs",

@@ -144,34 +144,44 @@ def _compare_and_store(
     return comparison, uri
 
 
+def _champion_reports(plan: ImportPlan, measured: ChampionResult, s3: Any) -> dict[str, EvaluationReport]:
+    """Return the reports of the champion's answers, by the name of the suite; none of a suite without answers."""
+    uris = {plan.config.suites[0].name: measured.report_uri, **measured.other_uris}
+    return {name: stored_report(s3, uri) for name, uri in uris.items() if uri}
+
+
 def _other_suites(
-    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, s3: Any
+    plan: ImportPlan,
+    candidate: EvaluationResult,
+    measured: ChampionResult,
+    reports: Mapping[str, EvaluationReport],
+    s3: Any,
 ) -> Iterator[SuiteMeasured]:
     for suite in plan.config.suites[1:]:
         uri, champion_uri = candidate.other_uris[suite.name], measured.other_uris.get(suite.name, "")
         comparison, _ = _compare_and_store(plan, suite, uri, champion_uri, s3)
+        champion = reports.get(suite.name)
         yield SuiteMeasured(
             suite=suite,
             report=stored_report(s3, uri),
             comparison=comparison,
-            unanswered=unanswered(stored_report(s3, champion_uri)) if champion_uri else 0,
-            why_not="" if champion_uri else f"suite {suite.name!r} was not measured, {measured.summary}",
+            unanswered=unanswered(champion) if champion else 0,
+            why_not="" if champion else f"suite {suite.name!r} was not measured, {measured.summary}",
         )
 
 
 def _champion(
-    plan: ImportPlan, measured: ChampionResult, comparison: Comparison | None, s3: Any
+    measured: ChampionResult, report: EvaluationReport | None, comparison: Comparison | None
 ) -> ChampionMeasured | None:
     if measured.champion is None:
         return None
-    uri = measured.report_uri
     return ChampionMeasured(
         number=measured.champion,
         fingerprint=measured.fingerprint,
         landed_at=measured.landed_at,
         comparison=comparison,
-        unanswered=unanswered(stored_report(s3, uri)) if uri else 0,
-        why_not="" if uri else measured.summary,
+        unanswered=unanswered(report) if report else 0,
+        why_not="" if report else measured.summary,
     )
 
 
@@ -197,15 +207,17 @@ def decide(
     """
     s3, suite = clients.s3, plan.config.suites[0]
     comparison, uri = _compare_and_store(plan, suite, candidate.report_uri, measured.report_uri, s3)
+    reports = _champion_reports(plan, measured, s3)
+    scores = {name: report.scores for name, report in reports.items()}
     decision = decide_promotion(
         plan.config,
         plan.fingerprint,
         stored_report(s3, candidate.report_uri),
-        _champion(plan, measured, comparison, s3),
+        _champion(measured, reports.get(suite.name), comparison),
         SageMakerRegistry(clients.sagemaker).find(plan.config.model_name, plan.fingerprint),
         plan.landed_at,
         measured.passed_over,
-        tuple(_other_suites(plan, candidate, measured, s3)),
+        tuple(_other_suites(plan, candidate, measured, reports, s3)),
         stored_judge_reports(judged.suites, s3),
         tuple(filter(None, (judged.problem, evaluation_job.summary, evaluation_job.problem))),
     )
@@ -215,21 +227,19 @@ def decide(
         findings=decision.findings,
         champion=measured.champion,
         champion_report_uri=measured.report_uri,
-        champion_scores=_scores(measured.report_uri, s3),
+        champion_scores=scores.get(suite.name, {}),
         comparison_uri=uri,
-        suites=_suite_reports(plan, candidate, measured, s3),
+        suites=_suite_reports(plan, candidate, measured, scores),
         judged=judged.suites,
         evaluation_job=evaluation_job,
     )
 
 
-def _scores(report_uri: str, s3: Any) -> dict[str, float]:
-    """Return the scores of a stored report; none without one."""
-    return stored_report(s3, report_uri).scores if report_uri else {}
-
-
 def _suite_reports(
-    plan: ImportPlan, candidate: EvaluationResult, measured: ChampionResult, s3: Any
+    plan: ImportPlan,
+    candidate: EvaluationResult,
+    measured: ChampionResult,
+    scores: Mapping[str, Mapping[str, float]],
 ) -> tuple[SuiteReports, ...]:
     return tuple(
         SuiteReports(
@@ -237,7 +247,7 @@ def _suite_reports(
             effect=suite.effect,
             report_uri=candidate.other_uris[suite.name],
             champion_report_uri=measured.other_uris.get(suite.name, ""),
-            champion_scores=_scores(measured.other_uris.get(suite.name, ""), s3),
+            champion_scores=scores.get(suite.name, {}),
         )
         for suite in plan.config.suites[1:]
     )

@@ -182,13 +182,14 @@ def _prepare(plan: ImportPlan, model_arn: str, clients: AwsClients, suite: Suite
     return _Prepared(suite, questions, further, metrics, place)
 
 
-def _digest(value: object) -> str:
+def json_digest(value: object) -> str:
+    """Return 64 hexadecimal digits that identify what can be written as JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _questions(plan: ImportPlan, model_arn: str, suite: Suite, dataset: Dataset, prompt: PromptSettings) -> Questions:
-    conditions = _digest([[record.digest for record in dataset.records], prompt.identity])
-    key = f"{plan.evaluation_prefix}/{_digest([model_arn, dataset.digest, conditions, suite.seed])[:12]}"
+    conditions = json_digest([[record.digest for record in dataset.records], prompt.identity])
+    key = f"{plan.evaluation_prefix}/{json_digest([model_arn, dataset.digest, conditions, suite.seed])[:12]}"
     place = EvaluationPlace(plan.bucket, key)
     measured_on = MeasuredOn(
         model_arn=model_arn,

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from include.aws.errors import S3RequestError
-from include.aws.transient import transient_cause
 from include.errors import ModelImportError
-from include.evaluation.errors import ModelUnavailableError
+from include.steps.retried import may_pass
 
 log = logging.getLogger(__name__)
-
-#: What a retry of the task may cure, in addition to transient AWS errors.
-_RETRIED = (S3RequestError, ModelUnavailableError)
 
 
 def reported(what: str, error: Exception, *, last_try: bool) -> str:
@@ -23,7 +18,7 @@ def reported(what: str, error: Exception, *, last_try: bool) -> str:
         error: why.
         last_try: whether the task is not tried again, so that transient errors are reported too.
     """
-    if not last_try and (isinstance(error, _RETRIED) or transient_cause(error)):
+    if not last_try and may_pass(error):
         raise error
     log.error("%s: %s", what, error)
     log.error("It only informs, so the run continues without it.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -35,6 +33,7 @@ from include.run.report_place import model_path, report_html_uri
 from include.steps.baseline import stored_baseline
 from include.steps.bedrock_evaluation import stored_scores
 from include.steps.decide import compare_with_champion, stored_comparison
+from include.steps.evaluate import json_digest
 from include.steps.judge import stored_judge_reports
 from include.steps.merge_proof import merge_proof
 from include.steps.report_training import training_section
@@ -99,9 +98,8 @@ def is_reported(plan: ImportPlan, evaluation: EvaluationResult, s3: Any) -> bool
 
 
 def _digest(plan: ImportPlan, measured: Mapping[str, str]) -> str:
-    """Return 64 hexadecimal digits that identify a configuration and the URIs of the suites' evaluations."""
-    text = json.dumps([plan.config.model_dump(mode="json"), measured], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return what identifies a configuration and the URIs of the suites' evaluations."""
+    return json_digest([plan.config.model_dump(mode="json"), measured])
 
 
 def _base_model(plan: ImportPlan, registered: RegistrationResult, clients: AwsClients) -> Measured | None:

@@ -39,29 +39,29 @@ _JOB_FIELDS = {
     "failureMessage": "failure_message",
 }
 
-
+_REFUSED = Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}")
 JOB_ENDINGS = {
     "failed": Ending(ModelImportJobFailedError, "The model import job failed"),
     "timeout": Ending(ModelImportJobTimeoutError, "The model import job had not ended after {elapsed}"),
     "unknown_state": Ending(ModelImportJobStateError, "The model import job is in the undocumented state {state!r}"),
-    "refused": Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}"),
+    "refused": _REFUSED,
     "trigger_error": Ending(ModelImportJobTriggerError, "The wait for the model import job broke in the triggerer"),
 }
 EVALUATION_ENDINGS = {
     "failed": Ending(EvaluationJobFailedError, "The evaluation job did not complete ({state})"),
     "timeout": Ending(EvaluationJobTimeoutError, "The evaluation job had not ended after {elapsed}"),
     "unknown_state": Ending(EvaluationJobStateError, "The evaluation job is in the undocumented state {state!r}"),
-    "refused": Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}"),
+    "refused": _REFUSED,
     "trigger_error": Ending(EvaluationJobTriggerError, "The wait for the evaluation job broke in the triggerer"),
 }
 CREATE_ENDINGS = {
     "timeout": Ending(ModelImportJobNotStartedError, "Bedrock accepted no model import job within {elapsed}"),
-    "refused": Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}"),
+    "refused": _REFUSED,
     "trigger_error": JOB_ENDINGS["trigger_error"],
 }
 MODEL_ENDINGS = {
     "timeout": Ending(ImportedModelNotReadyError, "The imported model was not answering after {elapsed}"),
-    "refused": Ending(BedrockRequestRefusedError, "Bedrock refused {operation} with {code}"),
+    "refused": _REFUSED,
     "trigger_error": Ending(ImportedModelTriggerError, "The wait for the imported model broke in the triggerer"),
 }
 

@@ -11,7 +11,7 @@ ASSET = Asset("fine-tunes-of-capitals")
 
 
 class Events(list[Any]):
-    """What a task reads of an asset's events; they come in the order in which they were told."""
+    """What a task reads of an asset's events; they come in the order in which they were sent."""
 
     def ascending(self, ascending: bool) -> Events:
         return self if ascending else Events(reversed(self))
@@ -28,8 +28,8 @@ class InletEvents(SimpleNamespace):
 
 
 def context(run_type: str, *events: dict[str, Any]) -> dict[str, Any]:
-    told = Events(SimpleNamespace(extra=extra) for extra in events)
-    return {"dag_run": SimpleNamespace(run_type=run_type), "inlet_events": InletEvents(**{ASSET.name: told})}
+    sent = Events(SimpleNamespace(extra=extra) for extra in events)
+    return {"dag_run": SimpleNamespace(run_type=run_type), "inlet_events": InletEvents(**{ASSET.name: sent})}
 
 
 def landed(artifact: str, day: int) -> dict[str, Any]:

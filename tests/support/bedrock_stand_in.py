@@ -23,15 +23,21 @@ CREDENTIALS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 ONCE = Config(retries={"total_max_attempts": 1})
 PATIENCE = 60.0
 
-TRUST: dict[str, Any] = {
-    "Effect": "Allow",
-    "Principal": {"Service": "bedrock.amazonaws.com"},
-    "Action": "sts:AssumeRole",
-    "Condition": {
-        "StringEquals": {"aws:SourceAccount": ACCOUNT},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:model-import-job/*"},
-    },
-}
+
+def trust_of(jobs: str) -> dict[str, Any]:
+    """The trust statement that the User Guide asks for, of a role for Bedrock's jobs of one kind."""
+    return {
+        "Effect": "Allow",
+        "Principal": {"Service": "bedrock.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": ACCOUNT},
+            "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:{jobs}/*"},
+        },
+    }
+
+
+TRUST = trust_of("model-import-job")
 OWNED = {"StringEquals": {"aws:ResourceAccount": ACCOUNT}}
 LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{BUCKET}", "Condition": OWNED}
 GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*", "Condition": OWNED}

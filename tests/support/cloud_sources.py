@@ -49,15 +49,20 @@ class Cloud:
         end_training_job(self.sagemaker, name, f"s3://{BUCKET}/training")
 
 
-def plan_in(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: str = "keep") -> ImportPlan:
-    values = {
+def model_values(base: str, adapter: str | None, dtype: str, workspace: str, local_folder: Path) -> dict[str, Any]:
+    """A model's file: what is imported, the run's workspace, and a folder that it may read."""
+    return {
         "model_name": "capitals",
         "dtype": dtype,
         "base": base,
         "adapter": adapter,
         "evaluation": {"dataset": "include/demo/capitals_eval.jsonl"},
-        "account": {"workspace": str(workspace), "bucket": BUCKET, "local_folders": str(workspace.parent)},
+        "account": {"workspace": workspace, "bucket": BUCKET, "local_folders": str(local_folder)},
     }
+
+
+def plan_in(cloud: Cloud, workspace: Path, base: str, adapter: str | None, dtype: str = "keep") -> ImportPlan:
+    values = model_values(base, adapter, dtype, str(workspace), workspace.parent)
     digest = describe_inputs(parse_model_config(values, "a test"), cloud.s3, cloud.sagemaker).fingerprint
     place = f"{BUCKET}/imports/{workspace.name}"
     return import_plan(values, digest, place, workspace / "run", delivered=False, checkpoint_bytes=0)

@@ -6,19 +6,11 @@ import json
 import time
 from typing import Any
 
-from tests.support.bedrock_stand_in import ACCOUNT, PATIENCE, REGION, Aws
+from tests.support.bedrock_stand_in import PATIENCE, Aws, trust_of
 
 EVALUATOR = "example.evaluator-v1:0"
 RIGHTS = ("bedrock:InvokeModel", "s3:GetObject", "s3:PutObject", "s3:ListBucket")
-TRUST = {
-    "Effect": "Allow",
-    "Principal": {"Service": "bedrock.amazonaws.com"},
-    "Action": "sts:AssumeRole",
-    "Condition": {
-        "StringEquals": {"aws:SourceAccount": ACCOUNT},
-        "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:{REGION}:{ACCOUNT}:evaluation-job/*"},
-    },
-}
+TRUST = trust_of("evaluation-job")
 
 
 def create_evaluation_role(aws: Aws, name: str, without: str = "") -> str:

@@ -20,7 +20,7 @@ from include.run.inputs import describe_inputs
 from include.run.plan import ImportPlan
 from include.run.workspace import run_workspace
 from include.steps.prepare import BASE, MERGED
-from tests.support.cloud_sources import BUCKET, DEMO, Cloud
+from tests.support.cloud_sources import BUCKET, DEMO, Cloud, model_values
 from tests.support.plans import import_plan
 
 ROOT = f"s3://{BUCKET}/workspaces/of-the-tests"
@@ -37,14 +37,7 @@ class Workers:
 
     def plan(self, base: str, adapter: str | None, dtype: str = "keep", run_id: str = "run") -> ImportPlan:
         """The plan of a run whose workspace is in S3."""
-        values = {
-            "model_name": "capitals",
-            "dtype": dtype,
-            "base": base,
-            "adapter": adapter,
-            "evaluation": {"dataset": "include/demo/capitals_eval.jsonl"},
-            "account": {"workspace": ROOT, "bucket": BUCKET, "local_folders": str(self._folder.parent)},
-        }
+        values = model_values(base, adapter, dtype, ROOT, self._folder.parent)
         self.next()
         config = parse_model_config(values, "a test")
         digest = describe_inputs(config, self.cloud.s3, self.cloud.sagemaker).fingerprint

@@ -14,6 +14,7 @@ import requests
 
 from bedrock_import.operators import BedrockCreateModelImportJobOperator
 from bedrock_import.sensors import BedrockImportedModelReadySensor, BedrockModelImportJobCompletedSensor
+from tests.support.bedrock_stand_in import TRUST
 from tests.support.local_aws_process import OWN_HEADERS, LocalAwsProcess
 from tests.support.tiny_mistral import save_tiny_mistral
 
@@ -87,21 +88,12 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 def create_role(aws: Aws, name: str) -> None:
     """A role with the trust policy and the permissions that the User Guide asks for."""
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": "bedrock.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {
-            "StringEquals": {"aws:SourceAccount": ACCOUNT},
-            "ArnLike": {"aws:SourceArn": f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-import-job/*"},
-        },
-    }
     reads = [
         {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{BUCKET}"},
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*"},
     ]
     iam = aws.client("iam")
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(policy(trust)))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(policy(TRUST)))
     iam.put_role_policy(RoleName=name, PolicyName="read", PolicyDocument=json.dumps(policy(*reads)))
 
 

@@ -100,7 +100,7 @@ class Installation:
         )
 
     def _run_folders(self) -> list[Path]:
-        """Return what lies in the workspace, but for the cache, which is to outlive runs."""
+        """Return the files and folders of runs in the workspace; the cache is kept between runs."""
         workspace = self.folder / "demo" / "workspace"
         return [path for path in workspace.rglob("*") if "cache" not in path.relative_to(workspace).parts]
 

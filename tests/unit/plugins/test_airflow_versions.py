@@ -17,7 +17,7 @@ from airflow_versions import RetryAction, RetryDecision, RetryPolicy, newest_fir
 
 ROOT = Path(__file__).parents[3]
 MODULE = ROOT / "plugins" / "airflow_versions.py"
-#: Modules and names of Airflow that 3.1 does not have, and what else tells one version from another.
+#: Modules and names that Airflow 3.1 does not have, and other ways to ask for the version.
 MISSING = {
     "airflow.sdk.exceptions", "airflow.sdk.serde", "airflow.sdk.conf", "airflow.sdk.RetryAction",
     "airflow.sdk.RetryDecision", "airflow.sdk.RetryPolicy", "airflow.sdk.RetryRule", "airflow.sdk.ExceptionRetryPolicy",

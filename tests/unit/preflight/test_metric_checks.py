@@ -72,12 +72,12 @@ def test_the_further_questions_of_robustness_are_told() -> None:
     assert "asks 3 further questions" in text
 
 
-def test_the_further_questions_of_likelihood_and_perplexity_are_told() -> None:
+def test_preflight_says_how_many_further_questions_likelihood_and_perplexity_ask() -> None:
     metrics = [{"likelihood": {"labels": ["Lima", "Rome", "Bonn"]}}, "inverse_perplexity"]
-    told = found(metrics=metrics, thresholds={"likelihood.accuracy": 0.5, "inverse_perplexity": 0.1})
-    assert [which for which, _ in told] == ["likelihood", "inverse_perplexity"]
-    assert "asks 3 further questions" in told[0][1]
-    assert "asks 2 further questions" in told[1][1]
+    findings = found(metrics=metrics, thresholds={"likelihood.accuracy": 0.5, "inverse_perplexity": 0.1})
+    assert [which for which, _ in findings] == ["likelihood", "inverse_perplexity"]
+    assert "asks 3 further questions" in findings[0][1]
+    assert "asks 2 further questions" in findings[1][1]
 
 
 def test_a_prompt_that_no_answer_can_follow_is_an_error() -> None:

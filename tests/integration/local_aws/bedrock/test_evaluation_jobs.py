@@ -147,7 +147,7 @@ def test_the_role_needs_each_of_its_rights(aws: Aws, role: str, missing: str) ->
     ("path", "value", "code"),
     [
         ("jobName", "Upper", "ValidationException"),
-        ("roleArn", f"arn:aws:iam::{ACCOUNT}:role/nobody", "ValidationException"),
+        ("roleArn", f"arn:aws:iam::{ACCOUNT}:role/missing", "ValidationException"),
         ("roleArn", f"arn:aws:iam::{ACCOUNT}:role/import", "ValidationException"),
         ("metricNames", ["Builtin.Beauty"], "ValidationException"),
         ("taskType", "Special", "ValidationException"),
