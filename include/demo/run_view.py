@@ -74,6 +74,9 @@ def follow_run(airflow: AirflowApi, dag_id: str, run_id: str, console: Console) 
             if instance["state"] and seen.get(instance["task_id"]) != instance["state"] != "scheduled":
                 seen[instance["task_id"]] = instance["state"]
                 _show(instance, began, console)
+                if instance["state"] == "awaiting_input":
+                    where = f"{url}/tasks/{instance['task_id']}/required_actions"
+                    console.print(f"           A person has to answer: [b]{where}[/]")
         if state in ("success", "failed"):
             break
         if time.monotonic() - began > RUN_TIMEOUT:
